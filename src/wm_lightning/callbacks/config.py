@@ -1,0 +1,22 @@
+"""The configuration travels inside the checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+
+
+class ConfigInCheckpoint(L.Callback):
+    """Stores a run's configuration in its checkpoints, so that one file is enough to rebuild and score a model.
+
+    Args:
+        config: Plain containers and values only, so that the file loads with ``weights_only=True``.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Adds the key ``config``."""
+        checkpoint["config"] = self.config

@@ -1,0 +1,98 @@
+"""What a run was and what came out of it, as one JSON file."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from wm_lightning.engine import WatermarkRemoval
+
+
+class RunSummary(L.Callback):
+    """Collects each epoch's figures and writes a summary when training ends, also when it was interrupted.
+
+    The keys up to ``criterion`` are those of the ``watermarkcnn`` notebook, PSNR and SSIM here against the clean
+    photograph. Figures survive a resume.
+
+    Args:
+        path: The JSON file.
+
+    Attributes:
+        history: For each epoch its scalars, by their logged names.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self.history: list[dict[str, float]] = []
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds of training, those before a resume included."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Starts the clock."""
+        self._started = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keeps the epoch's figures; Lightning writes the epoch's checkpoint after this."""
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if "val/loss" in figures:
+            self.history.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **figures})
+
+    def best(self, monitor: str = "val/loss") -> dict[str, float]:
+        """Returns the figures of the epoch with the lowest ``monitor``; empty before the first epoch ends."""
+        return min(self.history, key=lambda figures: figures[monitor], default={})
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Keeps what there is of a run that was stopped."""
+        if self.history and trainer.state.fn == "fit":
+            self.on_train_end(trainer, pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Writes the summary."""
+        assert isinstance(pl_module, WatermarkRemoval)
+        last = self.history[-1] if self.history else {}
+        optimizer = trainer.optimizers[0]
+        self.update(
+            {
+                "best_loss": self.best().get("val/loss"),
+                "best_epoch": self.best().get("epoch"),
+                "epochs_run": trainer.current_epoch,
+                "train_loss_final": last.get("train/loss"),
+                "val_loss_final": last.get("val/loss"),
+                "psnr_final": last.get("train/psnr"),
+                "val_psnr_final": last.get("val/psnr"),
+                "ssim_final": last.get("train/ssim"),
+                "val_ssim_final": last.get("val/ssim"),
+                "training_time_min": self.seconds / 60,
+                "learning_rate_end": optimizer.param_groups[0]["lr"],
+                "optimizer": type(optimizer).__name__,
+                "criterion": pl_module.loss.describe(),
+                "precision": trainer.precision,
+                "parameters": sum(parameter.numel() for parameter in pl_module.net.parameters()),
+                "history": self.history,
+            }
+        )
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Adds keys to the file; the old file stays whole until the new one is."""
+        before = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_suffix(".tmp")
+        draft.write_text(json.dumps({**before, **values}, indent=2, ensure_ascii=False), encoding="utf-8")
+        draft.replace(self.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what a resumed run goes on from."""
+        return {"history": self.history, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from an earlier run's figures."""
+        self.history, self._seconds_before = state_dict["history"], state_dict["seconds"]

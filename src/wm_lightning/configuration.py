@@ -1,0 +1,111 @@
+"""Checks of a configuration before anything is built from it.
+
+Constructor signatures are the schema: a key that no argument takes, or a value of the wrong type, is found by
+comparing each ``_target_`` node with what it would call, and reported by its full name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+from hydra.errors import HydraException
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+
+from wm_lightning.errors import UserError
+
+
+def check_config(config: DictConfig) -> None:
+    """Compares every ``_target_`` node with the signature of its target.
+
+    Raises:
+        UserError: A key or value does not fit; names it.
+    """
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise UserError(f"{missing[0]} is not set; give it a value: {missing[0]}=VALUE.")
+    _check(OmegaConf.to_container(config, resolve=True), "")
+
+
+def _check(node: object, path: str) -> None:
+    if isinstance(node, list):
+        for number, item in enumerate(node):
+            _check(item, f"{path}[{number}]")
+    if not isinstance(node, dict):
+        return
+    if "_target_" in node:
+        _check_call(node, path)
+    for key, value in node.items():
+        _check(value, f"{path}.{key}" if path else str(key))
+
+
+def _check_call(node: dict[str, Any], path: str) -> None:
+    try:
+        target = get_object(node["_target_"])
+    except (HydraException, ImportError, ValueError) as error:
+        raise UserError(f"{path}._target_={node['_target_']} cannot be imported ({error}).") from error
+    parameters, takes_any = _parameters(target)
+    values = {key: value for key, value in node.items() if not key.startswith("_")}
+    for key, value in values.items():
+        if key in parameters:
+            _check_value(parameters[key], value, f"{path}.{key}")
+        elif not takes_any:
+            raise UserError(f"{path}.{key}: there is no such option of {path}.{suggestion(key, parameters)}")
+
+
+def _parameters(target: Callable[..., object]) -> tuple[dict[str, Any], bool]:
+    """Returns the annotations of all arguments, and whether any other is taken too.
+
+    A constructor that passes ``**options`` on takes what the next class of its line takes.
+    """
+    line = target.__mro__ if inspect.isclass(target) else (target,)
+    found: dict[str, Any] = {}
+    for owner in line:
+        call = owner.__dict__.get("__init__") if inspect.isclass(owner) else owner
+        if call is None:
+            continue
+        try:
+            signature, hints = inspect.signature(call), get_type_hints(call)
+        except (TypeError, ValueError, NameError):  # compiled, or annotated with names that only exist for checkers
+            return found, True
+        arguments = [argument for argument in signature.parameters.values() if argument.name != "self"]
+        for argument in arguments:
+            if argument.kind not in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL):
+                found.setdefault(argument.name, hints.get(argument.name, Any))
+        if not any(argument.kind == argument.VAR_KEYWORD for argument in arguments):
+            return found, False
+    return found, True
+
+
+def _check_value(annotation: object, value: object, path: str) -> None:
+    if isinstance(value, dict) and "_target_" in value:
+        return  # becomes an object first
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return
+    try:
+        adapter: TypeAdapter[object] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except PydanticUserError:  # types with a configuration of their own
+        adapter = TypeAdapter(annotation)
+    except (PydanticSchemaGenerationError, TypeError, NameError):
+        return
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        problems = sorted({problem["msg"] for problem in error.errors() if problem["type"] != "is_instance_of"})
+        if problems:
+            what = " or ".join(problem[0].lower() + problem[1:] for problem in problems)
+            raise UserError(f"{path}={value!r} does not fit: {what}.") from error
+
+
+def suggestion(key: str, known: Mapping[str, object] | list[str]) -> str:
+    """Returns `` Did you mean X?``, or the known names where none is close."""
+    close = difflib.get_close_matches(key, list(known), n=1)
+    return f" Did you mean {close[0]}?" if close else f" It takes: {', '.join(sorted(known))}."
+
+
+def plain(config: DictConfig | ListConfig) -> Any:  # noqa: ANN401 - whatever YAML can hold
+    """Returns the resolved configuration as plain containers."""
+    return OmegaConf.to_container(config, resolve=True)

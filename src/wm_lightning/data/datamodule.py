@@ -1,0 +1,181 @@
+"""Lightning data modules: one for a folder of photographs, one for the demo."""
+
+from __future__ import annotations
+
+import logging
+import os
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader
+
+from wm_lightning.data.augment import Augmentation
+from wm_lightning.data.pairs import EpochSampler, Stage, WatermarkPairs
+from wm_lightning.data.sources import FRACTIONS, DemoSource, FolderSource, PhotographSource, Split, split_names
+from wm_lightning.data.synthesis import Synthesizer
+from wm_lightning.errors import UserError
+from wm_lightning.types import Sample
+
+log = logging.getLogger(__name__)
+
+Target = Literal["reference", "clean"]
+
+
+class WatermarkDataModule(L.LightningDataModule):
+    """Watermarked pairs from clean photographs, split 70/20/10; a subclass says where photographs come from.
+
+    Args:
+        synthesis: Draws the watermarks.
+        augment: Changes training photographs before they are watermarked.
+        size: Side of the square crops, in pixels.
+        batch_size: Pairs in a batch.
+        target: What a loss compares with: ``reference``, the second watermarked view (self-supervision), or ``clean``.
+        num_workers: Loader processes; None takes half the CPU cores, at most 8. The pairs do not depend on it.
+        seed: Chooses the split, the order and the pairs.
+        fractions: Shares of train, val and test.
+        split_dir: Folder to write ``train.txt``, ``val.txt``, ``test.txt`` and ``broken.txt`` to.
+
+    Attributes:
+        split: The names of each stage, once :meth:`setup` has run.
+        broken: Names of photographs that could not be decoded and were left out.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        synthesis: Synthesizer,
+        augment: Augmentation,
+        size: int = 256,
+        batch_size: int = 8,
+        target: Target = "reference",
+        num_workers: int | None = None,
+        seed: int = 0,
+        fractions: Sequence[float] = FRACTIONS,
+        split_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        for key, value, least in (("size", size, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+            if value is not None and value < least:
+                raise ValueError(f"data.{key}={value} must be at least {least}")
+        self.synthesis, self.augment = synthesis, augment
+        self.size, self.batch_size, self.target, self.seed = size, batch_size, target, seed
+        self.num_workers = min(8, max(1, (os.cpu_count() or 2) // 2)) if num_workers is None else num_workers
+        self.fractions, self.split_dir = fractions, split_dir
+        self.split: Split | None = None
+        self.broken: list[str] = []
+        self._source: PhotographSource | None = None
+        self._trained_split: str | None = None
+
+    @abstractmethod
+    def open_source(self) -> PhotographSource:
+        """Returns the photographs.
+
+        Raises:
+            UserError: There are none.
+        """
+
+    def setup(self, stage: str | None = None) -> None:
+        """Finds, checks and splits the photographs; the second call finds it done."""
+        if self.split is not None:
+            return
+        self._source = self.open_source()
+        # The split is drawn before broken files leave it: one bad file moves no other photograph across stages.
+        whole = split_names(self._source.names, self.seed, self.fractions)
+        self.broken = self._source.check()
+        for name in self.broken:
+            log.warning("skipped: %s cannot be decoded (truncated, or not a picture)", name)
+        broken = set(self.broken)
+        self.split = Split(*([name for name in names if name not in broken] for names in whole))
+        for stage_name, names in zip(Split._fields, self.split, strict=True):
+            if not names:
+                raise UserError(f"No readable photograph is left for {stage_name}: {len(broken)} cannot be decoded.")
+        log.info("photographs: %d train, %d val, %d test, %d broken", *map(len, self.split), len(broken))
+        if self._trained_split not in (None, self.split.digest()):
+            log.warning(
+                "THE SPLIT IS NOT THE ONE THIS CHECKPOINT WAS TRAINED WITH: the photographs or the seed changed, so "
+                "photographs of this test split may have been trained on."
+            )
+        if self.split_dir is not None:
+            self._save_split(Path(self.split_dir))
+
+    def _save_split(self, folder: Path) -> None:
+        assert self.split is not None
+        folder.mkdir(parents=True, exist_ok=True)
+        for stage_name, names in {**self.split._asdict(), "broken": self.broken}.items():
+            (folder / f"{stage_name}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns what a checkpoint needs to notice that the split has changed."""
+        return {"split": None if self.split is None else self.split.digest()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Remembers the split of the run that wrote the checkpoint."""
+        self._trained_split = state_dict["split"]
+
+    def pairs(self, stage: Stage) -> WatermarkPairs:
+        """Returns the pairs of one stage; needs :meth:`setup`."""
+        assert self.split is not None
+        assert self._source is not None
+        names = getattr(self.split, stage)
+        return WatermarkPairs(self._source, names, self.synthesis, self.augment, self.size, self.seed, stage)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Returns shuffled training pairs, new ones each epoch."""
+        return self._loader("train")
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """Returns the fixed validation pairs."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Sample]:
+        """Returns the fixed test pairs."""
+        return self._loader("test")
+
+    def _loader(self, stage: Stage) -> DataLoader[Sample]:
+        pairs = self.pairs(stage)
+        training = stage == "train"
+        return DataLoader(
+            pairs,
+            batch_size=self.batch_size,
+            sampler=EpochSampler(len(pairs), self.seed, shuffle=training),
+            num_workers=self.num_workers,
+            # A short last batch would give BatchNorm noisier statistics; a small set keeps its only batch.
+            drop_last=training and len(pairs) > self.batch_size,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+        )
+
+
+class FolderDataModule(WatermarkDataModule):
+    """Photographs below a folder.
+
+    Args:
+        root: The folder, searched recursively.
+        **options: As for :class:`WatermarkDataModule`.
+    """
+
+    def __init__(self, root: str, **options: Any) -> None:  # noqa: ANN401 - passed on as they are
+        super().__init__(**options)
+        self.root = root
+
+    def open_source(self) -> PhotographSource:
+        """Returns the folder's photographs."""
+        return FolderSource(self.root)
+
+
+class DemoDataModule(WatermarkDataModule):
+    """Tiles of scikit-image's colour photographs: enough to see the whole path run, not to train a useful model.
+
+    Arguments are those of :class:`WatermarkDataModule`.
+    """
+
+    def open_source(self) -> PhotographSource:
+        """Returns the tiles."""
+        log.warning("data=demo: tiles of seven pictures, to try the path; train on data=folder data.root=PATH.")
+        return DemoSource(self.size)

@@ -1,0 +1,192 @@
+"""Find, decode and split clean photographs. Nothing here knows of watermarks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+from rich.progress import track
+
+from wm_lightning.errors import UserError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+FRACTIONS = (0.7, 0.2, 0.1)
+
+Photograph = npt.NDArray[np.uint8]  # (H, W, 3), sRGB
+
+
+class PhotographSource(Protocol):
+    """Clean photographs, each known by a name."""
+
+    names: list[str]
+
+    def load(self, name: str) -> Photograph:
+        """Returns the photograph of that name: (H, W, 3) uint8, sRGB."""
+
+    def check(self) -> list[str]:
+        """Returns the names that cannot be decoded."""
+
+
+class Split(NamedTuple):
+    """Names of the photographs of each stage; no name is in two of them."""
+
+    train: list[str]
+    val: list[str]
+    test: list[str]
+
+    def digest(self) -> str:
+        """Returns a fingerprint: equal for equal splits."""
+        return hashlib.sha256("\n\n".join("\n".join(names) for names in self).encode()).hexdigest()[:16]
+
+
+def split_names(names: Iterable[str], seed: int, fractions: Sequence[float] = FRACTIONS) -> Split:
+    """Splits by a seeded shuffle of the sorted names, so that the order they are listed in does not matter.
+
+    Validation and test get their rounded share, at least one name each; training gets the rest.
+
+    Args:
+        names: At least three.
+        seed: Chooses the shuffle.
+        fractions: Shares of train, val and test; their sum is 1.
+
+    Raises:
+        UserError: There are fewer than three names, or the fractions are no split.
+    """
+    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise UserError(f"data.fractions={list(fractions)} must be three positive shares whose sum is 1.")
+    shuffled = sorted(names)
+    if len(shuffled) < 3:
+        raise UserError(f"{len(shuffled)} photographs cannot be split in three: give at least 3.")
+    np.random.default_rng(seed).shuffle(shuffled)
+    val, test = (max(1, round(len(shuffled) * fraction)) for fraction in fractions[1:])
+    train = len(shuffled) - val - test
+    if train < 1:
+        raise UserError(f"data.fractions={list(fractions)} leave no photograph of {len(shuffled)} to train on.")
+    return Split(shuffled[:train], shuffled[train : train + val], shuffled[train + val :])
+
+
+def decode(path: Path) -> Photograph:
+    """Reads a picture file as an upright (H, W, 3) uint8 sRGB array.
+
+    EXIF rotation is applied, 16 bits are scaled to 8, transparency is put on white.
+
+    Raises:
+        OSError: The file cannot be read or is no complete picture. Pillow's other errors for broken files come out
+            as this one too.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata; the pixels are what matters
+            with Image.open(path) as opened:
+                return to_rgb(ImageOps.exif_transpose(opened))
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise OSError(f"{path}: {error}") from error
+
+
+def to_rgb(image: Image.Image) -> Photograph:
+    """Converts a Pillow picture of any mode to (H, W, 3) uint8 sRGB."""
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it
+        grey = (np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.array(image.convert("RGB"))
+
+
+class FolderSource:
+    """Every photograph below a folder, by its path relative to it.
+
+    Args:
+        root: Searched recursively for JPEG, PNG, WebP, TIFF and BMP files; links to folders are not followed, hidden
+            files and folders are passed over.
+
+    Raises:
+        UserError: The folder is missing or holds no picture.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root).expanduser()
+        if not self.root.is_dir():
+            raise UserError(f"data.root={root} is not a folder; give the folder that holds the clean photographs.")
+        self.names = sorted(self._find())
+        if not self.names:
+            kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+            raise UserError(f"data.root={root} holds no picture ({kinds}); give the folder of the clean photographs.")
+
+    def _find(self) -> Iterable[str]:
+        for folder, subfolders, files in os.walk(self.root):
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            for name in files:
+                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                    yield (Path(folder) / name).relative_to(self.root).as_posix()
+
+    def load(self, name: str) -> Photograph:
+        """Returns the photograph of that name: (H, W, 3) uint8, sRGB."""
+        return decode(self.root / name)
+
+    def check(self) -> list[str]:
+        """Decodes every file once, JPEG at an eighth of its size, and returns the names that fail.
+
+        A file cut short shows only when all of it is read, so headers alone would not do. This costs less than one
+        epoch's decoding.
+        """
+        with ThreadPoolExecutor() as pool:
+            intact = pool.map(self._is_intact, self.names)
+            shown = track(intact, "checking photographs", total=len(self.names), transient=True)
+            return [name for name, good in zip(self.names, shown, strict=True) if not good]
+
+    def _is_intact(self, name: str) -> bool:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with Image.open(self.root / name) as opened:
+                    opened.draft(None, (opened.width // 8, opened.height // 8))
+                    opened.load()
+        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+            return False
+        return True
+
+
+class DemoSource:
+    """The colour photographs that scikit-image ships, cut into tiles that do not overlap.
+
+    Seven pictures are no training set: this exists so that the whole path can be tried without any data.
+
+    Args:
+        tile: Side of a tile in pixels. What is left at the right and the bottom is not used.
+    """
+
+    PICTURES = (
+        "astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "ihc.png", "motorcycle_left.png",
+        "rocket.jpg",
+    )  # fmt: skip
+
+    def __init__(self, tile: int = 128) -> None:
+        import skimage.data
+
+        folder = Path(skimage.data.__file__).parent
+        self._tiles: dict[str, Photograph] = {}
+        for picture in self.PICTURES:
+            pixels = decode(folder / picture)
+            for top in range(0, pixels.shape[0] - tile + 1, tile):
+                for left in range(0, pixels.shape[1] - tile + 1, tile):
+                    crop = pixels[top : top + tile, left : left + tile]
+                    self._tiles[f"{picture}@{left},{top}"] = np.ascontiguousarray(crop)
+        self.names = sorted(self._tiles)
+
+    def load(self, name: str) -> Photograph:
+        """Returns the tile of that name: (tile, tile, 3) uint8, sRGB."""
+        return self._tiles[name]
+
+    def check(self) -> list[str]:
+        """Returns an empty list: the tiles are in memory."""
+        return []

@@ -1,0 +1,121 @@
+"""Training, validation and test steps of a watermark remover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypedDict
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MetricCollection
+
+from wm_lightning.losses import ColorAwareLoss, LossTerms
+from wm_lightning.metrics import measure, metric_collection
+from wm_lightning.models import RestorationNet
+from wm_lightning.types import Sample
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+SchedulerFactory = Callable[..., LRScheduler]
+
+
+class StepOutput(TypedDict):
+    """What validation and test steps hand to callbacks.
+
+    Attributes:
+        prediction: (B, 3, H, W) float32 in 0..1.
+        scores: Each metric column, (B,).
+    """
+
+    prediction: Tensor
+    scores: dict[str, Tensor]
+
+
+class WatermarkRemoval(L.LightningModule):
+    """Trains a network to turn watermarked photographs into clean ones.
+
+    Logs ``STAGE/loss``, each loss term as ``STAGE/loss_TERM`` and each metric column as ``STAGE/COLUMN``; in training
+    also ``step/loss`` at every step.
+
+    Args:
+        net: The network.
+        loss: The loss.
+        optimizer: Takes parameters, returns an optimizer.
+        scheduler: Takes the optimizer and ``total_steps``, the number of optimizer steps of the whole run; stepped
+            once each optimizer step. None keeps the learning rate.
+        target: What the loss compares with: the second watermarked view, or the clean photograph.
+        channels_last: Keeps 4-d tensors in the channels-last memory format, which convolutions run faster in.
+    """
+
+    def __init__(
+        self,
+        net: RestorationNet,
+        loss: ColorAwareLoss,
+        optimizer: OptimizerFactory,
+        scheduler: SchedulerFactory | None = None,
+        target: Literal["reference", "clean"] = "reference",
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.net = net.to(memory_format=self.memory_format)
+        self.loss = loss.to(memory_format=self.memory_format)
+        self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
+        self.target = target
+        stages = ("train", "val", "test")
+        self.metrics = nn.ModuleDict({f"{stage}_metrics": metric_collection(stage) for stage in stages})
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Removes watermarks from (B, 3, H, W) in 0..1."""
+        out: Tensor = self.net(image.contiguous(memory_format=self.memory_format))
+        return out
+
+    def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        """Returns the loss to minimise."""
+        losses, _ = self._step(batch, "train")
+        self.log("step/loss", losses.total, on_step=True, on_epoch=False, prog_bar=True)
+        return losses.total
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> StepOutput:
+        """Returns predictions and scores for callbacks."""
+        return self._step(batch, "val")[1]
+
+    def test_step(self, batch: Sample, batch_idx: int) -> StepOutput:
+        """Returns predictions and scores for callbacks."""
+        return self._step(batch, "test")[1]
+
+    def _step(self, batch: Sample, stage: str) -> tuple[LossTerms, StepOutput]:
+        prediction = self(batch.watermarked)
+        losses: LossTerms = self.loss(prediction, getattr(batch, self.target), batch.mask)
+        collection = self.metrics[f"{stage}_metrics"]
+        assert isinstance(collection, MetricCollection)
+        metrics = dict(collection.items(keep_base=True))
+        with torch.no_grad():
+            restored = prediction.detach().float().clamp(0, 1)
+            scores = measure(restored, batch, list(metrics))
+        for column, metric in metrics.items():
+            metric.update(scores[column])
+        means = {"loss": losses.total, **{f"loss_{name}": term for name, term in losses.terms.items()}}
+        self.log_dict(
+            {f"{stage}/{name}": value for name, value in means.items()},
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(batch.mask),
+        )
+        self.log_dict(collection, on_step=False, on_epoch=True, batch_size=len(batch.mask))
+        return losses, StepOutput(prediction=restored, scores=scores)
+
+    def configure_optimizers(self) -> Optimizer | OptimizerLRSchedulerConfig:
+        """Builds the optimizer and its schedule over all steps of the run."""
+        optimizer = self.optimizer_factory(self.net.parameters())
+        if self.scheduler_factory is None:
+            return optimizer
+        scheduler = self.scheduler_factory(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Records what the loss was made of."""
+        checkpoint["loss"] = self.loss.describe()

@@ -1,0 +1,34 @@
+"""What the machine can do, asked once when a run begins."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+def choose_precision(accelerator: str) -> Precision:
+    """Returns the fastest mixed precision that a device has hardware for.
+
+    ``bf16-mixed`` on GPUs and CPUs that compute in bfloat16, ``16-mixed`` (with a gradient scaler) on older GPUs,
+    ``32-true`` elsewhere.
+
+    Args:
+        accelerator: Lightning's name of the device kind: ``auto``, ``cpu``, ``gpu``, ``cuda``, ``mps``, ...
+    """
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    if accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available()):
+        return "bf16-mixed" if cpu_has_bf16() else "32-true"
+    return "32-true"
+
+
+def cpu_has_bf16() -> bool:
+    """Returns whether the CPU multiplies bfloat16 in hardware (AVX-512 BF16 or AMX).
+
+    False where this PyTorch cannot tell: emulated bfloat16 would be slower than float32.
+    """
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(cast(dict[str, object], capabilities).get("avx512_bf16")) or bool(capabilities.get("amx_bf16"))

@@ -1,0 +1,70 @@
+"""Loss terms as functions of prediction and target, each (B, 3, H, W) in 0..1; no weights in here.
+
+Every function computes in float32, also under mixed precision: CIELAB's cube root, SSIM's differences of squares and
+the Laplacian lose their meaning in 8 bits of mantissa.
+"""
+
+from __future__ import annotations
+
+import torch
+from kornia.color import rgb_to_lab
+from kornia.filters import laplacian
+from kornia.metrics import ssim as ssim_map
+from torch import Tensor
+
+SSIM_WINDOW = 11  # Gaussian, sigma 1.5: Wang et al., "Image quality assessment", 2004
+LIGHTNESS_WEIGHT, CHROMA_WEIGHT = 0.7, 0.3
+
+
+def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """L1 inside a mask: ``sum(M * |P - T|) / N``, N the number of non-zero values of M.
+
+    M has one channel and N counts its pixels, so the three channels' errors add up. Plain mean L1 without a mask.
+
+    Args:
+        prediction: (B, 3, H, W).
+        target: (B, 3, H, W).
+        mask: (B, 1, H, W), 0 or 1; an empty mask gives 0.
+
+    Returns:
+        A scalar.
+    """
+    error = (prediction.float() - target.float()).abs()
+    if mask is None:
+        return error.mean()
+    return (mask * error).sum() / mask.count_nonzero().clamp(min=1)
+
+
+def lab(prediction: Tensor, target: Tensor) -> Tensor:
+    """``0.7 * L1(L) + 0.3 * L1(AB)`` in CIELAB (L in 0..100, a and b in about -128..127; D65).
+
+    Inputs are clamped to 0..1, since the sRGB curve has no value below 0.
+
+    Returns:
+        A scalar in units of CIELAB.
+    """
+    with torch.autocast(prediction.device.type, enabled=False):
+        difference = (rgb_to_lab(prediction.float().clamp(0, 1)) - rgb_to_lab(target.float().clamp(0, 1))).abs()
+    return LIGHTNESS_WEIGHT * difference[:, :1].mean() + CHROMA_WEIGHT * difference[:, 1:].mean()
+
+
+def ssim(prediction: Tensor, target: Tensor) -> Tensor:
+    """``1 - SSIM`` (Wang et al., 2004): 11x11 Gaussian window, sigma 1.5, data range 1, mean over all pixels.
+
+    Returns:
+        A scalar in 0..2; 0 for equal pictures.
+    """
+    with torch.autocast(prediction.device.type, enabled=False):
+        return 1 - ssim_map(prediction.float(), target.float(), SSIM_WINDOW).mean()
+
+
+def laplacian_l1(prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+    """L1 between the responses to a 3x3 Laplacian (eight neighbours, divided by 16), normalised as :func:`masked_l1`.
+
+    Returns:
+        A scalar.
+    """
+    with torch.autocast(prediction.device.type, enabled=False):
+        # The Laplacian is linear: one filtering of the difference is the difference of two filterings.
+        response = laplacian(prediction.float() - target.float(), 3)
+    return masked_l1(response, torch.zeros_like(response), mask)

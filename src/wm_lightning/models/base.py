@@ -1,0 +1,37 @@
+"""The contract every network keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from wm_lightning.models.size import SizeRequirement, pad_to_requirement
+
+
+class RestorationNet(nn.Module, ABC):
+    """A network that takes a watermarked picture of any size and returns it restored.
+
+    A subclass declares the sizes it can work on in ``size`` and implements :meth:`restore` for those; padding to
+    them and cropping back happens here, once for all networks.
+    """
+
+    size: ClassVar[SizeRequirement]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Restores pictures of any size.
+
+        Args:
+            image: (B, 3, H, W) in 0..1.
+
+        Returns:
+            (B, 3, H, W) in 0..1.
+        """
+        height, width = image.shape[-2:]
+        restored = self.restore(pad_to_requirement(image, self.size))
+        return restored[..., :height, :width]
+
+    @abstractmethod
+    def restore(self, image: Tensor) -> Tensor:
+        """Restores pictures whose size meets :attr:`size`; shapes and ranges as in :meth:`forward`."""

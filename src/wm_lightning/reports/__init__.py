@@ -1,0 +1,1 @@
+"""From tensors and numbers to pictures and tables; knows no trainer."""

@@ -1,0 +1,179 @@
+"""Builds everything from a configuration and runs it; the only file below the commands that knows Hydra."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import DictConfig, OmegaConf
+
+from wm_lightning.callbacks import ConfigInCheckpoint, PerImageTable, RunSummary
+from wm_lightning.configuration import check_config, plain
+from wm_lightning.data import WatermarkDataModule
+from wm_lightning.data.pairs import STAGES
+from wm_lightning.engine import WatermarkRemoval
+from wm_lightning.errors import UserError
+from wm_lightning.hardware import choose_precision
+from wm_lightning.reports.table import print_result
+
+log = logging.getLogger(__name__)
+
+EXPECTED_WARNINGS = (
+    # One loader process is what two cores can feed; Lightning asks for as many as there are cores.
+    ".*does not have many workers.*",
+    # Small sets have fewer steps an epoch than Lightning's logging interval, which only step/loss follows.
+    ".*number of training batches.*is smaller than the logging interval.*",
+)
+
+# What a checkpoint keeps of a configuration: enough to rebuild data, model and loss.
+REBUILT = ("model", "loss", "data", "optim", "seed")
+
+
+def train(config: DictConfig) -> float:
+    """Trains and tests a model.
+
+    Returns:
+        The objective: ``objective.metric`` at the epoch of the best checkpoint.
+
+    Raises:
+        UserError: The configuration or what it points to cannot be used.
+    """
+    _prepare(config)
+    datamodule = build_data(config)
+    module = build_module(config, datamodule)
+    summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
+    callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
+    resolved = plain(config)
+    callbacks += [summary, ConfigInCheckpoint({key: resolved[key] for key in REBUILT})]
+    loggers = [instantiate(node) for node in config.logger.values() if node is not None]
+    trainer: L.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
+    for logger in loggers:
+        logger.log_hyperparams({"config": OmegaConf.to_yaml(config, resolve=True), "seed": config.seed})
+    trainer.fit(module, datamodule, ckpt_path=_checkpoint_path(config.ckpt_path), weights_only=True)
+    best = float(summary.best()[config.objective.metric])
+    checkpoint = _best_checkpoint(trainer)
+    summary.update(
+        {
+            "objective": {**plain(config.objective), "value": best},
+            "checkpoint": checkpoint,
+            "seed": config.seed,
+            "photographs": {stage: len(datamodule.pairs(stage)) for stage in STAGES},
+            "photographs_skipped": datamodule.broken,
+        }
+    )
+    if config.test:
+        scores = score(trainer, module, datamodule, ckpt_path=checkpoint)
+        summary.update({"test": scores})
+        print_result(scores, f"test: {len(datamodule.pairs('test'))} pictures")
+    if datamodule.broken:
+        log.warning("%d photographs could not be decoded and were skipped", len(datamodule.broken))
+    if checkpoint is not None:
+        log.info("score it again: python evaluate.py ckpt=%s", checkpoint)
+    log.info("watch it: tensorboard --logdir %s", config.paths.output_dir)
+    return best
+
+
+def evaluate(config: DictConfig) -> None:
+    """Scores the test split of a checkpoint's data; writes ``metrics.json`` and ``metrics.csv``.
+
+    Raises:
+        UserError: The checkpoint cannot be used.
+    """
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise UserError(f"{missing[0]} is not set; give it a value: {missing[0]}=PATH.")
+    checkpoint = load_checkpoint(config.ckpt)
+    trained = OmegaConf.create(checkpoint["config"])
+    changes = {key: value for key, value in config.data.items() if value is not None}
+    trained.data.split_dir = None  # the training's folder is not this run's to write to
+    trained.data = OmegaConf.merge(trained.data, changes)
+    if "root" in changes:
+        trained.data["_target_"] = "wm_lightning.data.FolderDataModule"
+    run = OmegaConf.merge(trained, {"trainer": config.trainer, "paths": config.paths})
+    assert isinstance(run, DictConfig)
+    if run.trainer.precision is None:
+        run.trainer.precision = checkpoint["precision"]
+    _prepare(run)
+    datamodule = build_data(run)
+    if "root" not in changes:
+        datamodule.load_state_dict(checkpoint[type(datamodule).__qualname__])
+    module = build_module(run, datamodule)
+    module.load_state_dict(checkpoint["state_dict"])
+    output = Path(config.paths.output_dir)
+    callbacks = [PerImageTable(str(output / "metrics.csv"))]
+    trainer: L.Trainer = instantiate(run.trainer, callbacks=callbacks, logger=False)
+    scores = score(trainer, module, datamodule)
+    pictures = len(datamodule.pairs("test"))
+    record = {"checkpoint": str(config.ckpt), "epoch": checkpoint["epoch"], "pictures": pictures, "test": scores}
+    (output / "metrics.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+    print_result(scores, f"{config.ckpt}: {pictures} pictures")
+    log.info("written: %s", output / "metrics.json")
+
+
+def score(
+    trainer: L.Trainer, module: WatermarkRemoval, datamodule: WatermarkDataModule, ckpt_path: str | None = None
+) -> dict[str, float]:
+    """Scores the test split; returns loss, its terms and each metric column without the ``test/`` prefix."""
+    (figures,) = trainer.test(module, datamodule, ckpt_path=ckpt_path, verbose=False, weights_only=True)
+    return {name.removeprefix("test/"): float(value) for name, value in figures.items()}
+
+
+def build_data(config: DictConfig) -> WatermarkDataModule:
+    """Builds the data module and finds its photographs."""
+    datamodule: WatermarkDataModule = instantiate(config.data)
+    datamodule.setup()
+    return datamodule
+
+
+def build_module(config: DictConfig, datamodule: WatermarkDataModule) -> WatermarkRemoval:
+    """Builds network, loss and optimizer and puts them together."""
+    net, loss = instantiate(config.model), instantiate(config.loss)
+    optim = instantiate(config.optim)
+    return WatermarkRemoval(net, loss, optim.optimizer, optim.scheduler, target=datamodule.target)
+
+
+def _prepare(config: DictConfig) -> None:
+    """Checks the configuration, settles the precision, seeds, and makes the run's folder."""
+    if config.trainer.precision == "auto":
+        config.trainer.precision = choose_precision(config.trainer.accelerator)
+        log.info("precision: %s (trainer.precision=auto)", config.trainer.precision)
+    check_config(config)
+    L.seed_everything(config.seed, workers=True, verbose=False)
+    torch.set_float32_matmul_precision("high")
+    Path(config.paths.output_dir).mkdir(parents=True, exist_ok=True)
+    for message in EXPECTED_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+
+
+def _checkpoint_path(path: str | None) -> str | None:
+    if path is not None and not Path(path).is_file():
+        raise UserError(f"There is no checkpoint {path}; give the path of a .ckpt file.")
+    return path
+
+
+def _best_checkpoint(trainer: L.Trainer) -> str | None:
+    """Returns the path of the best checkpoint, None where the run kept none."""
+    callback = trainer.checkpoint_callback
+    return callback.best_model_path or None if isinstance(callback, ModelCheckpoint) else None
+
+
+def load_checkpoint(path: str) -> dict[str, Any]:
+    """Reads a checkpoint of this project.
+
+    Raises:
+        UserError: The file is missing, damaged or of another project.
+    """
+    found = cast(str, _checkpoint_path(path))
+    try:
+        checkpoint = torch.load(found, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many kinds for files that are no checkpoint
+        raise UserError(f"{path} cannot be read as a checkpoint; it is damaged or another kind of file.") from error
+    if not isinstance(checkpoint, dict) or "config" not in checkpoint:
+        raise UserError(f"{path} is no checkpoint of this project: it lacks the configuration it was trained with.")
+    return checkpoint

@@ -1,0 +1,91 @@
+"""One table of all jobs of a multirun."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+log = logging.getLogger(__name__)
+
+HEADINGS = ("job", "overrides", "objective", "test psnr", "test psnr_input", "epochs", "minutes")
+
+
+class SweepTable(Callback):
+    """Writes ``sweep.csv`` after every job of a multirun and prints it at the end, the best job first.
+
+    What it knows of a job it reads from the job's folder, so jobs may run in any process and order.
+    """
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
+        """Brings ``sweep.csv`` up to date."""
+        if str(job_return.hydra_cfg.hydra.mode).endswith("MULTIRUN"):
+            folder = Path(job_return.hydra_cfg.hydra.sweep.dir)
+            write_csv(collect(folder), folder / "sweep.csv")
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
+        """Prints the table."""
+        folder = Path(config.hydra.sweep.dir)
+        rows = collect(folder)
+        Console().print(as_table(rows, f"{len(rows)} jobs in {folder}"))
+        log.info("written: %s", folder / "sweep.csv")
+
+
+def collect(folder: Path) -> list[dict[str, Any]]:
+    """Reads what each job below a multirun's folder left.
+
+    Returns:
+        A row of ``HEADINGS`` for each job, the best objective first; a job without one (it failed) comes last.
+    """
+    rows = []
+    sign = 1.0
+    for settings in sorted(folder.glob("*/.hydra/overrides.yaml")):
+        job = settings.parent.parent
+        file = job / "summary.json"
+        summary = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        objective = summary.get("objective", {})
+        sign = -1.0 if objective.get("mode") == "max" else sign
+        rows.append(
+            {
+                "job": job.name,
+                "overrides": " ".join(str(override) for override in OmegaConf.load(settings)),
+                "objective": objective.get("value"),
+                "test psnr": summary.get("test", {}).get("psnr"),
+                "test psnr_input": summary.get("test", {}).get("psnr_input"),
+                "epochs": summary.get("epochs_run"),
+                "minutes": summary.get("training_time_min"),
+            }
+        )
+    return sorted(rows, key=lambda row: math.inf if row["objective"] is None else sign * row["objective"])
+
+
+def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Writes rows of ``HEADINGS``."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, HEADINGS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def as_table(rows: Sequence[dict[str, Any]], title: str) -> Table:
+    """Returns rows of ``HEADINGS`` as a table to print."""
+    table = Table(*HEADINGS, title=title)
+    for row in rows:
+        table.add_row(*(_shown(row[heading]) for heading in HEADINGS))
+    return table
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "failed"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hydra
-from hydra.errors import HydraException, InstantiationException
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
 from wm_lightning.errors import UserError
+
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+_OVERRIDE = re.compile(r"Could not override '\+?([^']+)'")
 
 # In an installed wheel the configuration lies inside the package, in a clone at the top.
 _PACKAGED = Path(__file__).parent / "conf"
@@ -35,18 +39,21 @@ def evaluate() -> None:
 
 
 def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
-    wants_trace = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then lets errors through, and they are put in words here
+    wanted = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = "1"  # Hydra then lets errors through, and they are put in words here
     command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(run)
     try:
         command()
     except Exception as error:
         sentence = explain(error)
-        if sentence is None or wants_trace:
+        if sentence is None or wanted == "1":
             raise
         # One write, so that lines of parallel jobs do not mix.
         sys.stderr.write(f"error: {sentence}\n")
         sys.exit(1)
+    finally:
+        if wanted is None:
+            del os.environ[_FULL_ERROR]
 
 
 def explain(error: BaseException) -> str | None:
@@ -54,15 +61,39 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
-        cause = explain(error.__cause__)
-        if cause is None and isinstance(error.__cause__, (ValueError, TypeError)):
-            key = re.search(r"full_key: (\S+)", str(error))
-            cause = f"{key.group(1)}: {error.__cause__}" if key else str(error.__cause__)
-        return cause
+        return explain(error.__cause__) or _of_constructor(error, error.__cause__)
+    if isinstance(error, ConfigCompositionException) and (key := _OVERRIDE.search(str(error))):
+        return _of_override(key.group(1), error.__cause__)
     if isinstance(error, (HydraException, OmegaConfBaseException)):
-        lines = [line.strip() for line in str(error).splitlines()]
-        told = [line for line in lines if line and not line.startswith(("full_key:", "object_type=", "To append"))]
-        cause = error.__cause__
-        detail = f" ({str(cause).splitlines()[0]})" if cause is not None and str(cause) and len(told) == 1 else ""
-        return " ".join(told) + detail
+        told = str(error).split("Config search path", 1)[0].split("\n    full_key:", 1)[0]
+        return " ".join(told.split())
     return None
+
+
+def _of_override(key: str, cause: BaseException | None) -> str:
+    """Words an override that the configuration did not take."""
+    if not isinstance(cause, ConfigAttributeError):
+        return f"{key}: {str(cause).splitlines()[0] if cause else 'cannot be changed'}."
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        known = [name for command in ("train", "evaluate") for name in _leaves(hydra.compose(command), "")]
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "`--cfg job` lists them all."
+    return f"{key}: there is no such key; {hint} (+{key}=VALUE adds one.)"
+
+
+def _leaves(node: object, path: str) -> Iterator[str]:
+    if not isinstance(node, DictConfig):
+        yield path
+        return
+    for key in map(str, node):
+        value = None if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key) else node[key]
+        yield from _leaves(value, f"{path}.{key}" if path else key)
+
+
+def _of_constructor(error: InstantiationException, cause: BaseException) -> str | None:
+    """Words what a constructor refused, with the key Hydra was building; other kinds of error are bugs."""
+    if not isinstance(cause, (ValueError, TypeError)):
+        return None
+    key = re.search(r"full_key: (\S+)", str(error))
+    sentence = " ".join(str(cause).split())
+    return f"{key.group(1)}: {sentence}" if key else sentence

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, get_type_hints
 
 from hydra.errors import HydraException
@@ -80,7 +80,7 @@ def _parameters(target: Callable[..., object]) -> tuple[dict[str, Any], bool]:
     return found, True
 
 
-def _check_value(annotation: object, value: object, path: str) -> None:
+def _check_value(annotation: Any, value: object, path: str) -> None:  # noqa: ANN401 - any annotation
     if isinstance(value, dict) and "_target_" in value:
         return  # becomes an object first
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
@@ -100,10 +100,11 @@ def _check_value(annotation: object, value: object, path: str) -> None:
             raise UserError(f"{path}={value!r} does not fit: {what}.") from error
 
 
-def suggestion(key: str, known: Mapping[str, object] | list[str]) -> str:
+def suggestion(key: str, known: Iterable[str]) -> str:
     """Returns `` Did you mean X?``, or the known names where none is close."""
-    close = difflib.get_close_matches(key, list(known), n=1)
-    return f" Did you mean {close[0]}?" if close else f" It takes: {', '.join(sorted(known))}."
+    names = sorted(known)
+    close = difflib.get_close_matches(key, names, n=1)
+    return f" Did you mean {close[0]}?" if close else f" It takes: {', '.join(names)}."
 
 
 def plain(config: DictConfig | ListConfig) -> Any:  # noqa: ANN401 - whatever YAML can hold

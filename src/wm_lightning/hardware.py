@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 
@@ -30,5 +30,5 @@ def cpu_has_bf16() -> bool:
 
     False where this PyTorch cannot tell: emulated bfloat16 would be slower than float32.
     """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(cast(dict[str, object], capabilities).get("avx512_bf16")) or bool(capabilities.get("amx_bf16"))
+    capabilities: dict[str, object] = dict(getattr(torch.cpu, "get_capabilities", dict)())
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -15,12 +15,13 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig, OmegaConf
 
 from wm_lightning.callbacks import ConfigInCheckpoint, PerImageTable, RunSummary
-from wm_lightning.configuration import check_config, plain
+from wm_lightning.configuration import check_config, plain, suggestion
 from wm_lightning.data import WatermarkDataModule
 from wm_lightning.data.pairs import STAGES
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import choose_precision
+from wm_lightning.metrics import COLUMNS
 from wm_lightning.reports.table import print_result
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ EXPECTED_WARNINGS = (
     ".*does not have many workers.*",
     # Small sets have fewer steps an epoch than Lightning's logging interval, which only step/loss follows.
     ".*number of training batches.*is smaller than the logging interval.*",
+    # Lightning's own use of PyTorch.
+    ".*isinstance\\(treespec, LeafSpec\\).*",
 )
 
 # What a checkpoint keeps of a configuration: enough to rebuild data, model and loss.
@@ -46,17 +49,21 @@ def train(config: DictConfig) -> float:
         UserError: The configuration or what it points to cannot be used.
     """
     _prepare(config)
+    _check_objective(config.objective.metric)
     datamodule = build_data(config)
     module = build_module(config, datamodule)
     summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
     callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
     resolved = plain(config)
-    callbacks += [summary, ConfigInCheckpoint({key: resolved[key] for key in REBUILT})]
+    rebuilt = {**{key: resolved[key] for key in REBUILT}, "trainer": {"precision": config.trainer.precision}}
+    callbacks += [summary, ConfigInCheckpoint(rebuilt)]
     loggers = [instantiate(node) for node in config.logger.values() if node is not None]
     trainer: L.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
     for logger in loggers:
         logger.log_hyperparams({"config": OmegaConf.to_yaml(config, resolve=True), "seed": config.seed})
     trainer.fit(module, datamodule, ckpt_path=_checkpoint_path(config.ckpt_path), weights_only=True)
+    if trainer.max_epochs is not None and trainer.current_epoch < trainer.max_epochs:
+        log.info("stopped early after %d epochs of %d", trainer.current_epoch, trainer.max_epochs)
     best = float(summary.best()[config.objective.metric])
     checkpoint = _best_checkpoint(trainer)
     summary.update(
@@ -75,8 +82,8 @@ def train(config: DictConfig) -> float:
     if datamodule.broken:
         log.warning("%d photographs could not be decoded and were skipped", len(datamodule.broken))
     if checkpoint is not None:
-        log.info("score it again: python evaluate.py ckpt=%s", checkpoint)
-    log.info("watch it: tensorboard --logdir %s", config.paths.output_dir)
+        log.info("score it again: python evaluate.py ckpt=%s", _shown(checkpoint))
+    log.info("watch it: tensorboard --logdir %s", _shown(config.paths.output_dir))
     return best
 
 
@@ -95,10 +102,9 @@ def evaluate(config: DictConfig) -> None:
     trained.data = OmegaConf.merge(trained.data, changes)
     if "root" in changes:
         trained.data["_target_"] = "wm_lightning.data.FolderDataModule"
-    run = OmegaConf.merge(trained, {"trainer": config.trainer, "paths": config.paths})
+    precision = config.trainer.precision or trained.trainer.precision
+    run = OmegaConf.merge(trained, {"trainer": {**config.trainer, "precision": precision}, "paths": config.paths})
     assert isinstance(run, DictConfig)
-    if run.trainer.precision is None:
-        run.trainer.precision = checkpoint["precision"]
     _prepare(run)
     datamodule = build_data(run)
     if "root" not in changes:
@@ -113,7 +119,7 @@ def evaluate(config: DictConfig) -> None:
     record = {"checkpoint": str(config.ckpt), "epoch": checkpoint["epoch"], "pictures": pictures, "test": scores}
     (output / "metrics.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
     print_result(scores, f"{config.ckpt}: {pictures} pictures")
-    log.info("written: %s", output / "metrics.json")
+    log.info("written: %s and metrics.csv", _shown(str(output / "metrics.json")))
 
 
 def score(
@@ -144,17 +150,32 @@ def _prepare(config: DictConfig) -> None:
         config.trainer.precision = choose_precision(config.trainer.accelerator)
         log.info("precision: %s (trainer.precision=auto)", config.trainer.precision)
     check_config(config)
+    _checkpoint_path(config.get("ckpt_path"))
     L.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     Path(config.paths.output_dir).mkdir(parents=True, exist_ok=True)
+    # Lightning's notes on hardware and on products of its maker; what matters here is logged by this project.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+
+
+def _check_objective(metric: str) -> None:
+    known = ["val/loss", *(f"val/{column}" for column in COLUMNS)]
+    if metric not in known:
+        raise UserError(f"objective.metric={metric} is not measured.{suggestion(metric, known)}")
 
 
 def _checkpoint_path(path: str | None) -> str | None:
     if path is not None and not Path(path).is_file():
         raise UserError(f"There is no checkpoint {path}; give the path of a .ckpt file.")
     return path
+
+
+def _shown(path: str) -> str:
+    """Returns a path as short as it can be typed from here."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
 def _best_checkpoint(trainer: L.Trainer) -> str | None:

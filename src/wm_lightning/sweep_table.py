@@ -12,6 +12,7 @@ from typing import Any
 
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
@@ -29,7 +30,7 @@ class SweepTable(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
         """Brings ``sweep.csv`` up to date."""
-        if str(job_return.hydra_cfg.hydra.mode).endswith("MULTIRUN"):
+        if job_return.hydra_cfg is not None and job_return.hydra_cfg.hydra.mode == RunMode.MULTIRUN:
             folder = Path(job_return.hydra_cfg.hydra.sweep.dir)
             write_csv(collect(folder), folder / "sweep.csv")
 

@@ -3,7 +3,8 @@
 from wm_lightning.callbacks.config import ConfigInCheckpoint
 from wm_lightning.callbacks.epoch_line import EpochLine
 from wm_lightning.callbacks.per_image import PerImageTable
+from wm_lightning.callbacks.progress import Progress
 from wm_lightning.callbacks.samples import SampleImages
 from wm_lightning.callbacks.summary import RunSummary
 
-__all__ = ["ConfigInCheckpoint", "EpochLine", "PerImageTable", "RunSummary", "SampleImages"]
+__all__ = ["ConfigInCheckpoint", "EpochLine", "PerImageTable", "Progress", "RunSummary", "SampleImages"]

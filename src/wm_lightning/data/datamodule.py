@@ -96,11 +96,7 @@ class WatermarkDataModule(L.LightningDataModule):
             if not names:
                 raise UserError(f"No readable photograph is left for {stage_name}: {len(broken)} cannot be decoded.")
         log.info("photographs: %d train, %d val, %d test, %d broken", *map(len, self.split), len(broken))
-        if self._trained_split not in (None, self.split.digest()):
-            log.warning(
-                "THE SPLIT IS NOT THE ONE THIS CHECKPOINT WAS TRAINED WITH: the photographs or the seed changed, so "
-                "photographs of this test split may have been trained on."
-            )
+        self._compare_split()
         if self.split_dir is not None:
             self._save_split(Path(self.split_dir))
 
@@ -117,6 +113,14 @@ class WatermarkDataModule(L.LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remembers the split of the run that wrote the checkpoint."""
         self._trained_split = state_dict["split"]
+        self._compare_split()
+
+    def _compare_split(self) -> None:
+        if self.split is not None and self._trained_split not in (None, self.split.digest()):
+            log.warning(
+                "THE SPLIT IS NOT THE ONE THIS CHECKPOINT WAS TRAINED WITH: the photographs or the seed changed, so "
+                "photographs of this test split may have been trained on."
+            )
 
     def pairs(self, stage: Stage) -> WatermarkPairs:
         """Returns the pairs of one stage; needs :meth:`setup`."""
@@ -177,5 +181,5 @@ class DemoDataModule(WatermarkDataModule):
 
     def open_source(self) -> PhotographSource:
         """Returns the tiles."""
-        log.warning("data=demo: tiles of seven pictures, to try the path; train on data=folder data.root=PATH.")
+        log.warning("data=demo: tiles of five pictures, to try the path; train on data=folder data.root=PATH.")
         return DemoSource(self.size)

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 
+from wm_lightning.errors import UserError
 from wm_lightning.losses import ColorAwareLoss, LossTerms
 from wm_lightning.metrics import measure, metric_collection
 from wm_lightning.models import RestorationNet
@@ -61,8 +62,8 @@ class WatermarkRemoval(L.LightningModule):
     ) -> None:
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.net = net.to(memory_format=self.memory_format)
-        self.loss = loss.to(memory_format=self.memory_format)
+        self.net, self.loss = net, loss
+        nn.ModuleList((net, loss)).to(memory_format=self.memory_format)  # type: ignore[call-overload]  # lacks it
         self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
         self.target = target
         stages = ("train", "val", "test")
@@ -110,10 +111,14 @@ class WatermarkRemoval(L.LightningModule):
 
     def configure_optimizers(self) -> Optimizer | OptimizerLRSchedulerConfig:
         """Builds the optimizer and its schedule over all steps of the run."""
-        optimizer = self.optimizer_factory(self.net.parameters())
-        if self.scheduler_factory is None:
+        steps = int(self.trainer.estimated_stepping_batches)
+        try:
+            optimizer = self.optimizer_factory(self.net.parameters())
+            scheduler = self.scheduler_factory(optimizer, total_steps=steps) if self.scheduler_factory else None
+        except (TypeError, ValueError) as error:
+            raise UserError(f"optim: {error}") from error
+        if scheduler is None:
             return optimizer
-        scheduler = self.scheduler_factory(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MeanMetric, Metric, MetricCollection
 
 from wm_lightning.metrics.functional import psnr, ssim
 from wm_lightning.types import Sample
@@ -59,5 +59,5 @@ def measure(prediction: Tensor, sample: Sample, columns: Sequence[str] = COLUMNS
 def metric_collection(stage: str) -> MetricCollection:
     """Returns a mean over pictures for each column of a stage, named ``stage/column``; NaN is left out of the mean."""
     columns = TRAIN_COLUMNS if stage == "train" else COLUMNS
-    means = {column: MeanMetric(nan_strategy="ignore") for column in columns}
+    means: dict[str, Metric | MetricCollection] = {column: MeanMetric(nan_strategy="ignore") for column in columns}
     return MetricCollection(means, prefix=f"{stage}/", compute_groups=False)

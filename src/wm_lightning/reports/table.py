@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -38,7 +39,8 @@ def result_table(scores: Mapping[str, float], title: str) -> Table:
 
 def print_result(scores: Mapping[str, float], title: str, console: Console | None = None) -> None:
     """Prints :func:`result_table` and says which row is better."""
-    console = console or Console(width=None)
+    # A log file has no width of its own; 110 columns hold the table without wrapping.
+    console = console or Console(width=None if sys.stdout.isatty() else 110)
     console.print(result_table(scores, title))
     gain = scores["psnr"] - scores["psnr_input"]
     verdict = "better than" if gain > 0 else "NOT better than"

@@ -34,11 +34,13 @@ def font_files(extra: Sequence[str] = ()) -> list[Path]:
     found = [folder / name for name in BUNDLED]
     for entry in map(Path, extra):
         if not entry.exists():
-            raise UserError(f"synthesis.fonts: there is no {entry}; give font files or folders that hold some.")
+            raise UserError(f"synthesis.sampler.fonts: there is no {entry}; give font files or folders that hold some.")
         below = sorted(entry.rglob("*")) if entry.is_dir() else [entry]
         fonts = [path for path in below if path.suffix.lower() in FONT_SUFFIXES]
         if not fonts:
-            raise UserError(f"synthesis.fonts: {entry} is or holds no font ({', '.join(sorted(FONT_SUFFIXES))}).")
+            raise UserError(
+                f"synthesis.sampler.fonts: {entry} is or holds no font ({', '.join(sorted(FONT_SUFFIXES))})."
+            )
         found += fonts
     return found
 
@@ -57,7 +59,7 @@ def characters_of(font: Path) -> frozenset[int]:
         with TTFont(font, lazy=True) as opened:
             return frozenset(opened.getBestCmap() or ())
     except (TTLibError, OSError) as error:
-        raise UserError(f"synthesis.fonts: {font} cannot be read as a font ({error}).") from error
+        raise UserError(f"synthesis.sampler.fonts: {font} cannot be read as a font ({error}).") from error
 
 
 def covering_fonts(text: str, fonts: Sequence[Path]) -> tuple[str, ...]:
@@ -67,23 +69,26 @@ def covering_fonts(text: str, fonts: Sequence[Path]) -> tuple[str, ...]:
 
 
 def writable_phrases(phrases: Mapping[str, Sequence[str]], fonts: Sequence[Path]) -> dict[str, tuple[str, ...]]:
-    """Returns each phrase that can be written, with its fonts; the others are left out, one log line a language.
+    """Returns each phrase that can be written, with its fonts; one warning names the languages of the others.
 
     Args:
         phrases: Phrases by language.
         fonts: The fonts at hand.
     """
     can_shape = features.check("raqm")
-    writable = {}
+    writable: dict[str, tuple[str, ...]] = {}
+    left_out = []
     for language, texts in phrases.items():
-        fitting = {text: covering_fonts(text, fonts) for text in texts}
-        missing = [text for text, covering in fitting.items() if not covering]
-        if language in SHAPED_LANGUAGES and not can_shape:
-            log.warning("%s phrases are left out: this Pillow lacks Raqm, which shapes their script", language)
-            continue
-        if missing:
-            log.warning("%d %s phrases are left out: no font covers them; see synthesis.fonts", len(missing), language)
+        shapable = can_shape or language not in SHAPED_LANGUAGES
+        fitting = {text: covering_fonts(text, fonts) if shapable else () for text in texts}
         writable.update({text: covering for text, covering in fitting.items() if covering})
+        if missing := sum(not covering for covering in fitting.values()):
+            left_out.append(f"{language} ({missing}{'' if shapable else ', Pillow lacks Raqm to shape it'})")
+    if left_out:
+        log.warning(
+            "phrases left out, since no font at hand covers them: %s; name fonts with synthesis.sampler.fonts",
+            ", ".join(left_out),
+        )
     return writable
 
 

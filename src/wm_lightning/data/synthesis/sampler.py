@@ -57,14 +57,18 @@ class MarkSampler:
         self.alpha_variation = _share("alpha_variation", alpha_variation)
         self.occlusion = _share("occlusion", occlusion)
         if unknown := set(kinds) - set(KINDS):
-            raise UserError(f"synthesis.kinds: {', '.join(sorted(unknown))} unknown; choose from {', '.join(KINDS)}.")
+            raise UserError(
+                f"synthesis.sampler.kinds: {', '.join(sorted(unknown))} unknown; choose from {', '.join(KINDS)}."
+            )
         if min(kinds.values(), default=0) < 0 or sum(kinds.values()) <= 0:
-            raise UserError("synthesis.kinds: frequencies must not be negative, and one must be above 0.")
+            raise UserError("synthesis.sampler.kinds: frequencies must not be negative, and one must be above 0.")
         self.kinds = tuple(kinds)
         self.frequencies = np.array(list(kinds.values()), dtype=float) / sum(kinds.values())
         self.phrases = writable_phrases(phrases, font_files(fonts)) if kinds.get("text", 0) > 0 else {}
         if kinds.get("text", 0) > 0 and not self.phrases:
-            raise UserError("synthesis.phrases: no phrase can be written; add phrases, or fonts with synthesis.fonts.")
+            raise UserError(
+                "synthesis.sampler.phrases: no phrase can be written; add phrases, or fonts (synthesis.sampler.fonts)."
+            )
 
     def count(self, generator: np.random.Generator) -> int:
         """Draws how many marks a view has."""
@@ -122,11 +126,13 @@ class MarkSampler:
 def _range(name: str, value: tuple[_Number, _Number], least: float, most: float) -> tuple[_Number, _Number]:
     low, high = value
     if not least <= low <= high <= most:
-        raise UserError(f"synthesis.{name}=[{low},{high}] must lie within {least}..{most}, the lower bound first.")
+        raise UserError(
+            f"synthesis.sampler.{name}=[{low},{high}] must lie within {least}..{most}, the lower bound first."
+        )
     return low, high
 
 
 def _share(name: str, value: float) -> float:
     if not 0 <= value <= 1:
-        raise UserError(f"synthesis.{name}={value} must lie within 0..1.")
+        raise UserError(f"synthesis.sampler.{name}={value} must lie within 0..1.")
     return value

@@ -51,12 +51,13 @@ class Synthesizer:
     def __call__(self, photograph: Photograph, generator: np.random.Generator) -> View:
         """Draws marks on a copy of a photograph, (H, W, 3) uint8; only ``generator`` is used and advanced."""
         image = photograph.copy()
-        covered = np.zeros(photograph.shape[:2], dtype=bool)
+        height, width = photograph.shape[:2]
+        covered = np.zeros((height, width), dtype=bool)
         specs: list[MarkSpec] = []
         for number in range(self.sampler.count(generator)):
             for _ in range(ATTEMPTS if number == 0 else 1):
                 spec = self.sampler(generator)
-                layer = render(spec, *covered.shape)
+                layer = render(spec, height, width)
                 if self._cover(covered, layer):
                     blend(image, layer)
                     specs.append(spec)

@@ -1,0 +1,82 @@
+"""What several test files use: small generated photographs, and the commands run in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wm_lightning import cli
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+# Small and exact: a step takes a fraction of a second and float32 leaves no room for rounding.
+TINY = (
+    "data=folder", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0", "trainer.max_epochs=1",
+    "trainer.precision=32-true", "trainer.accelerator=cpu", "callbacks.progress=null",
+    "trainer.enable_progress_bar=false",
+)  # fmt: skip
+
+
+class Outcome(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def write_photographs(folder: Path, count: int, size: tuple[int, int] = (48, 40)) -> Path:
+    """Writes smooth colour pictures with some texture, ``size`` being (width, height)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(0)
+    for number in range(count):
+        coarse = Image.fromarray(generator.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+        coarse.resize(size, Image.Resampling.BICUBIC).save(folder / f"photo{number:03d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty small photographs: 14, 4 and 2 in the split."""
+    return write_photographs(tmp_path_factory.mktemp("photographs"), 20)
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Runs ``train`` or ``evaluate`` as typed, from an empty folder; outputs go to ``tmp_path/outputs``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(name: str, *arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
+        status: int | str | None = 0
+        capsys.readouterr()
+        try:
+            {"train": cli.train, "evaluate": cli.evaluate}[name]()
+        except SystemExit as end:
+            status = end.code
+        captured = capsys.readouterr()
+        return Outcome(int(status or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def tiny(photographs: Path) -> tuple[str, ...]:
+    """Overrides of a run that takes seconds."""
+    return (*TINY, f"data.root={photographs}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_threads() -> None:
+    """Leaves no trace of the developer's own settings in a test."""
+    os.environ.pop("HYDRA_FULL_ERROR", None)

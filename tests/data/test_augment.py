@@ -1,0 +1,164 @@
+from pathlib import Path
+
+import albumentations as A
+import numpy as np
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from wm_lightning.data.augment import Augmentation, crop, enlarge_to
+
+CONF = Path(__file__).parents[2] / "conf" / "augment"
+
+
+def photograph(height=40, width=52, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def configured(name, **changes):
+    """The transforms of a configuration file, at 32 pixels."""
+    conf = OmegaConf.create({"data": {"size": 32}, "augment": OmegaConf.load(CONF / f"{name}.yaml")})
+    for transform in conf.augment.transforms:
+        transform.update(changes)
+    return conf.augment
+
+
+FORCED = [
+    pytest.param(transform, id=transform["_target_"].rsplit(".", 1)[-1])
+    for name in ("full", "light")
+    for transform in OmegaConf.to_container(configured(name, p=1.0), resolve=True)["transforms"]
+]
+
+
+@pytest.mark.parametrize("name", ["none", "light", "full"])
+def test_equal_generators_give_equal_pictures(name):
+    augmentation = instantiate(configured(name), _convert_="all")
+    for seed in range(20):
+        first = augmentation(photograph(), np.random.default_rng(seed))
+        augmentation(photograph(), np.random.default_rng(99))
+        np.testing.assert_array_equal(augmentation(photograph(), np.random.default_rng(seed)), first)
+
+
+@pytest.mark.parametrize("transform", FORCED)
+def test_each_transform_draws_from_the_given_generator_alone(transform, global_random_state):
+    augmentation = Augmentation([instantiate(transform, _convert_="all")])
+    other = Augmentation([instantiate(transform, _convert_="all")])
+    before = global_random_state()
+    for seed in range(5):
+        once, again = (build(photograph(), np.random.default_rng(seed)) for build in (augmentation, other))
+        np.testing.assert_array_equal(once, again)
+        assert once.dtype == np.uint8
+        assert once.shape[2] == 3
+    assert global_random_state() == before
+
+
+def test_different_generators_give_different_pictures():
+    augmentation = instantiate(configured("full"), _convert_="all")
+    pictures = {augmentation(photograph(), np.random.default_rng(seed)).tobytes() for seed in range(10)}
+    assert len(pictures) == 10
+
+
+def test_one_generator_gives_a_new_picture_at_each_call():
+    augmentation, generator = instantiate(configured("full"), _convert_="all"), np.random.default_rng(0)
+    pictures = {augmentation(photograph(), generator).tobytes() for _ in range(5)}
+    assert len(pictures) == 5
+
+
+def test_flip_happens_in_about_half_of_the_calls():
+    augmentation = Augmentation([A.HorizontalFlip(p=0.5)])
+    flipped = 0
+    for seed in range(200):
+        out = augmentation(photograph(), np.random.default_rng(seed))
+        assert np.array_equal(out, photograph()) or np.array_equal(out, photograph()[:, ::-1])
+        flipped += np.array_equal(out, photograph()[:, ::-1])
+    assert 70 < flipped < 130
+
+
+def test_transforms_are_applied_in_order():
+    flip_then_cut = Augmentation([A.HorizontalFlip(p=1), A.Crop(0, 0, 10, 40, p=1)])
+    cut_then_flip = Augmentation([A.Crop(0, 0, 10, 40, p=1), A.HorizontalFlip(p=1)])
+    picture = photograph()
+    np.testing.assert_array_equal(flip_then_cut(picture, np.random.default_rng(0)), picture[:, ::-1][:, :10])
+    np.testing.assert_array_equal(cut_then_flip(picture, np.random.default_rng(0)), picture[:, :10][:, ::-1])
+
+
+def test_no_transforms_change_nothing():
+    np.testing.assert_array_equal(Augmentation()(photograph(), np.random.default_rng(0)), photograph())
+
+
+@pytest.mark.parametrize("name", ["light", "full"])
+def test_the_photograph_itself_stays_as_it_is(name):
+    augmentation, picture = instantiate(configured(name, p=1.0), _convert_="all"), photograph()
+    augmentation(picture, np.random.default_rng(0))
+    np.testing.assert_array_equal(picture, photograph())
+
+
+def test_full_gives_pictures_of_the_configured_size():
+    augmentation = instantiate(configured("full"), _convert_="all")
+    assert augmentation(photograph(), np.random.default_rng(0)).shape == (32, 32, 3)
+
+
+def test_large_pictures_are_not_scaled():
+    picture = photograph(40, 52)
+    assert enlarge_to(picture, 40) is picture
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size", "wanted"),
+    [
+        (10, 20, 40, (40, 80)),
+        (20, 10, 40, (80, 40)),
+        (31, 37, 64, (64, 76)),
+        (1, 1, 8, (8, 8)),
+        (3, 200, 32, (32, 2133)),
+        (39, 500, 40, (40, 513)),
+    ],
+)
+def test_small_pictures_keep_their_proportions(height, width, size, wanted):
+    assert enlarge_to(photograph(height, width), size).shape == (*wanted, 3)
+
+
+def test_enlarged_even_colour_stays_that_colour():
+    even = np.full((3, 5, 3), (12, 200, 77), dtype=np.uint8)
+    large = enlarge_to(even, 16)
+    assert np.unique(large.reshape(-1, 3), axis=0).tolist() == [[12, 200, 77]]
+
+
+def test_enlarging_keeps_left_and_right():
+    picture = np.zeros((4, 8, 3), dtype=np.uint8)
+    picture[:, 4:] = 255
+    large = enlarge_to(picture, 16)
+    assert large[:, :12].max() == 0
+    assert large[:, 20:].min() == 255
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size", "top", "left"), [(10, 20, 4, 3, 8), (11, 21, 4, 3, 8), (7, 7, 7, 0, 0), (8, 7, 7, 0, 0)]
+)
+def test_without_generator_the_middle_is_cut_out(height, width, size, top, left):
+    picture = photograph(height, width)
+    np.testing.assert_array_equal(crop(picture, size), picture[top : top + size, left : left + size])
+
+
+def test_random_crops_reach_every_position():
+    rows, columns = np.mgrid[:6, :7].astype(np.uint8)
+    picture = np.stack([rows, columns, rows], axis=2)
+    generator = np.random.default_rng(0)
+    corners = set()
+    for _ in range(300):
+        cut = crop(picture, 4, generator)
+        top, left = int(cut[0, 0, 0]), int(cut[0, 0, 1])
+        np.testing.assert_array_equal(cut, picture[top : top + 4, left : left + 4])
+        corners.add((top, left))
+    assert corners == {(top, left) for top in range(3) for left in range(4)}
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 200), (31, 37), (64, 5)])
+def test_crop_enlarges_what_is_too_small(height, width):
+    for generator in (None, np.random.default_rng(0)):
+        assert crop(photograph(height, width), 24, generator).shape == (24, 24, 3)
+
+
+def test_crops_of_equal_generators_are_equal():
+    first, second = (crop(photograph(), 16, np.random.default_rng(7)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)

@@ -1,0 +1,63 @@
+import pytest
+
+CASES = [
+    (["loss.alfa=1"], "loss.alfa: there is no such key; did you mean loss.alpha?"),
+    (["+loss.foo=3"], "loss.foo: there is no such option of loss"),
+    (["loss.alpha=abc"], "loss.alpha='abc' does not fit"),
+    (["loss.alpha=-1"], "loss.alpha=-1 must not be negative"),
+    (["model=unett"], "Could not find 'model/unett'"),
+    (["model.attention=both"], "model.attention='both' does not fit: input should be 'gate' or 'sdpa'"),
+    (["data=folder"], "data.root is not set"),
+    (["data=folder", "data.root=/nowhere"], "data.root=/nowhere is not a folder"),
+    (["data.target=both"], "data.target='both' does not fit: input should be 'reference' or 'clean'"),
+    (["data.batch_size=0"], "data.batch_size=0 must be at least 1"),
+    (["data.fractions=[0.5,0.1,0.1]"], "data.fractions=[0.5, 0.1, 0.1]"),
+    (["trainer.max_epochs=x"], "trainer.max_epochs='x' does not fit"),
+    (["trainer.precision=17"], "trainer.precision=17 does not fit"),
+    (["trainer.accelerator=abacus"], "invalid accelerator name"),
+    (["synthesis.sampler.opacity=[2,3]"], "synthesis.sampler.opacity=[2,3] must lie within 0.01..1"),
+    (["synthesis.sampler.fonts=[/nowhere.ttf]"], "synthesis.sampler.fonts: there is no /nowhere.ttf"),
+    (["seed=abc"], "seed='abc' does not fit"),
+    (["objective.metric=val/psnrr"], "objective.metric=val/psnrr is not measured. Did you mean val/psnr?"),
+    (["ckpt_path=/nowhere.ckpt"], "There is no checkpoint /nowhere.ckpt"),
+    (["loss.perceptual.weights=/nowhere.pth"], "there is no file /nowhere.pth"),
+    (["augment.transforms.0.p=7"], "should be less than or equal to 1"),
+    (["optim.scheduler.pct_start=2", "loss.alpha=0"], "optim: Expected float between 0 and 1 pct_start"),
+    (["loss"], "Error parsing override 'loss'"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "sentence"), CASES, ids=lambda value: "+".join(value) if value is list else None)
+def test_what_the_user_can_put_right_is_one_sentence(command, overrides, sentence):
+    outcome = command("train", *overrides, "hydra.run.dir=run")
+    assert outcome.status == 1
+    last = outcome.err.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert sentence in last
+    assert "Traceback" not in outcome.err
+
+
+def test_evaluate_needs_a_checkpoint(command):
+    outcome = command("evaluate", "hydra.run.dir=run")
+    assert outcome.status == 1
+    assert "ckpt is not set; give it a value: ckpt=PATH." in outcome.err
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 truncated"])
+def test_evaluate_refuses_a_damaged_checkpoint(command, tmp_path, content):
+    path = tmp_path / "broken.ckpt"
+    path.write_bytes(content)
+    outcome = command("evaluate", f"ckpt={path}", "hydra.run.dir=run")
+    assert outcome.status == 1
+    assert f"error: {path} cannot be read as a checkpoint" in outcome.err
+
+
+def test_a_bug_is_not_dressed_up_as_a_sentence(command, monkeypatch):
+    import wm_lightning.runner as runner
+
+    def broken(config):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(runner, "_prepare", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        command("train", "hydra.run.dir=run")

@@ -1,0 +1,240 @@
+import csv
+import json
+import logging
+import math
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from wm_lightning.metrics import COLUMNS
+from wm_lightning.metrics.suite import TRAIN_COLUMNS
+from wm_lightning.runner import load_checkpoint
+
+RUN = "hydra.run.dir=run"
+NOTEBOOK_KEYS = (
+    "best_loss", "epochs_run", "train_loss_final", "val_loss_final", "psnr_final", "val_psnr_final", "ssim_final",
+    "val_ssim_final", "training_time_min", "learning_rate_end", "optimizer", "criterion",
+)  # fmt: skip
+TERMS = ("l1", "lab", "ssim", "laplacian")
+
+
+def summary_of(folder):
+    return json.loads((Path(folder) / "summary.json").read_text(encoding="utf-8"))
+
+
+def weights_of(path):
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+@pytest.fixture
+def trained(command, tiny):
+    """One short run in ./run."""
+    outcome = command("train", *tiny, RUN, "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
+    assert outcome.status == 0, outcome.err
+    return outcome
+
+
+def test_a_run_leaves_checkpoints_logs_split_summary_and_table(trained):
+    summary = summary_of("run")
+    assert all(summary[key] is not None for key in NOTEBOOK_KEYS)
+    assert summary["epochs_run"] == 2
+    assert summary["optimizer"] == "AdamW"
+    assert summary["criterion"]["perceptual_weights"] == "off"
+    assert summary["photographs"] == {"train": 14, "val": 4, "test": 2}
+    assert summary["best_loss"] == min(epoch["val/loss"] for epoch in summary["history"])
+    assert summary["objective"]["value"] == summary["history"][summary["best_epoch"] - 1]["val/psnr"]
+    assert all(math.isfinite(value) for value in summary["test"].values())
+    assert sorted(path.name for path in Path("run/checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    lists = {name: Path(f"run/split/{name}.txt").read_text().split() for name in ("train", "val", "test")}
+    assert [len(names) for names in lists.values()] == [14, 4, 2]
+    assert "do nothing (identity)" in trained.out
+    assert f"{summary['test']['psnr']:.2f}" in trained.out
+    assert f"{summary['test']['psnr_input']:.2f}" in trained.out
+
+
+def test_tensorboard_gets_scalars_of_each_term_and_pictures(trained):
+    logging.getLogger("tensorboard").setLevel(logging.WARNING)  # it keeps a stream that a test before this one closed
+    events = EventAccumulator("run/tensorboard", size_guidance={"images": 0})
+    events.Reload()
+    scalars = set(events.Tags()["scalars"])
+    for stage in ("train", "val", "test"):
+        assert {f"{stage}/{name}" for name in ("loss", *TRAIN_COLUMNS)} <= scalars
+        assert {f"{stage}/loss_{term}" for term in TERMS} <= scalars
+    assert "step/loss" in scalars
+    assert any(tag.startswith("lr-") for tag in scalars)
+    (tag,) = events.Tags()["images"]
+    assert len(events.Images(tag)) == 2  # one an epoch
+    assert events.Images(tag)[0].width == 5 * (32 + 8)
+
+
+def test_the_loss_is_the_weighted_sum_of_the_logged_terms(trained):
+    for epoch in summary_of("run")["history"]:
+        terms = {name: epoch[f"val/loss_{name}"] for name in TERMS}
+        total = terms["l1"] + 0.3 * terms["lab"] + 0.4 * terms["ssim"] + 0.1 * terms["laplacian"]
+        assert epoch["val/loss"] == pytest.approx(total, rel=1e-5)
+
+
+def test_evaluate_gives_what_training_reported(trained, command):
+    outcome = command("evaluate", "ckpt=run/checkpoints/best.ckpt", "hydra.run.dir=scored", "trainer.accelerator=cpu")
+    assert outcome.status == 0, outcome.err
+    scores = json.loads(Path("scored/metrics.json").read_text())["test"]
+    assert scores == summary_of("run")["test"]
+    assert "do nothing (identity)" in outcome.out
+    with Path("scored/metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == Path("run/split/test.txt").read_text().split()
+    for column in COLUMNS:
+        assert sum(float(row[column]) for row in rows) / len(rows) == pytest.approx(scores[column], abs=1e-4)
+
+
+def test_evaluate_takes_another_folder_and_size(trained, command, photographs):
+    outcome = command(
+        "evaluate", "ckpt=run/checkpoints/best.ckpt", "hydra.run.dir=scored", "data.size=40", f"data.root={photographs}"
+    )
+    assert outcome.status == 0, outcome.err
+    assert json.loads(Path("scored/metrics.json").read_text())["test"] != summary_of("run")["test"]
+
+
+def test_evaluate_says_when_the_split_is_no_longer_the_trained_one(command, tiny, tmp_path, photographs):
+    import shutil
+
+    folder = tmp_path / "photos"
+    shutil.copytree(photographs, folder)
+    assert command("train", *tiny, RUN, f"data.root={folder}", "test=false").status == 0
+    (folder / "photo000.png").unlink()
+    outcome = command("evaluate", "ckpt=run/checkpoints/best.ckpt", "hydra.run.dir=scored")
+    assert outcome.status == 0
+    assert "THE SPLIT IS NOT THE ONE" in outcome.out + Path("scored/evaluate.log").read_text()
+
+
+def test_the_checkpoint_holds_network_and_configuration_but_no_extractor(trained):
+    checkpoint = load_checkpoint("run/checkpoints/best.ckpt")
+    assert all(name.startswith(("net.", "metrics.")) for name in checkpoint["state_dict"])
+    assert checkpoint["config"]["model"]["attention"] == "gate"
+    assert checkpoint["loss"]["perceptual_weights"] == "off"
+    trained_parameters = sum(len(group["params"]) for group in checkpoint["optimizer_states"][0]["param_groups"])
+    from wm_lightning.models import HeterogeneousUNet
+
+    assert trained_parameters == len(list(HeterogeneousUNet().parameters()))
+
+
+def test_the_perceptual_weights_used_are_in_checkpoint_and_summary(command, tiny):
+    overrides = ("loss.alpha=0.3", "loss.perceptual.weights=random", "trainer.limit_train_batches=1", "test=false")
+    assert command("train", *tiny, RUN, *overrides).status == 0
+    assert load_checkpoint("run/checkpoints/best.ckpt")["loss"]["perceptual_weights"] == "random"
+    assert summary_of("run")["criterion"]["perceptual_weights"] == "random"
+    assert not any("perceptual" in name for name in weights_of("run/checkpoints/best.ckpt"))
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_a_seed_repeats_the_figures_for_any_number_of_workers(command, tiny, seed):
+    results = []
+    for number, workers in enumerate((0, 2, 0)):
+        arguments = (f"hydra.run.dir=run{number}", f"data.num_workers={workers}", f"seed={seed}")
+        assert command("train", *tiny, *arguments).status == 0
+        results.append(summary_of(f"run{number}"))
+    assert results[0]["history"] == results[1]["history"] == results[2]["history"]
+    assert results[0]["test"] == results[1]["test"] == results[2]["test"]
+
+
+def test_another_seed_gives_other_figures(command, tiny):
+    for seed in (0, 1):
+        assert command("train", *tiny, f"hydra.run.dir=run{seed}", f"seed={seed}").status == 0
+    assert summary_of("run0")["test"]["psnr_input"] != summary_of("run1")["test"]["psnr_input"]
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(command, tiny, monkeypatch):
+    from wm_lightning.engine import WatermarkRemoval
+
+    arguments = (*tiny, "trainer.max_epochs=3", "test=false")
+    assert command("train", *arguments, "hydra.run.dir=whole").status == 0
+
+    step = WatermarkRemoval.training_step
+
+    def interrupted(self, batch, batch_idx):
+        if self.current_epoch == 2 and batch_idx == 1:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, batch, batch_idx)
+
+    assert threading.current_thread() is threading.main_thread()
+    monkeypatch.setattr(WatermarkRemoval, "training_step", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    assert command("train", *arguments, "hydra.run.dir=stopped").status == 1
+    signal.signal(signal.SIGINT, before)
+    monkeypatch.setattr(WatermarkRemoval, "training_step", step)
+    assert len(summary_of("stopped")["history"]) == 2
+
+    resumed = command("train", *arguments, "hydra.run.dir=resumed", "ckpt_path=stopped/checkpoints/last.ckpt")
+    assert resumed.status == 0, resumed.err
+    whole, again = summary_of("whole")["history"], summary_of("resumed")["history"]
+    assert [epoch["step"] for epoch in again] == [3, 6, 9]
+    assert again == whole  # schedule, order and augmentation go on, not start over
+    weights = weights_of("whole/checkpoints/last.ckpt"), weights_of("resumed/checkpoints/last.ckpt")
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_broken_photograph_is_skipped_named_and_counted(command, tiny, tmp_path, photographs):
+    import shutil
+
+    folder = tmp_path / "photos"
+    shutil.copytree(photographs, folder)
+    whole = tmp_path / "whole.jpg"
+    Image.open(folder / "photo000.png").resize((400, 300)).save(whole)
+    (folder / "cut.jpg").write_bytes(whole.read_bytes()[:1500])
+    outcome = command("train", *tiny, RUN, f"data.root={folder}", "test=false")
+    assert outcome.status == 0, outcome.err
+    text = outcome.out + Path("run/train.log").read_text()
+    assert text.count("skipped: cut.jpg cannot be decoded") == text.count("skipped:")
+    assert "1 photographs could not be decoded and were skipped" in text
+    assert summary_of("run")["photographs_skipped"] == ["cut.jpg"]
+    assert Path("run/split/broken.txt").read_text() == "cut.jpg\n"
+
+
+@pytest.mark.parametrize("augment", ["none", "light", "full"])
+@pytest.mark.parametrize("attention", ["gate", "sdpa"])
+def test_every_choice_runs_a_step(command, tiny, augment, attention):
+    arguments = (f"augment={augment}", f"model.attention={attention}", "trainer.fast_dev_run=true", "model=unet")
+    outcome = command("train", *tiny, RUN, *arguments)
+    assert outcome.status == 0, outcome.err
+
+
+def test_the_demo_runs_without_any_data(command):
+    arguments = ("trainer.fast_dev_run=true", "data.num_workers=0", "loss.alpha=0", "data.batch_size=2", RUN)
+    outcome = command("train", *arguments)
+    assert outcome.status == 0, outcome.err
+    assert "demo" in Path("run/train.log").read_text()
+
+
+def test_half_precision_runs_and_stays_close_to_float32(command, tiny):
+    arguments = ("test=false", "optim.optimizer.lr=1e-6", "optim.scheduler.max_lr=1e-6")
+    assert command("train", *tiny, *arguments, "hydra.run.dir=full").status == 0
+    assert command("train", *tiny, *arguments, "hydra.run.dir=half", "trainer.precision=bf16-mixed").status == 0
+    full, half = (summary_of(folder) for folder in ("full", "half"))
+    assert half["precision"] == "bf16-mixed"
+    assert half["val_loss_final"] == pytest.approx(full["val_loss_final"], rel=0.02)
+    assert half["val_loss_final"] != full["val_loss_final"]
+
+
+def test_multirun_writes_one_table_sorted_by_the_objective(command, tiny):
+    sweep = ("-m", "loss.beta=0.1,0.3", "model=unet", "hydra.sweep.dir=sweep", "trainer.limit_train_batches=2")
+    outcome = command("train", *sweep, *tiny)
+    assert outcome.status == 0, outcome.err
+    with Path("sweep/sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["job"] for row in rows) == ["0", "1"]
+    objectives = [float(row["objective"]) for row in rows]
+    assert objectives == sorted(objectives, reverse=True)  # PSNR: higher is better
+    for row in rows:
+        folder = Path("sweep") / row["job"]
+        assert float(row["objective"]) == summary_of(folder)["objective"]["value"]
+        assert float(row["test psnr"]) == summary_of(folder)["test"]["psnr"]
+        assert (folder / "checkpoints" / "best.ckpt").is_file()
+        assert (folder / ".hydra" / "config.yaml").is_file()
+        assert f"loss.beta={['0.1', '0.3'][int(row['job'])]}" in row["overrides"]
+    assert "2 jobs in sweep" in outcome.out
+    assert objectives[0] != objectives[1]

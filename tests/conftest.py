@@ -14,8 +14,6 @@ from PIL import Image
 
 from wm_lightning import cli
 
-SHARED = Path(__file__).parents[2] / "shared"
-
 # Small and exact: a step takes a fraction of a second and float32 leaves no room for rounding.
 TINY = (
     "data=folder", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0", "trainer.max_epochs=1",
@@ -77,6 +75,6 @@ def tiny(photographs: Path) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _two_threads() -> None:
+def _own_settings() -> None:
     """Leaves no trace of the developer's own settings in a test."""
     os.environ.pop("HYDRA_FULL_ERROR", None)

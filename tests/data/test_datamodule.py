@@ -147,28 +147,22 @@ def test_no_workers_means_none(make_module):
     assert make_module(num_workers=0).num_workers == 0
 
 
-def test_unchanged_split_is_accepted_after_a_resume(make_module, caplog):
-    first = make_module()
-    first.setup()
-    second = make_module()
-    second.load_state_dict(first.state_dict())
-    with caplog.at_level(logging.WARNING):
-        second.setup()
-    assert warnings_of(caplog) == []
-
-
-@pytest.mark.parametrize("change", ["seed", "photograph"])
-def test_changed_split_warns_after_a_resume(make_module, photographs, caplog, change):
+@pytest.mark.parametrize("restored", ["before setup", "after setup"])
+@pytest.mark.parametrize("change", ["seed", "photograph", "nothing"])
+def test_split_is_compared_with_that_of_the_checkpoint(make_module, photographs, caplog, change, restored):
     first = make_module()
     first.setup()
     if change == "photograph":
         (photographs / "new.png").write_bytes((photographs / "photo00.png").read_bytes())
     second = make_module(seed=1 if change == "seed" else 0)
-    second.load_state_dict(first.state_dict())
     with caplog.at_level(logging.WARNING):
+        if restored == "before setup":
+            second.load_state_dict(first.state_dict())
         second.setup()
-    assert len(warnings_of(caplog)) == 1
-    assert "SPLIT" in warnings_of(caplog)[0]
+        if restored == "after setup":
+            second.load_state_dict(first.state_dict())
+    assert len(warnings_of(caplog)) == (0 if change == "nothing" else 1)
+    assert ("SPLIT IS NOT THE ONE" in caplog.text) == (change != "nothing")
 
 
 def test_state_before_setup_knows_no_split(make_module, caplog):

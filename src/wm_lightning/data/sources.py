@@ -92,7 +92,13 @@ def decode(path: Path) -> Photograph:
 
 
 def to_rgb(image: Image.Image) -> Photograph:
-    """Converts a Pillow picture of any mode to (H, W, 3) uint8 sRGB."""
+    """Converts a Pillow picture to (H, W, 3) uint8 sRGB.
+
+    Raises:
+        ValueError: Its values are floating-point, which say nothing of their range.
+    """
+    if image.mode == "F":
+        raise ValueError("floating-point pictures have no known range; convert it to 8 or 16 bits")
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it
         grey = (np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
@@ -149,11 +155,11 @@ class FolderSource:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 with Image.open(self.root / name) as opened:
-                    opened.draft(None, (opened.width // 8, opened.height // 8))
+                    opened.draft(None, (max(1, opened.width // 8), max(1, opened.height // 8)))
                     opened.load()
+                    return opened.mode != "F"
         except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
             return False
-        return True
 
 
 class DemoSource:

@@ -52,7 +52,7 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
     """``1 - SSIM`` (Wang et al., 2004): 11x11 Gaussian window, sigma 1.5, data range 1, mean over all pixels.
 
     Returns:
-        A scalar in 0..2; 0 for equal pictures.
+        A scalar in 0..2; 0 for equal pictures, which must be at least 6 pixels high and wide.
     """
     with torch.autocast(prediction.device.type, enabled=False):
         return 1 - ssim_map(prediction.float(), target.float(), SSIM_WINDOW).mean()

@@ -30,10 +30,12 @@ def psnr(prediction: Tensor, target: Tensor, region: Tensor | None = None) -> Te
 
 
 def ssim(prediction: Tensor, target: Tensor) -> Tensor:
-    """Structural similarity (Wang et al., 2004): 11x11 Gaussian window, sigma 1.5, data range 1.
+    """Structural similarity (Wang et al., 2004): 11x11 Gaussian window, sigma 1.5, data range 1, mirrored borders.
+
+    The mean is over all pixels up to the border; scikit-image leaves out the outer five.
 
     Args:
-        prediction: (B, 3, H, W) in 0..1.
+        prediction: (B, 3, H, W) in 0..1, at least 6 pixels high and wide.
         target: (B, 3, H, W) in 0..1.
 
     Returns:

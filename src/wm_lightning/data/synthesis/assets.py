@@ -63,9 +63,9 @@ def characters_of(font: Path) -> frozenset[int]:
 
 
 def covering_fonts(text: str, fonts: Sequence[Path]) -> tuple[str, ...]:
-    """Returns the paths of those fonts that have a glyph for every character of ``text``."""
+    """Returns the paths of those fonts that have a glyph for every character of ``text``; none for blank text."""
     needed = {ord(character) for character in text if not character.isspace()}
-    return tuple(str(font) for font in fonts if needed <= characters_of(font))
+    return tuple(str(font) for font in fonts if needed and needed <= characters_of(font))
 
 
 def writable_phrases(phrases: Mapping[str, Sequence[str]], fonts: Sequence[Path]) -> dict[str, tuple[str, ...]]:

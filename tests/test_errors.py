@@ -23,6 +23,7 @@ CASES = [
     (["loss.perceptual.weights=/nowhere.pth"], "there is no file /nowhere.pth"),
     (["augment.transforms.0.p=7"], "should be less than or equal to 1"),
     (["optim.scheduler.pct_start=2", "loss.alpha=0"], "optim: Expected float between 0 and 1 pct_start"),
+    (["trainer.limit_val_batches=0"], "trainer.limit_val_batches=0 leaves nothing"),
     (["loss"], "Error parsing override 'loss'"),
 ]
 
@@ -61,3 +62,29 @@ def test_a_bug_is_not_dressed_up_as_a_sentence(command, monkeypatch):
     monkeypatch.setattr(runner, "_prepare", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         command("train", "hydra.run.dir=run")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_photograph_that_vanishes_is_one_sentence_also_from_a_loader_process(
+    command, tiny, tmp_path, photographs, workers, monkeypatch
+):
+    import shutil
+
+    from wm_lightning.data.sources import FolderSource
+
+    folder = tmp_path / "photos"
+    shutil.copytree(photographs, folder)
+    check = FolderSource.check
+
+    def check_then_lose_them(self):
+        broken = check(self)
+        shutil.rmtree(folder)
+        return broken
+
+    monkeypatch.setattr(FolderSource, "check", check_then_lose_them)
+    arguments = (f"data.root={folder}", f"data.num_workers={workers}", "hydra.run.dir=run")
+    outcome = command("train", *tiny, *arguments)
+    assert outcome.status == 1
+    last = outcome.err.strip().splitlines()[-1]
+    assert last.startswith("error: A photograph can no longer be read")
+    assert str(folder) in last

@@ -148,7 +148,8 @@ def test_another_seed_gives_other_figures(command, tiny):
     assert summary_of("run0")["test"]["psnr_input"] != summary_of("run1")["test"]["psnr_input"]
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(command, tiny, monkeypatch):
+@pytest.mark.parametrize(("kind", "status"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_goes_on_where_it_stopped(command, tiny, monkeypatch, kind, status):
     from wm_lightning.engine import WatermarkRemoval
 
     arguments = (*tiny, "trainer.max_epochs=3", "test=false")
@@ -158,14 +159,16 @@ def test_an_interrupted_run_goes_on_where_it_stopped(command, tiny, monkeypatch)
 
     def interrupted(self, batch, batch_idx):
         if self.current_epoch == 2 and batch_idx == 1:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(kind)
         return step(self, batch, batch_idx)
 
     assert threading.current_thread() is threading.main_thread()
     monkeypatch.setattr(WatermarkRemoval, "training_step", interrupted)
-    before = signal.getsignal(signal.SIGINT)
-    assert command("train", *arguments, "hydra.run.dir=stopped").status == 1
-    signal.signal(signal.SIGINT, before)
+    before = signal.getsignal(kind)
+    stopped = command("train", *arguments, "hydra.run.dir=stopped")
+    signal.signal(kind, before)
+    assert stopped.status == status
+    assert "go on with: ckpt_path=stopped/checkpoints/last.ckpt" in Path("stopped/train.log").read_text()
     monkeypatch.setattr(WatermarkRemoval, "training_step", step)
     assert len(summary_of("stopped")["history"]) == 2
 

@@ -59,7 +59,8 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
 def explain(error: BaseException) -> str | None:
     """Returns an error the user can put right as one sentence, else None."""
     if isinstance(error, UserError):
-        return str(error)
+        # From a loader's process it comes with that process's trace, and the sentence last.
+        return str(error).rsplit("UserError: ", 1)[-1].strip()
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
         return explain(error.__cause__) or _of_constructor(error, error.__cause__)
     if isinstance(error, ConfigCompositionException) and (key := _OVERRIDE.search(str(error))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import warnings
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ import lightning as L
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from wm_lightning.callbacks import ConfigInCheckpoint, PerImageTable, RunSummary
@@ -35,6 +37,8 @@ EXPECTED_WARNINGS = (
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )
 
+TERMINATED = 128 + signal.SIGTERM  # the shell's exit status for a process that was told to end
+
 # What a checkpoint keeps of a configuration: enough to rebuild data, model and loss.
 REBUILT = ("model", "loss", "data", "optim", "seed")
 
@@ -49,7 +53,7 @@ def train(config: DictConfig) -> float:
         UserError: The configuration or what it points to cannot be used.
     """
     _prepare(config)
-    _check_objective(config.objective.metric)
+    _check_objective(config)
     datamodule = build_data(config)
     module = build_module(config, datamodule)
     summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
@@ -61,7 +65,13 @@ def train(config: DictConfig) -> float:
     trainer: L.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
     for logger in loggers:
         logger.log_hyperparams({"config": OmegaConf.to_yaml(config, resolve=True), "seed": config.seed})
-    trainer.fit(module, datamodule, ckpt_path=_checkpoint_path(config.ckpt_path), weights_only=True)
+    try:
+        trainer.fit(module, datamodule, ckpt_path=config.ckpt_path, weights_only=True)
+    except SystemExit as stop:  # Lightning's answer to Ctrl-C and SIGTERM
+        last = Path(config.paths.output_dir) / "checkpoints" / "last.ckpt"
+        if last.is_file():
+            log.warning("stopped; go on with: ckpt_path=%s", _shown(str(last)))
+        raise SystemExit(TERMINATED if isinstance(stop, SIGTERMException) else stop.code) from stop
     if trainer.max_epochs is not None and trainer.current_epoch < trainer.max_epochs:
         log.info("stopped early after %d epochs of %d", trainer.current_epoch, trainer.max_epochs)
     best = float(summary.best()[config.objective.metric])
@@ -160,7 +170,10 @@ def _prepare(config: DictConfig) -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def _check_objective(metric: str) -> None:
+def _check_objective(config: DictConfig) -> None:
+    metric = config.objective.metric
+    if config.trainer.limit_val_batches == 0:
+        raise UserError("trainer.limit_val_batches=0 leaves nothing to choose the best checkpoint by; allow some.")
     known = ["val/loss", *(f"val/{column}" for column in COLUMNS)]
     if metric not in known:
         raise UserError(f"objective.metric={metric} is not measured.{suggestion(metric, known)}")

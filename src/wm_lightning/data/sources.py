@@ -157,7 +157,7 @@ class FolderSource:
                 with Image.open(self.root / name) as opened:
                     opened.draft(None, (max(1, opened.width // 8), max(1, opened.height // 8)))
                     opened.load()
-                    return opened.mode != "F"
+                    return bool(opened.mode != "F")
         except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
             return False
 

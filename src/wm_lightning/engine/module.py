@@ -63,7 +63,7 @@ class WatermarkRemoval(L.LightningModule):
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net, self.loss = net, loss
-        nn.ModuleList((net, loss)).to(memory_format=self.memory_format)  # type: ignore[call-overload]  # lacks it
+        nn.ModuleList((net, loss)).to(memory_format=self.memory_format)  # type: ignore[call-overload]  # not in its stubs
         self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
         self.target = target
         stages = ("train", "val", "test")

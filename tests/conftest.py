@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,12 @@ def write_photographs(folder: Path, count: int, size: tuple[int, int] = (48, 40)
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty small photographs: 14, 4 and 2 in the split."""
     return write_photographs(tmp_path_factory.mktemp("photographs"), 20)
+
+
+@pytest.fixture
+def own_photographs(photographs: Path, tmp_path: Path) -> Path:
+    """A copy of ``photographs`` that a test may change."""
+    return Path(shutil.copytree(photographs, tmp_path / "photos"))
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 CASES = [
@@ -66,25 +68,21 @@ def test_a_bug_is_not_dressed_up_as_a_sentence(command, monkeypatch):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_photograph_that_vanishes_is_one_sentence_also_from_a_loader_process(
-    command, tiny, tmp_path, photographs, workers, monkeypatch
+    command, tiny, own_photographs, workers, monkeypatch
 ):
-    import shutil
-
     from wm_lightning.data.sources import FolderSource
 
-    folder = tmp_path / "photos"
-    shutil.copytree(photographs, folder)
     check = FolderSource.check
 
     def check_then_lose_them(self):
         broken = check(self)
-        shutil.rmtree(folder)
+        shutil.rmtree(own_photographs)
         return broken
 
     monkeypatch.setattr(FolderSource, "check", check_then_lose_them)
-    arguments = (f"data.root={folder}", f"data.num_workers={workers}", "hydra.run.dir=run")
+    arguments = (f"data.root={own_photographs}", f"data.num_workers={workers}", "hydra.run.dir=run")
     outcome = command("train", *tiny, *arguments)
     assert outcome.status == 1
     last = outcome.err.strip().splitlines()[-1]
     assert last.startswith("error: A photograph can no longer be read")
-    assert str(folder) in last
+    assert str(own_photographs) in last

@@ -100,13 +100,9 @@ def test_evaluate_takes_another_folder_and_size(trained, command, photographs):
     assert json.loads(Path("scored/metrics.json").read_text())["test"] != summary_of("run")["test"]
 
 
-def test_evaluate_says_when_the_split_is_no_longer_the_trained_one(command, tiny, tmp_path, photographs):
-    import shutil
-
-    folder = tmp_path / "photos"
-    shutil.copytree(photographs, folder)
-    assert command("train", *tiny, RUN, f"data.root={folder}", "test=false").status == 0
-    (folder / "photo000.png").unlink()
+def test_evaluate_says_when_the_split_is_no_longer_the_trained_one(command, tiny, own_photographs):
+    assert command("train", *tiny, RUN, f"data.root={own_photographs}", "test=false").status == 0
+    (own_photographs / "photo000.png").unlink()
     outcome = command("evaluate", "ckpt=run/checkpoints/best.ckpt", "hydra.run.dir=scored")
     assert outcome.status == 0
     assert "THE SPLIT IS NOT THE ONE" in outcome.out + Path("scored/evaluate.log").read_text()
@@ -181,15 +177,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(command, tiny, monkeypatch,
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_a_broken_photograph_is_skipped_named_and_counted(command, tiny, tmp_path, photographs):
-    import shutil
-
-    folder = tmp_path / "photos"
-    shutil.copytree(photographs, folder)
+def test_a_broken_photograph_is_skipped_named_and_counted(command, tiny, tmp_path, own_photographs):
     whole = tmp_path / "whole.jpg"
-    Image.open(folder / "photo000.png").resize((400, 300)).save(whole)
-    (folder / "cut.jpg").write_bytes(whole.read_bytes()[:1500])
-    outcome = command("train", *tiny, RUN, f"data.root={folder}", "test=false")
+    Image.open(own_photographs / "photo000.png").resize((400, 300)).save(whole)
+    (own_photographs / "cut.jpg").write_bytes(whole.read_bytes()[:1500])
+    outcome = command("train", *tiny, RUN, f"data.root={own_photographs}", "test=false")
     assert outcome.status == 0, outcome.err
     text = outcome.out + Path("run/train.log").read_text()
     assert text.count("skipped: cut.jpg cannot be decoded") == text.count("skipped:")

@@ -7,7 +7,7 @@ import logging
 import signal
 import warnings
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning as L
 import torch
@@ -160,7 +160,8 @@ def _prepare(config: DictConfig) -> None:
         config.trainer.precision = choose_precision(config.trainer.accelerator)
         log.info("precision: %s (trainer.precision=auto)", config.trainer.precision)
     check_config(config)
-    _checkpoint_path(config.get("ckpt_path"))
+    if config.get("ckpt_path") is not None:
+        _check_exists(config.ckpt_path)
     L.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     Path(config.paths.output_dir).mkdir(parents=True, exist_ok=True)
@@ -179,10 +180,9 @@ def _check_objective(config: DictConfig) -> None:
         raise UserError(f"objective.metric={metric} is not measured.{suggestion(metric, known)}")
 
 
-def _checkpoint_path(path: str | None) -> str | None:
-    if path is not None and not Path(path).is_file():
-        raise UserError(f"There is no checkpoint {path}; give the path of a .ckpt file.")
-    return path
+def _check_exists(checkpoint: str) -> None:
+    if not Path(checkpoint).is_file():
+        raise UserError(f"There is no checkpoint {checkpoint}; give the path of a .ckpt file.")
 
 
 def _shown(path: str) -> str:
@@ -203,9 +203,9 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     Raises:
         UserError: The file is missing, damaged or of another project.
     """
-    found = cast(str, _checkpoint_path(path))
+    _check_exists(path)
     try:
-        checkpoint = torch.load(found, map_location="cpu", weights_only=True)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds for files that are no checkpoint
         raise UserError(f"{path} cannot be read as a checkpoint; it is damaged or another kind of file.") from error
     if not isinstance(checkpoint, dict) or "config" not in checkpoint:

@@ -2,9 +2,18 @@
 
 from wm_lightning.callbacks.config import ConfigInCheckpoint
 from wm_lightning.callbacks.epoch_line import EpochLine
+from wm_lightning.callbacks.freeze_batchnorm import FreezeBatchNorm
 from wm_lightning.callbacks.per_image import PerImageTable
 from wm_lightning.callbacks.progress import Progress
 from wm_lightning.callbacks.samples import SampleImages
 from wm_lightning.callbacks.summary import RunSummary
 
-__all__ = ["ConfigInCheckpoint", "EpochLine", "PerImageTable", "Progress", "RunSummary", "SampleImages"]
+__all__ = [
+    "ConfigInCheckpoint",
+    "EpochLine",
+    "FreezeBatchNorm",
+    "PerImageTable",
+    "Progress",
+    "RunSummary",
+    "SampleImages",
+]

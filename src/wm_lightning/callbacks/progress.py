@@ -10,14 +10,7 @@ _SHOWN = {"val/loss": "val loss", "val/psnr": "val PSNR", "val/psnr_input": "unt
 
 
 class Progress(RichProgressBar):
-    """A bar for each epoch with the step's loss and, from the last validation, loss and PSNR beside the input's.
-
-    Args:
-        leave: Keeps the bar of each finished epoch on the screen.
-    """
-
-    def __init__(self, leave: bool = False) -> None:
-        super().__init__(leave=leave)
+    """A bar for each epoch with the step's loss and, from the last validation, loss and PSNR beside the input's."""
 
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule

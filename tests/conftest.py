@@ -19,7 +19,7 @@ from wm_lightning import cli
 TINY = (
     "data=folder", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0", "trainer.max_epochs=1",
     "trainer.precision=32-true", "trainer.accelerator=cpu", "callbacks.progress=null",
-    "trainer.enable_progress_bar=false",
+    "trainer.enable_progress_bar=false", "synthesis.system_fonts=false",
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def own_photographs(photographs: Path, tmp_path: Path) -> Path:
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
-    """Runs ``train`` or ``evaluate`` as typed, from an empty folder; outputs go to ``tmp_path/outputs``."""
+    """Runs a command as typed, from an empty folder; outputs go to ``tmp_path/outputs``."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -66,7 +66,7 @@ def command(
         status: int | str | None = 0
         capsys.readouterr()
         try:
-            {"train": cli.train, "evaluate": cli.evaluate}[name]()
+            {"train": cli.train, "evaluate": cli.evaluate, "preview": cli.preview}[name]()
         except SystemExit as end:
             status = end.code
         captured = capsys.readouterr()

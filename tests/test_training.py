@@ -100,6 +100,26 @@ def test_evaluate_takes_another_folder_and_size(trained, command, photographs):
     assert json.loads(Path("scored/metrics.json").read_text())["test"] != summary_of("run")["test"]
 
 
+def test_evaluate_takes_a_checkpoint_that_is_older_than_the_newest_options(trained, command):
+    checkpoint = torch.load("run/checkpoints/best.ckpt", weights_only=True)
+    for key in ("short_side", "cache", "cache_dir"):
+        del checkpoint["config"]["data"][key]
+    torch.save(checkpoint, "old.ckpt")
+    for name, options in (("as trained", ()), ("in full", ("data.short_side=full",))):
+        outcome = command("evaluate", "ckpt=old.ckpt", f"hydra.run.dir={name}", "trainer.accelerator=cpu", *options)
+        assert outcome.status == 0, outcome.err
+        assert json.loads(Path(name, "metrics.json").read_text())["test"] == summary_of("run")["test"]
+
+
+def test_evaluate_takes_a_folder_for_a_checkpoint_of_the_demo(command, tiny, photographs):
+    demo = [option for option in tiny if not option.startswith(("data=", "data.root="))]
+    assert command("train", "data=demo", *demo, RUN, "trainer.limit_train_batches=1", "test=false").status == 0
+    options = ("ckpt=run/checkpoints/best.ckpt", f"data.root={photographs}", "data.short_side=32")
+    outcome = command("evaluate", *options, "hydra.run.dir=scored", "trainer.accelerator=cpu")
+    assert outcome.status == 0, outcome.err
+    assert json.loads(Path("scored/metrics.json").read_text())["pictures"] == 2
+
+
 def test_evaluate_says_when_the_split_is_no_longer_the_trained_one(command, tiny, own_photographs):
     assert command("train", *tiny, RUN, f"data.root={own_photographs}", "test=false").status == 0
     (own_photographs / "photo000.png").unlink()

@@ -38,6 +38,13 @@ def evaluate() -> None:
     _command("evaluate", run)
 
 
+def preview() -> None:
+    """Entry point of ``python -m wm_lightning.data.synthesis.preview``."""
+    from wm_lightning.runner import preview as run
+
+    _command("preview", run)
+
+
 def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
     wanted = os.environ.get(_FULL_ERROR)
     os.environ[_FULL_ERROR] = "1"  # Hydra then lets errors through, and they are put in words here
@@ -76,7 +83,7 @@ def _of_override(key: str, cause: BaseException | None) -> str:
     if not isinstance(cause, ConfigAttributeError):
         return f"{key}: {str(cause).splitlines()[0] if cause else 'cannot be changed'}."
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        known = [name for command in ("train", "evaluate") for name in _leaves(hydra.compose(command), "")]
+        known = [name for command in ("train", "evaluate", "preview") for name in _leaves(hydra.compose(command), "")]
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {close[0]}?" if close else "`--cfg job` lists them all."
     return f"{key}: there is no such key; {hint} (+{key}=VALUE adds one.)"

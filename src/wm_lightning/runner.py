@@ -24,6 +24,7 @@ from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import choose_precision
 from wm_lightning.metrics import COLUMNS
+from wm_lightning.reports.contact_sheet import contact_sheet
 from wm_lightning.reports.table import print_result
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ def evaluate(config: DictConfig) -> None:
     trained = OmegaConf.create(checkpoint["config"])
     changes = {key: value for key, value in config.data.items() if value is not None}
     trained.data.split_dir = None  # the training's folder is not this run's to write to
+    trained.data.pop("cache", None)  # a test looks at each photograph once
     trained.data = OmegaConf.merge(trained.data, changes)
     if "root" in changes:
         trained.data["_target_"] = "wm_lightning.data.FolderDataModule"
@@ -130,6 +132,27 @@ def evaluate(config: DictConfig) -> None:
     (output / "metrics.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
     print_result(scores, f"{config.ckpt}: {pictures} pictures")
     log.info("written: %s and metrics.csv", _shown(str(output / "metrics.json")))
+
+
+def preview(config: DictConfig) -> None:
+    """Draws a contact sheet of training pairs: original, two views, mask, alpha.
+
+    Raises:
+        UserError: The configuration or what it points to cannot be used.
+    """
+    check_config(config)
+    out = Path(config.out)
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise UserError(f"out={config.out} must be a picture file: .png, .jpg or .webp.")
+    if config.count < 1:
+        raise UserError(f"count={config.count} must be at least 1.")
+    pairs = build_data(config).pairs("train")
+    samples = [pairs[0, index % len(pairs)] for index in range(config.count)]
+    columns = ("clean", "watermarked", "reference", "mask", "alpha")
+    rows = [[getattr(sample, column).numpy().squeeze() for column in columns] for sample in samples]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    contact_sheet(columns, rows).save(out)
+    log.info("written: %s", out)
 
 
 def score(

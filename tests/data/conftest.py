@@ -1,11 +1,12 @@
 import random
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from wm_lightning.data.synthesis import MarkSampler, Synthesizer
+from wm_lightning.data.synthesis import MarkSampler, Synthesizer, TextSampler
 
 SHAPES = [(48, 40), (40, 48), (37, 31), (64, 33), (20, 50), (33, 33)]
 
@@ -35,7 +36,8 @@ def photographs(tmp_path):
 @pytest.fixture(scope="session")
 def synthesizer():
     phrases = {"English": ["Sample", "Copyright"], "Russian": ["Образец"]}
-    return Synthesizer(MarkSampler(phrases, {"text": 0.6, "line": 0.1, "rectangle": 0.2, "circle": 0.1}))
+    kinds = {"text": 0.6, "line": 0.1, "rectangle": 0.2, "circle": 0.1}
+    return Synthesizer(partial(MarkSampler, kinds=kinds, text=partial(TextSampler, phrases=phrases)))
 
 
 @pytest.fixture

@@ -18,15 +18,17 @@ def photograph(height=40, width=52, seed=0):
 def configured(name, **changes):
     """The transforms of a configuration file, at 32 pixels."""
     conf = OmegaConf.create({"data": {"size": 32}, "augment": OmegaConf.load(CONF / f"{name}.yaml")})
-    for transform in conf.augment.transforms:
-        transform.update(changes)
+    for key in ("before_crop", "after_crop"):
+        for transform in conf.augment.get(key, []):
+            transform.update(changes)
     return conf.augment
 
 
 FORCED = [
     pytest.param(transform, id=transform["_target_"].rsplit(".", 1)[-1])
     for name in ("full", "light")
-    for transform in OmegaConf.to_container(configured(name, p=1.0), resolve=True)["transforms"]
+    for key in ("before_crop", "after_crop")
+    for transform in OmegaConf.to_container(configured(name, p=1.0), resolve=True).get(key, [])
 ]
 
 
@@ -34,9 +36,9 @@ FORCED = [
 def test_equal_generators_give_equal_pictures(name):
     augmentation = instantiate(configured(name), _convert_="all")
     for seed in range(20):
-        first = augmentation(photograph(), np.random.default_rng(seed))
-        augmentation(photograph(), np.random.default_rng(99))
-        np.testing.assert_array_equal(augmentation(photograph(), np.random.default_rng(seed)), first)
+        first = augmentation(photograph(), 32, np.random.default_rng(seed))
+        augmentation(photograph(), 32, np.random.default_rng(99))
+        np.testing.assert_array_equal(augmentation(photograph(), 32, np.random.default_rng(seed)), first)
 
 
 @pytest.mark.parametrize("transform", FORCED)
@@ -45,7 +47,7 @@ def test_each_transform_draws_from_the_given_generator_alone(transform, global_r
     other = Augmentation([instantiate(transform, _convert_="all")])
     before = global_random_state()
     for seed in range(5):
-        once, again = (build(photograph(), np.random.default_rng(seed)) for build in (augmentation, other))
+        once, again = (build(photograph(), 32, np.random.default_rng(seed)) for build in (augmentation, other))
         np.testing.assert_array_equal(once, again)
         assert once.dtype == np.uint8
         assert once.shape[2] == 3
@@ -54,48 +56,53 @@ def test_each_transform_draws_from_the_given_generator_alone(transform, global_r
 
 def test_different_generators_give_different_pictures():
     augmentation = instantiate(configured("full"), _convert_="all")
-    pictures = {augmentation(photograph(), np.random.default_rng(seed)).tobytes() for seed in range(10)}
+    pictures = {augmentation(photograph(), 32, np.random.default_rng(seed)).tobytes() for seed in range(10)}
     assert len(pictures) == 10
 
 
 def test_one_generator_gives_a_new_picture_at_each_call():
     augmentation, generator = instantiate(configured("full"), _convert_="all"), np.random.default_rng(0)
-    pictures = {augmentation(photograph(), generator).tobytes() for _ in range(5)}
+    pictures = {augmentation(photograph(), 32, generator).tobytes() for _ in range(5)}
     assert len(pictures) == 5
 
 
 def test_flip_happens_in_about_half_of_the_calls():
-    augmentation = Augmentation([A.HorizontalFlip(p=0.5)])
+    augmentation, picture = Augmentation(after_crop=[A.HorizontalFlip(p=0.5)]), photograph(32, 32)
     flipped = 0
     for seed in range(200):
-        out = augmentation(photograph(), np.random.default_rng(seed))
-        assert np.array_equal(out, photograph()) or np.array_equal(out, photograph()[:, ::-1])
-        flipped += np.array_equal(out, photograph()[:, ::-1])
+        out = augmentation(picture, 32, np.random.default_rng(seed))
+        assert np.array_equal(out, picture) or np.array_equal(out, picture[:, ::-1])
+        flipped += np.array_equal(out, picture[:, ::-1])
     assert 70 < flipped < 130
 
 
-def test_transforms_are_applied_in_order():
-    flip_then_cut = Augmentation([A.HorizontalFlip(p=1), A.Crop(0, 0, 10, 40, p=1)])
-    cut_then_flip = Augmentation([A.Crop(0, 0, 10, 40, p=1), A.HorizontalFlip(p=1)])
-    picture = photograph()
-    np.testing.assert_array_equal(flip_then_cut(picture, np.random.default_rng(0)), picture[:, ::-1][:, :10])
-    np.testing.assert_array_equal(cut_then_flip(picture, np.random.default_rng(0)), picture[:, :10][:, ::-1])
+def test_transforms_are_applied_in_order_before_and_after_the_crop():
+    picture, generator = photograph(32, 32), np.random.default_rng(0)
+    flip, left_half = A.HorizontalFlip(p=1), A.Crop(0, 0, 16, 32, p=1)
+    flip_then_cut = Augmentation(after_crop=[flip, left_half])(picture, 32, generator)
+    np.testing.assert_array_equal(flip_then_cut, picture[:, ::-1][:, :16])
+    cut_then_flip = Augmentation(after_crop=[left_half, flip])(picture, 32, generator)
+    np.testing.assert_array_equal(cut_then_flip, picture[:, :16][:, ::-1])
+    cut_first = Augmentation(before_crop=[A.Crop(0, 0, 16, 16, p=1)], after_crop=[flip])(picture, 16, generator)
+    np.testing.assert_array_equal(cut_first, picture[:16, :16][:, ::-1])
 
 
-def test_no_transforms_change_nothing():
-    np.testing.assert_array_equal(Augmentation()(photograph(), np.random.default_rng(0)), photograph())
+def test_no_transforms_leave_a_random_crop():
+    picture = photograph(32, 32)
+    np.testing.assert_array_equal(Augmentation()(picture, 32, np.random.default_rng(0)), picture)
 
 
 @pytest.mark.parametrize("name", ["light", "full"])
 def test_the_photograph_itself_stays_as_it_is(name):
     augmentation, picture = instantiate(configured(name, p=1.0), _convert_="all"), photograph()
-    augmentation(picture, np.random.default_rng(0))
+    augmentation(picture, 32, np.random.default_rng(0))
     np.testing.assert_array_equal(picture, photograph())
 
 
-def test_full_gives_pictures_of_the_configured_size():
-    augmentation = instantiate(configured("full"), _convert_="all")
-    assert augmentation(photograph(), np.random.default_rng(0)).shape == (32, 32, 3)
+@pytest.mark.parametrize("name", ["none", "light", "full"])
+def test_every_preset_gives_pictures_of_the_configured_size(name):
+    augmentation = instantiate(configured(name), _convert_="all")
+    assert augmentation(photograph(), 32, np.random.default_rng(0)).shape == (32, 32, 3)
 
 
 def test_large_pictures_are_not_scaled():

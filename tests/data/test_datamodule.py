@@ -1,9 +1,17 @@
 import logging
+from functools import partial
 
+import hydra
+import numpy as np
 import pytest
+import torch
+from hydra.utils import instantiate
+from PIL import Image
 
+from wm_lightning.cli import CONF
+from wm_lightning.configuration import check_config
 from wm_lightning.data import Augmentation, DemoDataModule, FolderDataModule
-from wm_lightning.data.sources import FolderSource, split_names
+from wm_lightning.data.sources import FolderSource, decode, split_names
 from wm_lightning.errors import UserError
 
 LOGGER = "wm_lightning.data.datamodule"
@@ -13,8 +21,8 @@ LOGGER = "wm_lightning.data.datamodule"
 def make_module(photographs, synthesizer):
     def make(**options):
         defaults = {"size": 24, "batch_size": 4, "num_workers": 0, "seed": 0}
-        options = {"root": str(photographs), **defaults, **options}
-        return FolderDataModule(synthesis=synthesizer, augment=Augmentation(), **options)
+        options = {"root": str(photographs), "augment": Augmentation(), **defaults, **options}
+        return FolderDataModule(synthesis=synthesizer, **options)
 
     return make
 
@@ -22,6 +30,30 @@ def make_module(photographs, synthesizer):
 def spoil(path):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
+
+
+def batches_of(module):
+    """Two training epochs, validation and test."""
+    module.setup()
+    train, val, test = module.train_dataloader(), module.val_dataloader(), module.test_dataloader()
+    batches = []
+    for epoch, loader in [(0, train), (1, train), (0, val), (0, test)]:
+        loader.sampler.set_epoch(epoch)
+        batches += list(loader)
+    return batches
+
+
+def batches_equal(first, second):
+    return all(
+        torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y
+        for a, b in zip(first, second, strict=True)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def composed(*overrides):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose("train", overrides=list(overrides))
 
 
 def warnings_of(caplog):
@@ -183,3 +215,104 @@ def test_demo_warns_that_it_is_no_training_set(synthesizer, caplog):
     sample = next(iter(module.val_dataloader()))
     assert sample.clean.shape == (2, 3, 128, 128)
     assert list(sample.name) == module.split.val[:2]
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, (48, 72)),
+        ({"short_side": 30}, (30, 45)),
+        ({"short_side": 24}, (24, 36)),
+        ({"short_side": "full"}, (60, 90)),
+    ],
+)
+def test_photographs_are_reduced_to_twice_the_crop_or_as_told(make_module, photographs, options, shape):
+    path = photographs / "large.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)).save(path)
+    loaded = make_module(**options).open_source().load("large.png")
+    assert loaded.shape == (*shape, 3)
+    np.testing.assert_array_equal(loaded, decode(path, shape[0]))
+
+
+@pytest.mark.parametrize("short_side", [23, 0, -1])
+def test_short_side_below_the_crop_is_refused(make_module, short_side):
+    with pytest.raises(
+        ValueError, match=rf"^data\.short_side={short_side} must be auto, full, or at least data\.size=24$"
+    ):
+        make_module(short_side=short_side)
+
+
+@pytest.mark.parametrize("cache", ["ram", "disk"])
+@pytest.mark.parametrize("augment", ["none", "light", "full"])
+def test_cached_photographs_give_the_same_pairs_for_any_number_of_workers(make_module, tmp_path, cache, augment):
+    augmentation = instantiate(composed(f"augment={augment}", "data.size=24").augment)
+    make = partial(make_module, augment=augmentation, short_side=32, cache_dir=str(tmp_path / "cache"))
+    plain = batches_of(make(cache="none"))
+    assert len(plain) == 2 * 3 + 1 + 1
+    for workers in (0, 2):
+        assert batches_equal(batches_of(make(cache=cache, num_workers=workers)), plain)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_nothing_is_decoded_after_setup_where_memory_keeps_it(make_module, photographs, workers):
+    module = make_module(cache="ram", num_workers=workers)
+    module.setup()
+    for path in photographs.iterdir():
+        path.unlink()
+    assert len(batches_of(module)) == 2 * 3 + 1 + 1
+
+
+def test_what_memory_keeps_is_told(make_module, photographs, caplog):
+    with caplog.at_level(logging.INFO):
+        module = make_module(cache="ram", short_side=24)
+        module.setup()
+    source = FolderSource(photographs, short_side=24)
+    mebibytes = sum(source.load(name).nbytes for name in source.names) / 2**20
+    assert caplog.text.count("cache: ") == 1
+    assert f"cache: 20 photographs, {mebibytes:.1f} MiB, in memory" in caplog.text
+
+
+def test_disk_keeps_photographs_for_later_runs(make_module, photographs, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    first = batches_of(make_module(cache="disk"))
+    assert len(list((tmp_path / "xdg" / "wm_lightning" / "photographs").iterdir())) == 20
+    monkeypatch.setattr("wm_lightning.data.sources.decode", None)
+    assert batches_equal(batches_of(make_module(cache="disk")), first)
+
+
+def test_broken_file_is_left_out_with_a_cache_too(make_module, photographs, tmp_path):
+    spoil(photographs / "photo07.png")
+    for cache in ("ram", "disk"):
+        module = make_module(cache=cache, cache_dir=str(tmp_path / "cache"))
+        module.setup()
+        assert module.broken == ["photo07.png"]
+    assert len(list((tmp_path / "cache").iterdir())) == 19
+
+
+def test_cache_folder_that_cannot_be_written_to_is_named_at_setup(make_module, tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UserError, match=r"data\.cache_dir=.*taken cannot be written to .*data\.cache=none"):
+        make_module(cache="disk", cache_dir=str(tmp_path / "taken")).setup()
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("data.short_side=small", r"data\.short_side='small' does not fit: .*'auto' or 'full'"),
+        ("data.short_side=null", r"data\.short_side=None does not fit"),
+        ("data.cache=memory", r"data\.cache='memory' does not fit: input should be 'none', 'ram' or 'disk'"),
+    ],
+)
+def test_configuration_takes_what_the_folder_does(tmp_path, override, words):
+    settings = ("data=folder", f"data.root={tmp_path}", f"paths.output_dir={tmp_path}", "trainer.precision=32-true")
+    check_config(composed(*settings))
+    check_config(composed(*settings, "data.short_side=300", "data.cache=disk", "data.cache_dir=folder"))
+    with pytest.raises(UserError, match=words):
+        check_config(composed(*settings, override))
+
+
+@pytest.mark.parametrize("key", ["short_side", "cache", "cache_dir"])
+def test_the_demo_has_no_such_options(tmp_path, key):
+    config = composed(f"+data.{key}=x", f"paths.output_dir={tmp_path}", "trainer.precision=32-true")
+    with pytest.raises(UserError, match=rf"data\.{key}: there is no such option of data"):
+        check_config(config)

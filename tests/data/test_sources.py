@@ -1,8 +1,11 @@
+import logging
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.ExifTags import Base
 
+from wm_lightning.data.cache import DiskCache, RamCache
 from wm_lightning.data.sources import DemoSource, FolderSource, Split, decode, split_names
 from wm_lightning.errors import UserError
 
@@ -22,6 +25,24 @@ UPRIGHT = {
 
 def colours(height=5, width=7, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def smooth(height, width, seed=0):
+    """A picture without detail: what two ways of reducing should agree on."""
+    coarse = Image.fromarray(colours(4, 5, seed=seed))
+    return np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def area_averaged(pixels, height, width):
+    """The mean of what each pixel of the smaller picture covers, by its definition."""
+
+    def shares(wanted, given):
+        edges = np.arange(wanted + 1)[:, None] * given / wanted
+        overlap = np.minimum(edges[1:], np.arange(1, given + 1)) - np.maximum(edges[:-1], np.arange(given))
+        return overlap.clip(0) * wanted / given
+
+    rows, columns = shares(height, pixels.shape[0]), shares(width, pixels.shape[1])
+    return np.einsum("yr,rkc,xk->yxc", rows, pixels.astype(float), columns, optimize=True)
 
 
 def save(path, pixels=None, **options):
@@ -257,6 +278,171 @@ def test_decoded_picture_can_be_written_to(tmp_path):
     decoded[0, 0] = 1
     assert decoded.dtype == np.uint8
     assert decoded[0, 0].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "short_side", "expected"),
+    [
+        (90, 60, 60, (90, 60)),
+        (90, 60, 61, (90, 60)),
+        (90, 60, None, (90, 60)),
+        (90, 60, 59, (88, 59)),  # 88.5, rounded to even
+        (90, 60, 20, (30, 20)),
+        (60, 90, 20, (20, 30)),
+        (333, 217, 100, (153, 100)),
+        (400, 401, 50, (50, 50)),
+        (3, 200, 8, (3, 200)),
+        (16, 800, 8, (8, 400)),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
+def test_shorter_side_is_reduced_to_what_is_wanted(tmp_path, suffix, height, width, short_side, expected):
+    path = save(tmp_path / f"a{suffix}", smooth(height, width))
+    assert decode(path, short_side).shape == (*expected, 3)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
+@pytest.mark.parametrize("short_side", [40, 41, None])
+def test_picture_that_is_small_enough_stays_bit_for_bit(tmp_path, suffix, short_side):
+    path = save(tmp_path / f"a{suffix}", colours(57, 40))
+    np.testing.assert_array_equal(decode(path, short_side), decode(path))
+
+
+@pytest.mark.parametrize("short_side", [40, 33, 17])
+def test_reduced_pixels_are_means_of_what_they_cover(tmp_path, short_side):
+    pixels = colours(160, 80)
+    path = save(tmp_path / "a.png", pixels)
+    expected = area_averaged(pixels, 2 * short_side, short_side)
+    np.testing.assert_allclose(decode(path, short_side), expected, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "options"),
+    [
+        (600, 800, {}),
+        (600, 800, {"progressive": True}),
+        (600, 800, {"subsampling": 0}),
+        (1201, 1603, {}),  # a scale rounds these up: a shift of less than a pixel
+    ],
+)
+@pytest.mark.parametrize("share", [0.99, 0.67, 0.5, 0.45, 0.25, 0.2, 0.125])
+def test_reduced_jpeg_is_close_to_one_decoded_in_full(tmp_path, height, width, options, share):
+    path = save(tmp_path / "a.jpg", smooth(height, width), quality=90, **options)
+    reduced = decode(path, int(height * share))
+    expected = area_averaged(decode(path), *reduced.shape[:2])
+    assert np.abs(reduced - expected).mean() < 1.5
+    np.testing.assert_array_equal(decode(path, int(height * share)), reduced)
+
+
+@pytest.mark.parametrize(
+    ("short_side", "decoded"),
+    [(151, (400, 300)), (150, (200, 150)), (100, (200, 150)), (75, (100, 75)), (38, (100, 75)), (20, (50, 38))],
+)
+def test_jpeg_is_decoded_at_the_smallest_scale_that_suffices(tmp_path, monkeypatch, short_side, decoded):
+    path = save(tmp_path / "a.jpg", smooth(300, 400))
+    sizes = []
+
+    def note_size(image):
+        sizes.append(image.size)
+        return image
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", note_size)
+    decode(path, short_side)
+    assert sizes == [decoded]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize(("height", "width"), [(96, 64), (64, 96)])
+def test_turned_pictures_are_reduced_upright(tmp_path, suffix, orientation, height, width):
+    stored = smooth(height, width)
+    exif = Image.Exif()
+    exif[Base.Orientation] = orientation
+    path = save(tmp_path / f"a{suffix}", stored, exif=exif)
+    upright = UPRIGHT[orientation](stored)
+    expected = area_averaged(upright, *(side // 4 for side in upright.shape[:2]))
+    reduced = decode(path, 16)
+    assert reduced.shape == expected.shape
+    assert np.abs(reduced - expected).mean() < 3
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bit_grey_is_scaled_and_reduced(tmp_path, suffix):
+    grey = np.repeat(np.array([[0, 100 * 257], [200 * 257, 65535]], dtype=np.uint16), 10, axis=0).repeat(10, axis=1)
+    reduced = decode(save(tmp_path / f"a{suffix}", grey), 2)
+    assert reduced.tolist() == [[[v] * 3 for v in row] for row in ([0, 100], [200, 255])]
+
+
+def test_transparency_is_put_on_white_before_reducing(tmp_path):
+    pixels = np.zeros((8, 8, 4), dtype=np.uint8)
+    pixels[:, 4:] = [0, 0, 0, 255]  # the left half is transparent black
+    assert decode(save(tmp_path / "a.png", pixels), 2)[0].tolist() == [[255] * 3, [0] * 3]
+
+
+def test_palette_is_looked_up_before_reducing(tmp_path):
+    image = Image.new("P", (4, 4))
+    image.putpalette([0, 0, 0, 100, 150, 200, 255, 255, 255])
+    image.putdata([0, 1] * 8)
+    image.save(tmp_path / "a.png")
+    assert decode(tmp_path / "a.png", 2)[0, 0].tolist() == [50, 75, 100]
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.9])
+def test_cut_jpeg_is_refused_also_when_reduced(tmp_path, cut):
+    path = save(tmp_path / "a.jpg", colours(200, 300))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * cut)])
+    with pytest.raises(OSError, match=r"a\.jpg"):
+        decode(path, 20)
+
+
+def test_source_reduces_what_it_loads(tmp_path):
+    path = save(tmp_path / "a.jpg", smooth(90, 120))
+    np.testing.assert_array_equal(FolderSource(tmp_path, short_side=30).load("a.jpg"), decode(path, 30))
+    np.testing.assert_array_equal(FolderSource(tmp_path).load("a.jpg"), decode(path))
+
+
+@pytest.fixture(params=["ram", "disk"])
+def cache(request, tmp_path):
+    return RamCache() if request.param == "ram" else DiskCache(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("short_side", [None, 30])
+def test_cached_photographs_are_those_decoded(tmp_path, cache, short_side):
+    for name in ("a.png", "b.jpg", "deep/c.webp"):
+        save(tmp_path / "photos" / name, colours(50, 70))
+    plain = FolderSource(tmp_path / "photos", short_side)
+    cached = FolderSource(tmp_path / "photos", short_side, cache)
+    for name in plain.names * 2:
+        np.testing.assert_array_equal(cached.load(name), plain.load(name))
+
+
+def test_check_fills_the_cache_with_what_is_loaded_later(tmp_path, cache, caplog):
+    kept = {name: smooth(40, 50, seed) for seed, name in enumerate(("a.png", "b.png"))}
+    for name, pixels in kept.items():
+        save(tmp_path / "photos" / name, pixels)
+    source = FolderSource(tmp_path / "photos", 20, cache)
+    with caplog.at_level(logging.INFO, logger="wm_lightning.data.sources"):
+        assert source.check() == []
+    assert [record.getMessage() for record in caplog.records] == [f"cache: {cache}"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image, "open", None)  # nothing is decoded from here on
+        for name, pixels in kept.items():
+            np.testing.assert_allclose(source.load(name), area_averaged(pixels, 20, 25), atol=1)
+
+
+def test_check_finds_the_same_broken_files_with_a_cache_and_keeps_none(tmp_path, cache):
+    photos = tmp_path / "photos"
+    whole = save(photos / "whole.jpg", colours(200, 150)).read_bytes()
+    (photos / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (photos / "text.png").write_text("not a picture")
+    (photos / "empty.jpg").write_bytes(b"")
+    Image.fromarray(np.full((9, 9), 0.5, np.float32)).save(photos / "float.tiff")
+    source = FolderSource(photos, 50, cache)
+    assert source.check() == source.check() == ["cut.jpg", "empty.jpg", "float.tiff", "text.png"]
+    with pytest.raises(OSError, match=r"cut\.jpg"):
+        source.load("cut.jpg")
+    (photos / "cut.jpg").write_bytes(whole)
+    assert source.load("cut.jpg").shape == (67, 50, 3)
 
 
 def test_demo_tiles_do_not_overlap_and_are_all_whole(demo):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import albumentations as A
 import cv2
@@ -15,22 +16,35 @@ import numpy as np
 
 from wm_lightning.data.sources import Photograph
 
+Transform: TypeAlias = "A.BasicTransform | A.BaseCompose"
+
 
 class Augmentation:
-    """A list of Albumentations transforms that draw from a generator given at each call.
+    """Lists of Albumentations transforms that draw from a generator given at each call.
+
+    Each turns one (H, W, 3) uint8 picture into another; both lists are applied in order.
 
     Args:
-        transforms: Applied in order; each turns one (H, W, 3) uint8 picture into another.
+        before_crop: See the whole photograph: what moves or scales it.
+        after_crop: See the crop alone, which saves the work on the rest: changes of colour, noise.
     """
 
-    def __init__(self, transforms: Sequence[A.BasicTransform | A.BaseCompose] = ()) -> None:
-        self._compose = A.Compose(list(transforms))
+    def __init__(self, before_crop: Sequence[Transform] = (), after_crop: Sequence[Transform] = ()) -> None:
+        self._before = A.Compose(list(before_crop)) if before_crop else None
+        self._after = A.Compose(list(after_crop)) if after_crop else None
 
-    def __call__(self, photograph: Photograph, generator: np.random.Generator) -> Photograph:
-        """Returns an augmented copy; equal generators give equal pictures."""
-        self._compose.set_random_state(generator, random.Random(int(generator.integers(2**63))))
-        out: Photograph = self._compose(image=photograph)["image"]
-        return out
+    def __call__(self, photograph: Photograph, size: int, generator: np.random.Generator) -> Photograph:
+        """Returns an augmented random crop, (size, size, 3) uint8; equal generators give equal pictures."""
+        out = _applied(self._before, enlarge_to(photograph, size), generator)
+        return _applied(self._after, crop(out, size, generator), generator)
+
+
+def _applied(transforms: A.Compose | None, photograph: Photograph, generator: np.random.Generator) -> Photograph:
+    if transforms is None:
+        return photograph
+    transforms.set_random_state(generator, random.Random(int(generator.integers(2**63))))
+    out: Photograph = transforms(image=photograph)["image"]
+    return out
 
 
 def enlarge_to(photograph: Photograph, size: int) -> Photograph:
@@ -54,4 +68,6 @@ def crop(photograph: Photograph, size: int, generator: np.random.Generator | Non
         top, left = spare_rows // 2, spare_columns // 2
     else:
         top, left = int(generator.integers(spare_rows + 1)), int(generator.integers(spare_columns + 1))
-    return photograph[top : top + size, left : left + size]
+    # A copy, since the photograph may be a cache's, which must not be written to.
+    cut: Photograph = photograph[top : top + size, left : left + size].copy()
+    return cut

@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import lightning as L
 import torch
 from torch.utils.data import DataLoader
 
 from wm_lightning.data.augment import Augmentation
+from wm_lightning.data.cache import CacheKind, open_cache
 from wm_lightning.data.pairs import EpochSampler, Stage, WatermarkPairs
 from wm_lightning.data.sources import FRACTIONS, DemoSource, FolderSource, PhotographSource, Split, split_names
 from wm_lightning.data.synthesis import Synthesizer
 from wm_lightning.errors import UserError
-from wm_lightning.types import Sample
+from wm_lightning.types import PackedSample, Sample
 
 log = logging.getLogger(__name__)
 
@@ -129,19 +131,23 @@ class WatermarkDataModule(L.LightningDataModule):
         names = getattr(self.split, stage)
         return WatermarkPairs(self._source, names, self.synthesis, self.augment, self.size, self.seed, stage)
 
-    def train_dataloader(self) -> DataLoader[Sample]:
+    def train_dataloader(self) -> DataLoader[PackedSample]:
         """Returns shuffled training pairs, new ones each epoch."""
         return self._loader("train")
 
-    def val_dataloader(self) -> DataLoader[Sample]:
+    def val_dataloader(self) -> DataLoader[PackedSample]:
         """Returns the fixed validation pairs."""
         return self._loader("val")
 
-    def test_dataloader(self) -> DataLoader[Sample]:
+    def test_dataloader(self) -> DataLoader[PackedSample]:
         """Returns the fixed test pairs."""
         return self._loader("test")
 
-    def _loader(self, stage: Stage) -> DataLoader[Sample]:
+    def on_after_batch_transfer(self, batch: PackedSample, dataloader_idx: int) -> Sample:
+        """Lightning's hook: bytes become numbers on the device, not in the loaders."""
+        return batch.unpack()
+
+    def _loader(self, stage: Stage) -> DataLoader[PackedSample]:
         pairs = self.pairs(stage)
         training = stage == "train"
         return DataLoader(
@@ -153,7 +159,13 @@ class WatermarkDataModule(L.LightningDataModule):
             drop_last=training and len(pairs) > self.batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
+            worker_init_fn=_one_thread,
         )
+
+
+def _one_thread(worker_id: int) -> None:
+    """Keeps OpenCV in a loader process from taking the cores that the training step needs."""
+    cv2.setNumThreads(1)
 
 
 class FolderDataModule(WatermarkDataModule):
@@ -161,16 +173,35 @@ class FolderDataModule(WatermarkDataModule):
 
     Args:
         root: The folder, searched recursively.
+        short_side: Photographs whose shorter side is longer are reduced to it, proportions kept, so that a crop shows
+            a good part of a large one and little is decoded that no crop shows. ``auto`` is twice ``size``; ``full``
+            leaves photographs as they are.
+        cache: Keeps decoded photographs: ``ram`` in memory, ``disk`` in files that later runs use too; or ``none``.
+        cache_dir: Folder of the files of ``disk``; None takes the user's cache folder.
         **options: As for :class:`WatermarkDataModule`.
+
+    Raises:
+        ValueError: A number is out of range.
     """
 
-    def __init__(self, root: str, **options: Any) -> None:  # noqa: ANN401 - passed on as they are
+    def __init__(
+        self,
+        root: str,
+        short_side: int | Literal["auto", "full"] = "auto",
+        cache: CacheKind = "none",
+        cache_dir: str | None = None,
+        **options: Any,  # noqa: ANN401 - passed on as they are
+    ) -> None:
         super().__init__(**options)
-        self.root = root
+        if isinstance(short_side, int) and short_side < self.size:
+            raise ValueError(f"data.short_side={short_side} must be auto, full, or at least data.size={self.size}")
+        self.root, self.short_side, self.cache, self.cache_dir = root, short_side, cache, cache_dir
 
     def open_source(self) -> PhotographSource:
         """Returns the folder's photographs."""
-        return FolderSource(self.root)
+        sides = {"auto": 2 * self.size, "full": None}
+        short_side = self.short_side if isinstance(self.short_side, int) else sides[self.short_side]
+        return FolderSource(self.root, short_side, open_cache(self.cache, self.cache_dir))
 
 
 class DemoDataModule(WatermarkDataModule):

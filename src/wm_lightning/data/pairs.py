@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from wm_lightning.data.augment import Augmentation, crop, enlarge_to
+from wm_lightning.data.augment import Augmentation, crop
 from wm_lightning.data.sources import Photograph, PhotographSource
 from wm_lightning.data.synthesis import Synthesizer
 from wm_lightning.errors import UserError
-from wm_lightning.types import Sample
+from wm_lightning.types import PackedSample
 
 Stage = Literal["train", "val", "test"]
 STAGES: tuple[Stage, ...] = ("train", "val", "test")
@@ -50,7 +48,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.length
 
 
-class WatermarkPairs(Dataset[Sample]):
+class WatermarkPairs(Dataset[PackedSample]):
     """Watermarked pairs made on the fly.
 
     A pair depends on the seed, the stage, the epoch and the photograph's name alone, so it is the same for any number
@@ -84,17 +82,23 @@ class WatermarkPairs(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
+    def __getitem__(self, key: tuple[int, int]) -> PackedSample:
         """Makes the pair of (epoch, index)."""
         epoch, index = key
         name = self.names[index]
         seeds = [self.seed, STAGES.index(self.stage), epoch, zlib.crc32(name.encode())]
         generator = np.random.default_rng(seeds)
         clean = self._photograph(name, generator)
-        # Separate streams: what one view draws cannot shift what the other does.
-        first, second = (self.synthesizer(clean, stream) for stream in generator.spawn(2))
-        mask = torch.from_numpy(first.mask).unsqueeze(0).float()
-        return Sample(to_tensor(first.image), to_tensor(second.image), to_tensor(clean), mask, name)
+        first, second = self.synthesizer.pair(clean, generator)
+        return PackedSample(
+            watermarked=torch.from_numpy(first.image),
+            reference=torch.from_numpy(second.image),
+            clean=torch.from_numpy(first.clean),
+            mask=torch.from_numpy(first.mask[..., None] * np.uint8(255)),
+            alpha=torch.from_numpy(first.alpha),
+            layer=torch.from_numpy(first.layer),
+            name=name,
+        )
 
     def _photograph(self, name: str, generator: np.random.Generator) -> Photograph:
         try:
@@ -103,10 +107,4 @@ class WatermarkPairs(Dataset[Sample]):
             raise UserError(f"A photograph can no longer be read ({error}); restore it or start again.") from error
         if self.stage != "train":
             return crop(photograph, self.size)
-        # The augmentation may crop by itself (full does), or not (light, none): the last crop settles the size.
-        return crop(self.augmentation(enlarge_to(photograph, self.size), generator), self.size, generator)
-
-
-def to_tensor(image: npt.NDArray[np.uint8]) -> Tensor:
-    """Turns (H, W, 3) uint8 into (3, H, W) float32 in 0..1."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(255)
+        return self.augmentation(photograph, self.size, generator)

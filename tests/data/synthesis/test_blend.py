@@ -1,98 +1,197 @@
 import numpy as np
 import pytest
 
-from wm_lightning.data.synthesis.blend import blend, changed
+from wm_lightning.data.synthesis.blend import Overlay, changed
 from wm_lightning.data.synthesis.render import Layer, render
+from wm_lightning.data.synthesis.spec import Shape, Text
 
 
 def photograph(height=40, width=60, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def random_layer(height, width, top, left, seed):
+    """As rendering makes them: no channel of the colour is above alpha, and parts are free."""
+    generator = np.random.default_rng(seed)
+    alpha = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    alpha[generator.uniform(size=(height, width)) < 0.3] = 0
+    return Layer(alpha, (alpha * generator.uniform(size=(height, width, 3))).astype(np.uint8), top, left)
+
+
+def even_layer(height, width, top, left, alpha, colour=0):
+    return Layer(*(np.full((height, width, 3), value, dtype=np.uint8) for value in (alpha, colour)), top, left)
+
+
+def overlay_of(*layers, height=40, width=60):
+    overlay = Overlay(height, width)
+    for layer in layers:
+        assert overlay.put(layer)
+    return overlay
+
+
 @pytest.mark.parametrize(
-    ("below", "colour", "alpha", "wanted"),
+    ("below", "alpha", "colour", "wanted"),
     [
-        (100, 200, 0.25, 125),
-        (200, 100, 0.25, 175),
-        (0, 255, 1, 255),
-        (255, 0, 1, 0),
-        (37, 255, 0, 37),
-        (10, 20, 0.04, 10),
-        (10, 20, 0.06, 11),
-        (255, 255, 0.7, 255),
-        (0, 0, 0.7, 0),
-        (255, 0, 0.999, 0),
+        (100, 0, 0, 100),
+        (100, 255, 200, 200),
+        (0, 255, 255, 255),
+        (255, 255, 0, 0),
+        (200, 51, 20, 180),
+        (255, 128, 128, 255),
+        (255, 255, 255, 255),
+        (10, 127, 0, 5),
     ],
 )
-def test_single_pixel(below, colour, alpha, wanted):
-    image = np.full((1, 1, 3), below, dtype=np.uint8)
-    blend(image, Layer(np.array([[alpha]], dtype=np.float32), (colour,) * 3, 0, 0))
-    assert image.ravel().tolist() == [wanted] * 3
+def test_single_pixel(below, alpha, colour, wanted):
+    overlay = overlay_of(even_layer(1, 1, 0, 0, alpha, colour), height=1, width=1)
+    assert overlay.on(np.full((1, 1, 3), below, dtype=np.uint8)).ravel().tolist() == [wanted] * 3
 
 
-def test_formula_holds_for_every_level():
-    below, alpha = np.meshgrid(np.arange(256, dtype=np.uint8), np.linspace(0, 1, 101, dtype=np.float32))
-    image = np.stack([below] * 3, axis=2)
-    blend(image, Layer(alpha, (0, 128, 255), 0, 0))
-    for channel, colour in enumerate((0, 128, 255)):
-        exact = (1 - alpha.astype(float)) * below + alpha.astype(float) * colour
-        assert np.abs(image[..., channel] - exact).max() <= 0.501
+def test_formula_holds_for_every_level_and_alpha():
+    below, alpha = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    picture, alphas = np.dstack([below] * 3), np.dstack([alpha] * 3)
+    for share in (0, 0.3, 1):
+        colour = np.round(alphas * share).astype(np.uint8)
+        out = overlay_of(Layer(alphas, colour, 0, 0), height=256, width=256).on(picture)
+        exact = (1 - alphas / 255) * picture + colour
+        assert np.abs(out - exact).max() <= 0.501
 
 
-def test_channels_take_their_own_colour():
-    image = np.zeros((1, 1, 3), dtype=np.uint8)
-    blend(image, Layer(np.ones((1, 1), dtype=np.float32), (10, 20, 30), 0, 0))
-    assert image.ravel().tolist() == [10, 20, 30]
+def test_channels_have_their_own_alpha_and_colour():
+    layer = Layer(np.uint8([[[255, 0, 128]]]), np.uint8([[[10, 0, 128]]]), 0, 0)
+    out = overlay_of(layer, height=1, width=1).on(np.uint8([[[100, 100, 100]]]))
+    assert out.ravel().tolist() == [10, 100, 178]
+
+
+def test_first_layer_is_taken_as_it_is():
+    layer = random_layer(7, 9, 11, 23, seed=0)
+    overlay = overlay_of(layer)
+    for whole, part in ((overlay.alpha, layer.alpha), (overlay.colour, layer.colour)):
+        np.testing.assert_array_equal(whole[11:18, 23:32], part)
 
 
 def test_nothing_outside_the_box_is_touched():
-    image, before = photograph(), photograph()
-    blend(image, Layer(np.full((7, 9), 0.5, dtype=np.float32), (255, 0, 128), 11, 23))
+    overlay = overlay_of(random_layer(7, 9, 11, 23, seed=0))
+    out = overlay.on(photograph())
     outside = np.ones((40, 60), dtype=bool)
     outside[11:18, 23:32] = False
-    np.testing.assert_array_equal(image[outside], before[outside])
-    inside = before[11:18, 23:32]
-    assert np.abs(image[11:18, 23:32] - (0.5 * inside + 0.5 * np.array([255, 0, 128]))).max() <= 0.501
+    np.testing.assert_array_equal(out[outside], photograph()[outside])
+    assert not overlay.alpha[outside].any()
+    assert not overlay.colour[outside].any()
 
 
-def test_alpha_0_within_the_box_changes_nothing():
-    image = photograph()
-    alpha = np.zeros((7, 9), dtype=np.float32)
-    alpha[3, 4] = 1
-    blend(image, Layer(alpha, (0, 0, 0), 5, 6))
-    assert np.argwhere(changed(photograph(), image)).tolist() == [[8, 10]]
+@pytest.mark.parametrize("seed", range(5))
+def test_layers_compose_as_if_put_on_the_photograph_one_after_the_other(seed):
+    layers = [
+        random_layer(40, 60, 0, 0, seed), random_layer(20, 25, 5, 8, seed + 10), random_layer(30, 30, 10, 30, seed + 20)
+    ]  # fmt: skip
+    exact = photograph(seed=seed).astype(float)
+    for layer in layers:
+        height, width = layer.alpha.shape[:2]
+        box = slice(layer.top, layer.top + height), slice(layer.left, layer.left + width)
+        exact[box] = (1 - layer.alpha / 255) * exact[box] + layer.colour
+    out = overlay_of(*layers).on(photograph(seed=seed))
+    assert np.abs(out - exact).max() <= 2
 
 
-def test_opaque_white_rectangle_paints_exactly_its_pixels(mark):
-    image = photograph()
-    blend(image, render(mark(), 40, 60))
-    expected = photograph()
-    expected[15:25, 20:40] = 255
-    np.testing.assert_array_equal(image, expected)
+def test_later_layers_lie_on_top():
+    overlay = overlay_of(even_layer(10, 10, 0, 0, 255, 50), even_layer(10, 10, 5, 5, 255, 200))
+    out = overlay.on(photograph())
+    assert (out[:5, :10] == 50).all()
+    assert (out[5:15, 5:15] == 200).all()
 
 
-def test_rendered_text_blends_by_the_formula(mark, fonts):
-    spec = mark(
-        kind="text", text="Sample", font=str(fonts / "DejaVuSans.ttf"), opacity=0.6, angle=25, colour=(9, 99, 250)
-    )
-    layer, image = render(spec, 40, 60), photograph()
-    blend(image, layer)
-    alpha = np.zeros((40, 60, 1))
-    rows, columns = layer.alpha.shape
-    alpha[layer.top : layer.top + rows, layer.left : layer.left + columns, 0] = layer.alpha
-    exact = (1 - alpha) * photograph() + alpha * np.array(spec.colour)
-    assert alpha.max() > 0.3
-    assert np.abs(image - exact).max() <= 0.501
+def test_photograph_is_never_written_to():
+    picture = photograph()
+    picture.flags.writeable = False
+    out = overlay_of(random_layer(40, 60, 0, 0, seed=1)).on(picture)
+    assert out is not picture
+    assert not np.array_equal(out, picture)
+    np.testing.assert_array_equal(picture, photograph())
 
 
-@pytest.mark.parametrize("center", [(-1, 0.5), (2, 0.5), (0.5, -1), (0.5, 2), (3, 3)])
-def test_layer_that_lies_outside_changes_nothing(mark, center):
-    image = photograph()
-    blend(image, render(mark(center=center), 40, 60))
-    np.testing.assert_array_equal(image, photograph())
+def test_photograph_without_marks_stays_what_it_is():
+    np.testing.assert_array_equal(Overlay(40, 60).on(photograph()), photograph())
 
 
-def test_changed_is_where_any_channel_differs():
+def test_part_of_a_larger_photograph_can_be_marked():
+    large = photograph(100, 200)
+    overlay = overlay_of(random_layer(40, 60, 0, 0, seed=1))
+    for part in (large[20:60, 30:90], large[40:0:-1, 70:10:-1], large[::2, ::3][:40, :60]):
+        np.testing.assert_array_equal(overlay.on(part), overlay.on(part.copy()))
+
+
+@pytest.mark.parametrize("art", [Shape("rectangle", 0.5), Text("Sample", "NotoSans-Regular.ttf")])
+@pytest.mark.parametrize("blend", ["normal", "screen", "multiply"])
+def test_rendered_marks_blend_by_the_formula(mark, art, blend):
+    layer = render(mark(art=art, opacity=0.6, angle=25, colour=(9, 99, 250), blend=blend), 40, 60)
+    out = overlay_of(layer).on(photograph())
+    height, width = layer.alpha.shape[:2]
+    box = slice(layer.top, layer.top + height), slice(layer.left, layer.left + width)
+    exact = (1 - layer.alpha / 255) * photograph()[box] + layer.colour
+    assert layer.alpha.max() > 75
+    assert np.abs(out[box] - exact).max() <= 0.501
+
+
+def test_layer_that_lies_outside_changes_nothing(mark):
+    overlay = overlay_of(render(mark(center=(3, 3)), 40, 60))
+    assert overlay.coverage == 0
+    np.testing.assert_array_equal(overlay.on(photograph()), photograph())
+
+
+def test_coverage_is_the_share_under_marks_and_overlaps_count_once():
+    overlay = Overlay(10, 10)
+    assert overlay.coverage == 0
+    overlay.put(even_layer(5, 4, 0, 0, 1))
+    assert overlay.coverage == 0.2
+    overlay.put(even_layer(5, 4, 0, 2, 255))
+    assert overlay.coverage == 0.3
+    sparse = np.zeros((5, 5, 3), dtype=np.uint8)
+    sparse[0, 0, 2] = 1  # one channel is enough
+    overlay.put(Layer(sparse, np.zeros_like(sparse), 5, 5))
+    assert overlay.coverage == 0.31
+    assert overlay.coverage == np.count_nonzero(overlay.alpha.any(axis=2)) / 100
+
+
+def test_layer_over_the_cap_is_refused_and_leaves_the_overlay_as_it_was():
+    overlay = overlay_of(random_layer(5, 4, 0, 0, seed=3), height=10, width=10)
+    before = overlay.alpha.copy(), overlay.colour.copy(), overlay.coverage
+    assert not overlay.put(even_layer(6, 6, 2, 2, 200, 100), most=0.4)
+    np.testing.assert_array_equal(overlay.alpha, before[0])
+    np.testing.assert_array_equal(overlay.colour, before[1])
+    assert overlay.coverage == before[2]
+    assert overlay.put(even_layer(6, 6, 2, 2, 200, 100), most=0.6)
+
+
+def test_cap_may_be_reached_exactly_and_what_is_covered_already_is_free():
+    overlay = Overlay(10, 10)
+    assert not overlay.put(even_layer(5, 6, 0, 0, 9), most=0.29)
+    assert overlay.put(even_layer(5, 6, 0, 0, 9), most=0.3)
+    assert overlay.put(even_layer(5, 6, 0, 0, 9), most=0.3)
+    assert not overlay.put(even_layer(1, 1, 9, 9, 9), most=0.3)
+    assert overlay.put(even_layer(1, 1, 9, 9, 0), most=0.3)  # nothing to be seen
+
+
+def test_layers_put_are_not_written_to():
+    layer = random_layer(40, 60, 0, 0, seed=3)
+    for plane in layer[:2]:
+        plane.flags.writeable = False
+    overlay_of(layer, random_layer(40, 60, 0, 0, seed=4), layer)
+
+
+@pytest.mark.parametrize("threshold", [0, 1, 4, 40, 254, 255])
+def test_changed_is_where_any_channel_differs_by_more_than_the_threshold(threshold):
+    before = photograph()
+    steps = np.random.default_rng(1).choice([-300, -41, -5, -1, 0, 0, 0, 0, 1, 2, 4, 5, 40, 300], before.shape)
+    after = (before + steps).clip(0, 255).astype(np.uint8)
+    wanted = (np.abs(before.astype(int) - after) > threshold).any(axis=2)
+    found = changed(before, after, threshold)
+    assert found.dtype == bool
+    np.testing.assert_array_equal(found, wanted)
+    assert wanted.any() == (threshold < 255)
+
+
+def test_changed_takes_every_difference_without_a_threshold():
     before = np.zeros((2, 3, 3), dtype=np.uint8)
     after = before.copy()
     after[0, 1, 2] = 1

@@ -1,40 +1,44 @@
-import logging
-from pathlib import Path
+from collections import Counter
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
-from fontTools.ttLib import TTFont
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from PIL import Image
 
-from wm_lightning.data.synthesis import MarkSampler
+from wm_lightning.data.synthesis import LogoSampler, MarkSampler, TextSampler, ViewSpec, from_json, to_json
+from wm_lightning.data.synthesis.assets import Assets, find_fonts
+from wm_lightning.data.synthesis.render import render
+from wm_lightning.data.synthesis.sampler import KINDS
+from wm_lightning.data.synthesis.spec import Emblem, Logo, Shape, Text, Tiling
 from wm_lightning.errors import UserError
 
-CONF = Path(__file__).parents[3] / "conf" / "synthesis" / "watermarkcnn.yaml"
-PHRASES = {"English": ["Sample", "Do not copy"], "Russian": ["Образец"], "Arabic": ["عينة"]}
-KINDS = {"text": 0.4, "line": 0.2, "rectangle": 0.2, "circle": 0.2}
+ASSETS = Assets(tuple(find_fonts()))
+FILES = ASSETS._replace(logos=("a.png", "b.png"))
+PHRASES = {"English": ["Sample", "Do not copy"], "Russian": ["Образец"]}
+EVERY = dict.fromkeys(KINDS, 1)
+STYLES = {"fill": 1, "outline": 1, "shadow": 1}
 
 
-def draw(count=400, seed=0, **options):
-    sampler = MarkSampler(**{"phrases": PHRASES, "kinds": KINDS, **options})
+def make(kinds=EVERY, assets=ASSETS, styles=STYLES, **options):
+    text = partial(TextSampler, phrases=PHRASES, styles=styles)
+    return MarkSampler(assets, kinds, **{"text": text, **options})
+
+
+def draw(count=300, seed=0, **options):
+    sampler = make(**options)
     generator = np.random.default_rng(seed)
     return [sampler(generator) for _ in range(count)]
 
 
-@pytest.fixture(scope="module")
-def configured():
-    """The sampler of the notebook's recipe, and what it warned of."""
-    records = []
-    handler = logging.Handler()
-    handler.emit = records.append
-    logger = logging.getLogger("wm_lightning.data.synthesis.assets")
-    logger.addHandler(handler)
-    sampler = instantiate(OmegaConf.load(CONF).sampler)
-    logger.removeHandler(handler)
-    return sampler, [record.getMessage() for record in records]
+def assert_fill(values, low, high):
+    """The values lie within a range, reach close to both ends, and have its middle as their mean."""
+    assert low <= min(values) <= low + 0.05 * (high - low)
+    assert high - 0.05 * (high - low) <= max(values) <= high
+    assert np.mean(values) == pytest.approx((low + high) / 2, abs=0.1 * (high - low))
 
 
-def test_equal_generators_give_equal_marks():
+def test_equal_generators_give_equal_marks_and_others_do_not():
     assert draw(50, seed=3) == draw(50, seed=3)
     assert draw(50, seed=3) != draw(50, seed=4)
 
@@ -45,159 +49,219 @@ def test_global_generators_are_left_alone(global_random_state):
     assert global_random_state() == before
 
 
-@pytest.mark.parametrize("marks", [(1, 1), (2, 2), (1, 5), (3, 4)])
-def test_count_takes_every_number_of_its_range_and_no_other(marks):
-    sampler = MarkSampler(PHRASES, KINDS, marks=marks)
-    generator = np.random.default_rng(0)
-    assert {sampler.count(generator) for _ in range(300)} == set(range(marks[0], marks[1] + 1))
+def test_marks_hold_plain_numbers_that_survive_json():
+    options = {"saturated": 0.5, "tiled": 0.3, "occlusion": 0.5, "blends": {"normal": 1, "screen": 1, "multiply": 1}}
+    view = ViewSpec(tuple(draw(200, assets=FILES, **options)))
+    assert from_json(to_json(view)) == view
+    for mark in view.marks:
+        levels = (mark.colour or (0, 0, 0)) + mark.second_colour
+        assert all(type(level) is int and 0 <= level <= 255 for level in levels)
+        assert all(type(number) is float for number in (mark.size, mark.angle, mark.opacity, *mark.center))
+
+
+@pytest.mark.parametrize("count", [(1, 1), (2, 2), (1, 5), (3, 4)])
+def test_views_have_every_number_of_marks_in_the_range_and_no_other(count):
+    sampler, generator = make(count=count), np.random.default_rng(0)
+    assert {sampler.how_many(generator) for _ in range(300)} == set(range(count[0], count[1] + 1))
 
 
 @pytest.mark.parametrize(
     ("name", "low", "high"), [("size", 0.2, 0.7), ("opacity", 0.4, 0.6), ("angle", -10, 30), ("angle", 0, 0)]
 )
 def test_values_fill_their_range(name, low, high):
-    values = [getattr(spec, name) for spec in draw(**{name: (low, high)})]
-    assert low <= min(values) <= low + 0.05 * (high - low)
-    assert high - 0.05 * (high - low) <= max(values) <= high
-    assert np.mean(values) == pytest.approx((low + high) / 2, abs=0.1 * (high - low))
+    kinds = dict.fromkeys(("text", "logo", "line", "rectangle", "circle"), 1)
+    assert_fill([getattr(mark, name) for mark in draw(kinds=kinds, **{name: (low, high)})], low, high)
 
 
 def test_centres_fill_the_picture():
-    centres = np.array([spec.center for spec in draw()])
-    assert centres.min() >= 0
-    assert centres.max() <= 1
-    np.testing.assert_allclose(centres.mean(axis=0), 0.5, atol=0.06)
-    assert abs(np.corrcoef(centres.T)[0, 1]) < 0.15
+    x, y = zip(*(mark.center for mark in draw()), strict=True)
+    assert_fill(x, 0, 1)
+    assert_fill(y, 0, 1)
+    assert abs(np.corrcoef(x, y)[0, 1]) < 0.15
 
 
-def test_kinds_come_as_often_as_told():
-    kinds = [spec.kind for spec in draw(2000, kinds={"line": 1, "circle": 3})]
-    assert set(kinds) == {"line", "circle"}
-    assert kinds.count("circle") / 2000 == pytest.approx(0.75, abs=0.04)
+def test_kinds_come_as_often_as_told_and_those_of_frequency_0_never():
+    kinds = Counter(mark.art.kind for mark in draw(2000, kinds={"line": 1, "circle": 3, "text": 0}))
+    assert {kind: count / 2000 for kind, count in kinds.items()} == pytest.approx(
+        {"line": 0.25, "circle": 0.75}, abs=0.04
+    )
 
 
-def test_kind_of_frequency_0_never_comes():
-    assert "text" not in {spec.kind for spec in draw(kinds={"text": 0, "line": 1})}
+def test_every_kind_brings_its_art():
+    arts = {mark.art.kind: type(mark.art) for mark in draw()}
+    shapes = dict.fromkeys(("line", "rectangle", "circle", "grid", "bars"), Shape)
+    assert arts == {"text": Text, "emblem": Emblem, **shapes}
+    assert {type(mark.art) for mark in draw(kinds={"logo": 1}, assets=FILES)} == {Logo}
 
 
-def test_only_texts_have_a_text_and_a_font():
-    for spec in draw():
-        assert bool(spec.text) == bool(spec.font) == (spec.kind == "text")
+def test_samplers_of_texts_and_logos_are_only_made_where_they_are_needed():
+    def refused(assets):
+        raise AssertionError
+
+    assert {mark.art.kind for mark in draw(kinds={"circle": 1, "text": 0}, text=refused, logo=refused)} == {"circle"}
 
 
-def test_every_phrase_is_drawn():
-    assert {spec.text for spec in draw() if spec.text} == {"Sample", "Do not copy", "Образец", "عينة"}
+def test_texts_need_a_sampler_of_texts():
+    with pytest.raises(UserError, match=r"synthesis\.sampler\.kinds: text unknown; choose from logo, line"):
+        MarkSampler(ASSETS, {"text": 1})
 
 
-def test_lines_are_thin_and_shapes_are_not():
-    for spec in draw():
-        if spec.kind == "line":
-            assert 0.01 <= spec.aspect <= 0.06
-        elif spec.kind != "text":
-            assert 0.2 <= spec.aspect <= 1
-            assert spec.outline in (0, 0.02, 0.05)
+@pytest.mark.parametrize("share", [0, 0.3, 1])
+def test_marks_hide_the_photograph_as_often_as_told(share):
+    opacities = [mark.opacity for mark in draw(1000, opaque=share, opacity=(0.3, 0.6))]
+    assert np.mean(np.equal(opacities, 1)) == pytest.approx(share, abs=0.05 if share == 0.3 else 0)
+    assert all(0.3 <= opacity <= 0.6 or opacity == 1 for opacity in opacities)
 
 
-def test_colours_are_grey_unless_saturated():
-    assert all(len(set(spec.colour)) == 1 for spec in draw(saturated=0))
-    coloured = [len(set(spec.colour)) > 1 for spec in draw(saturated=1)]
-    assert np.mean(coloured) > 0.95
-    assert np.mean([len(set(spec.colour)) > 1 for spec in draw(2000, saturated=0.3)]) == pytest.approx(0.3, abs=0.04)
+@pytest.mark.parametrize("share", [0, 0.3, 1])
+def test_texts_and_logos_are_tiled_as_often_as_told_and_shapes_never(share):
+    marks = draw(1500, tiled=share, size=(0.6, 0.8), tiled_size=(0.1, 0.3))
+    tiled = [mark.tiling is not None for mark in marks if isinstance(mark.art, (Text, Emblem))]
+    assert np.mean(tiled) == pytest.approx(share, abs=0.06 if share == 0.3 else 0)
+    assert not any(mark.tiling for mark in marks if mark.art.kind in ("line", "rectangle", "circle"))
+    for mark in marks:
+        low, high = (0.1, 0.3) if mark.tiling else (0.6, 0.8)
+        assert low <= mark.size <= high
 
 
-def test_colours_are_whole_levels_and_mostly_near_white_or_black():
-    levels = [level for spec in draw(saturated=0.5) for level in spec.colour]
-    assert all(isinstance(level, int) for level in levels)
-    assert min(levels) >= 0
-    assert max(levels) <= 255
-    greys = np.array([spec.colour[0] for spec in draw(2000, saturated=0)])
-    # A uniform grey would be there half of the time.
-    assert ((greys < 64) | (greys >= 192)).mean() > 0.6
+def test_repetitions_have_gaps_and_some_rows_are_shifted():
+    tilings = [mark.tiling for mark in draw(500, kinds={"text": 1}, tiled=1)]
+    assert_fill([tiling.gap[0] for tiling in tilings], 0.1, 0.8)
+    assert_fill([tiling.gap[1] for tiling in tilings], 0.1, 0.8)
+    assert {tiling.shift for tiling in tilings} == {0, 0.5}
 
 
-@pytest.mark.parametrize("variation", [0, 0.25, 1])
-def test_opacity_falls_within_a_mark_no_further_than_told(variation):
-    fields = np.array([spec.alpha_field for spec in draw(alpha_variation=variation)])
-    assert fields.max() <= 1
-    assert 1 - variation <= fields.min() <= 1 - 0.95 * variation
+def test_grids_and_bars_always_cover_the_picture_without_gaps():
+    marks = draw(kinds={"grid": 1, "bars": 1}, tiled=0, occlusion=1, tiled_size=(0.1, 0.3), free_aspect=True)
+    assert {(mark.tiling, mark.occlusion, mark.aspect) for mark in marks} == {(Tiling(), None, None)}
+    assert_fill([mark.size for mark in marks], 0.1, 0.3)
 
 
 @pytest.mark.parametrize("share", [0, 0.2, 1])
-def test_marks_are_occluded_as_often_as_told(share):
-    parts = [spec.occlusion for spec in draw(1000, occlusion=share)]
+def test_a_part_is_missing_as_often_as_told(share):
+    parts = [mark.occlusion for mark in draw(1000, kinds={"text": 1, "line": 1}, occlusion=share)]
     boxes = np.array([part for part in parts if part is not None]).reshape(-1, 4)
-    assert len(boxes) / 1000 == pytest.approx(share, abs=0.04 if 0 < share < 1 else 0)
-    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    for lengths in (width, height):
+    assert len(boxes) / 1000 == pytest.approx(share, abs=0.04 if share == 0.2 else 0)
+    for lengths in (boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]):
         assert ((lengths > 0.0999) & (lengths < 0.4001)).all()
     assert ((boxes >= 0) & (boxes <= 1)).all()
 
 
-def test_no_phrase_is_drawn_with_a_font_that_lacks_its_glyphs(configured):
-    sampler, _ = configured
+@pytest.mark.parametrize("variation", [0.25, 1])
+def test_opacity_falls_over_the_picture_no_further_than_told(variation):
+    fields = np.array([mark.alpha_field for mark in draw(alpha_variation=variation)])
+    assert fields.shape == (300, 4, 4)
+    assert fields.max() <= 1
+    assert 1 - variation <= fields.min() <= 1 - 0.9 * variation
+
+
+def test_opacity_is_even_without_variation():
+    assert {mark.alpha_field for mark in draw(alpha_variation=0)} == {((1.0,),)}
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 1])
+def test_colours_are_as_often_saturated_as_told(share):
+    saturated = [len(set(mark.colour)) > 1 for mark in draw(1000, saturated=share)]
+    assert np.mean(saturated) == pytest.approx(share, abs=0 if share == 0 else 0.05)
+
+
+def test_greys_are_mostly_near_white_or_black():
+    greys = np.array([mark.colour[0] for mark in draw(2000, saturated=0)])
+    # A uniform grey would be there half of the time.
+    assert ((greys < 64) | (greys >= 192)).mean() > 0.6
+
+
+@pytest.mark.parametrize("saturated", [0, 1])
+def test_blends_come_as_often_as_told_and_in_colours_that_leave_a_mark(saturated):
+    marks = draw(2000, saturated=saturated, blends={"normal": 2, "screen": 1, "multiply": 1})
+    shares = {blend: count / 2000 for blend, count in Counter(mark.blend for mark in marks).items()}
+    assert shares == pytest.approx({"normal": 0.5, "screen": 0.25, "multiply": 0.25}, abs=0.04)
+    assert min(max(mark.colour) for mark in marks if mark.blend == "screen") >= 160
+    assert max(min(mark.colour) for mark in marks if mark.blend == "multiply") <= 95
+    assert min(max(mark.colour) for mark in marks if mark.blend == "normal") < 50
+    assert max(min(mark.colour) for mark in marks if mark.blend == "normal") > 200
+    assert {mark.blend for mark in draw(blends=None)} == {"normal"}
+
+
+@pytest.mark.parametrize("saturated", [0, 1])
+def test_outlines_and_shadows_differ_from_what_they_surround(saturated):
+    for mark in draw(500, saturated=saturated):
+        assert sum(abs(a - b) for a, b in zip(mark.colour, mark.second_colour, strict=True)) >= 192
+
+
+def test_embossed_letters_have_a_light_and_a_dark_edge():
+    marks = draw(50, kinds={"text": 1}, styles={"emboss": 1}, saturated=1)
+    assert {(mark.colour, mark.second_colour) for mark in marks} == {((255, 255, 255), (0, 0, 0))}
+
+
+@pytest.mark.parametrize("share", [0, 0.4, 1])
+def test_logo_files_keep_their_colours_as_often_as_told_and_emblems_have_none(share):
+    files = draw(1000, kinds={"logo": 1}, assets=FILES, own_colours=share)
+    kept = [mark.colour is None for mark in files]
+    assert np.mean(kept) == pytest.approx(share, abs=0.05 if share == 0.4 else 0)
+    assert all(mark.colour is not None for mark in draw(kinds={"logo": 1}, own_colours=share))
+
+
+def test_options_of_logos_reach_their_sampler():
+    marks = draw(20, kinds={"logo": 1}, assets=FILES, logo=partial(LogoSampler, flat=True))
+    assert {mark.art.flat for mark in marks} == {True}
+
+
+def test_proportions_are_kept_unless_told():
+    assert {mark.aspect for mark in draw()} == {None}
+
+
+def test_width_and_height_are_drawn_independently_where_told():
+    marks = draw(600, kinds={"logo": 1}, free_aspect=True, size=(0.1, 0.9))
+    width = np.array([mark.size * min(1, 1 / mark.aspect) for mark in marks])
+    height = np.array([mark.size * min(1, mark.aspect) for mark in marks])
+    assert_fill(width, 0.1 - 1e-9, 0.9 + 1e-9)
+    assert_fill(height, 0.1 - 1e-9, 0.9 + 1e-9)
+    assert abs(np.corrcoef(width, height)[0, 1]) < 0.1
+    assert_fill([mark.size for mark in draw(kinds={"logo": 1}, free_aspect=False, size=(0.1, 0.9))], 0.1, 0.9)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(30, 30), (20, 40)],
+)
+def test_logos_drawn_with_free_aspect_are_as_wide_and_as_high_as_the_range_says(tmp_path, shape):
+    Image.fromarray(np.full((*shape, 4), 255, dtype=np.uint8)).save(tmp_path / "logo.png")
+    assets = Assets(ASSETS.fonts, (str(tmp_path / "logo.png"),))
+    plain = {"opaque": 1, "angle": (0, 0), "alpha_variation": 0, "occlusion": 0}
+    for mark in draw(60, kinds={"logo": 1}, assets=assets, free_aspect=True, size=(0.2, 0.8), **plain):
+        covered = render(replace(mark, center=(0.5, 0.5)), 200, 200).alpha[..., 0] > 127
+        for side in (covered.any(axis=0).sum(), covered.any(axis=1).sum()):
+            assert 0.2 * 200 - 2 <= side <= 0.8 * 200 + 2
+
+
+@pytest.mark.parametrize("tiled", [0, 1])
+@pytest.mark.parametrize("free_aspect", [False, True])
+def test_a_mark_that_is_placed_again_stays_what_it_is(tiled, free_aspect):
+    kinds = {"text": 1, "logo": 1}
+    sampler = make(kinds, tiled=tiled, free_aspect=free_aspect, size=(0.6, 0.8), tiled_size=(0.1, 0.3), angle=(5, 9))
     generator = np.random.default_rng(0)
-    pairs = {(spec.text, spec.font) for spec in (sampler(generator) for _ in range(1500)) if spec.kind == "text"}
-    cmaps = {}
-    for font in {font for _, font in pairs}:
-        with TTFont(font, lazy=True) as opened:
-            cmaps[font] = set(opened.getBestCmap())
-    for text, font in pairs:
-        assert {ord(character) for character in text if character != " "} <= cmaps[font], (text, font)
-    assert any(not {ord(character) for character in "عينة"} <= cmap for cmap in cmaps.values())
-    assert {text for text, _ in pairs} == set(sampler.phrases)
-
-
-def test_recipe_warns_once_of_the_languages_without_a_font_and_keeps_the_others(configured):
-    sampler, messages = configured
-    assert len(messages) == 1
-    phrases = OmegaConf.load(CONF).sampler.phrases
-    missing = {"Hindi", "Chinese", "Japanese", "Korean"}
-    assert {language for language in phrases if language in messages[0]} == missing
-    kept = [text for language, texts in phrases.items() if language not in missing for text in texts]
-    assert set(sampler.phrases) == set(kept)
-
-
-def test_recipe_has_at_least_25_different_phrases_in_ten_languages():
-    phrases = OmegaConf.load(CONF).sampler.phrases
-    assert len(phrases) == 10
-    assert len({text for texts in phrases.values() for text in texts}) >= 25
-
-
-def test_nothing_to_write_is_refused():
-    with pytest.raises(UserError, match=r"synthesis\.sampler\.phrases"):
-        MarkSampler({"Chinese": ["样本"]}, {"text": 1})
-
-
-def test_phrases_do_not_matter_where_no_text_is_drawn(caplog):
-    sampler = MarkSampler({"Chinese": ["样本"]}, {"circle": 1})
-    assert sampler(np.random.default_rng(0)).kind == "circle"
-    assert caplog.records == []
+    mark = sampler(generator)
+    again = [sampler.placed(mark, generator) for _ in range(200)]
+    where = {"center": mark.center, "size": mark.size, "angle": mark.angle, "aspect": mark.aspect}
+    assert {replace(other, **where) for other in again} == {mark}
+    assert len({other.center for other in again}) == 200
+    assert_fill([other.angle for other in again], 5, 9)
+    assert len({other.aspect for other in again}) == (200 if free_aspect and not tiled else 1)
+    assert all((0.1 <= other.size <= 0.3) if tiled else (0.6 <= other.size <= 0.8) for other in again)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [
-        ("marks", (0, 3)),
-        ("marks", (3, 1)),
-        ("marks", (1, 101)),
-        ("size", (0, 0.5)),
-        ("size", (0.9, 0.2)),
-        ("opacity", (0, 0.5)),
-        ("opacity", (0.5, 1.1)),
-        ("angle", (10, -10)),
-        ("angle", (-361, 0)),
-        ("saturated", -0.1),
-        ("saturated", 1.1),
-        ("alpha_variation", 2),
-        ("occlusion", -1),
-        ("opacity", (float("nan"), 0.5)),
-        ("occlusion", float("nan")),
-        ("kinds", {"text": 0.5, "star": 0.5}),
-        ("kinds", {}),
-        ("kinds", {"text": 0, "line": 0}),
-        ("kinds", {"text": 2, "line": -1}),
-    ],
+    [("count", value) for value in ((0, 3), (3, 1), (1, 101), (1,))]
+    + [(key, value) for key in ("size", "tiled_size") for value in ((0, 0.5), (0.9, 0.2), (0.5, 4.1), (0.1, 0.2, 0.3))]
+    + [("opacity", value) for value in ((0, 0.5), (0.5, 1.1), (0.6, 0.5), (float("nan"), 0.5))]
+    + [("angle", value) for value in ((10, -10), (-361, 0), (0, 361))]
+    + [(key, -0.1) for key in ("tiled", "opaque", "saturated", "own_colours", "alpha_variation", "occlusion")]
+    + [(key, 1.1) for key in ("tiled", "opaque", "saturated", "own_colours", "alpha_variation", "occlusion")]
+    + [("occlusion", float("nan")), ("blends", {"subtract": 1}), ("blends", {"normal": 0})]
+    + [("kinds", value) for value in ({"stamp": 1}, {}, {"text": 0, "line": 0}, {"text": 2, "line": -1})],
 )
 def test_wrong_values_are_refused_by_name(key, value):
-    with pytest.raises(UserError, match=rf"synthesis\.sampler\.{key}"):
-        MarkSampler(**{"phrases": PHRASES, "kinds": KINDS, key: value})
+    with pytest.raises(UserError, match=rf"^synthesis\.sampler\.{key}\b"):
+        make(**{key: value})

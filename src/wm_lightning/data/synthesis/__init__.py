@@ -1,11 +1,30 @@
 """Watermark synthesis: sample a specification, render it, blend it.
 
-``spec`` says what one mark is, ``sampler`` is the only randomness, ``assets`` the only file access, ``render`` and
-``blend`` are deterministic; ``synthesizer`` puts them together.
+``spec`` says what a mark is; ``arts``, ``sampler`` and ``capture`` draw specifications and are the only randomness;
+``assets`` is the only file access; ``draw``, ``emblems``, ``render`` and ``blend`` are deterministic; ``synthesizer``
+puts them together.
 """
 
+from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler
+from wm_lightning.data.synthesis.assets import Assets, find_assets
+from wm_lightning.data.synthesis.capture import CaptureSampler
 from wm_lightning.data.synthesis.sampler import MarkSampler
-from wm_lightning.data.synthesis.spec import MarkSpec
-from wm_lightning.data.synthesis.synthesizer import Synthesizer, View
+from wm_lightning.data.synthesis.spec import CaptureSpec, MarkSpec, ViewSpec, from_json, to_json
+from wm_lightning.data.synthesis.synthesizer import Synthesizer, View, replay
 
-__all__ = ["MarkSampler", "MarkSpec", "Synthesizer", "View"]
+__all__ = [
+    "Assets",
+    "CaptureSampler",
+    "CaptureSpec",
+    "LogoSampler",
+    "MarkSampler",
+    "MarkSpec",
+    "Synthesizer",
+    "TextSampler",
+    "View",
+    "ViewSpec",
+    "find_assets",
+    "from_json",
+    "replay",
+    "to_json",
+]

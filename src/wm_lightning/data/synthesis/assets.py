@@ -1,74 +1,123 @@
-"""Fonts: which there are and what they can write. The only file access of the synthesis."""
+"""Fonts and logos: which there are and what they can show. The only file access of the synthesis."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-import matplotlib
-from fontTools.ttLib import TTCollection, TTFont, TTLibError
-from PIL import ImageFont, features
+import numpy as np
+import numpy.typing as npt
+from fontTools.ttLib import TTCollection, TTFont
+from PIL import Image, ImageFont, features
 
 from wm_lightning.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# Matplotlib ships these wherever this project runs, so equal seeds give equal marks on every machine.
-BUNDLED = (
-    "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf", "DejaVuSansMono-Bold.ttf", "DejaVuSerif.ttf",
-    "DejaVuSerif-Bold.ttf", "DejaVuSerif-Italic.ttf", "STIXGeneral.ttf", "STIXGeneralBol.ttf",
-)  # fmt: skip
+BUNDLED = Path(__file__).parent / "fonts"
 FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc"})
-SHAPED_LANGUAGES = frozenset({"Arabic", "Hindi"})  # letters join or move: needs Raqm
+LOGO_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff"})
+# Scripts whose letters join or move, by their Unicode blocks: right-to-left, Indic and South East Asian ones.
+SHAPED = ((0x0590, 0x08FF), (0x0900, 0x109F), (0x1780, 0x17FF), (0xFB1D, 0xFDFF), (0xFE70, 0xFEFF))
+MOST_SYSTEM_FONTS = 100  # reading a font's character map takes milliseconds, and some machines have thousands
+LARGEST_LOGO = 1024  # pixels of the longer side that are kept
 
 
-def font_files(extra: Sequence[str] = ()) -> list[Path]:
-    """Returns the bundled fonts and those of ``extra``, files or folders that are searched recursively.
+class Assets(NamedTuple):
+    """What there is to draw with.
+
+    Attributes:
+        fonts: Bundled fonts by name, others by path.
+        logos: Paths of logos.
+    """
+
+    fonts: tuple[str, ...] = ()
+    logos: tuple[str, ...] = ()
+
+
+def find_assets(fonts: Sequence[str] = (), *, system_fonts: bool = False, logos: str | None = None) -> Assets:
+    """Finds fonts and logos, see :func:`find_fonts` and :func:`find_logos`."""
+    return Assets(tuple(find_fonts(fonts, system=system_fonts)), tuple(find_logos(logos)))
+
+
+def needs_shaping(text: str) -> bool:
+    """Tells whether a text has letters that join or move, which needs Pillow's Raqm layout."""
+    return any(low <= ord(character) <= high for character in text for low, high in SHAPED)
+
+
+def find_fonts(extra: Sequence[str] = (), *, system: bool = False) -> list[str]:
+    """Returns the bundled fonts by name, and the others by path.
+
+    Args:
+        extra: Font files, or folders that are searched recursively.
+        system: Adds the fonts that are installed on this machine.
 
     Raises:
-        UserError: A path of ``extra`` does not exist, or is a folder without fonts.
+        UserError: A path of ``extra`` does not exist, holds no font, or is a damaged one.
     """
-    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    found = [folder / name for name in BUNDLED]
+    fonts = sorted(path.name for path in BUNDLED.iterdir() if path.suffix in FONT_SUFFIXES)
     for entry in map(Path, extra):
         if not entry.exists():
-            raise UserError(f"synthesis.sampler.fonts: there is no {entry}; give font files or folders that hold some.")
+            raise UserError(f"synthesis.fonts: there is no {entry}; give font files, or folders that hold some.")
         below = sorted(entry.rglob("*")) if entry.is_dir() else [entry]
-        fonts = [path for path in below if path.suffix.lower() in FONT_SUFFIXES]
-        if not fonts:
-            raise UserError(
-                f"synthesis.sampler.fonts: {entry} is or holds no font ({', '.join(sorted(FONT_SUFFIXES))})."
-            )
-        found += fonts
-    return found
+        found = [str(path.resolve()) for path in below if path.suffix.lower() in FONT_SUFFIXES]
+        if not found:
+            raise UserError(f"synthesis.fonts: {entry} is or holds no font ({', '.join(sorted(FONT_SUFFIXES))}).")
+        for font in found:
+            characters_of(font)
+        fonts += found
+    return fonts + (_system_fonts() if system else [])
 
 
-@lru_cache
-def characters_of(font: Path) -> frozenset[int]:
+def _system_fonts() -> list[str]:
+    from matplotlib.font_manager import findSystemFonts  # slow to import, and not always needed
+
+    found = sorted(set(findSystemFonts()))
+    step = max(1, -(-len(found) // MOST_SYSTEM_FONTS))
+    return [font for font in found[::step] if _tells_letters_apart(font)]
+
+
+def _tells_letters_apart(font: str) -> bool:
+    """Leaves out damaged fonts, and those whose every glyph is blank or the same box, which some systems carry."""
+    try:
+        letters = [chr(code) for code in sorted(characters_of(font)) if chr(code).isalpha()][:20]
+        opened = load_font(font, 24)
+        drawn = {bytes(opened.getmask(letter, mode="L")) for letter in letters}
+    except (UserError, OSError, ValueError) as error:
+        log.debug("font passed over: %s", error)
+        return False
+    return len(drawn) > len(letters) // 2 > 0
+
+
+@cache
+def characters_of(font: str) -> frozenset[int]:
     """Returns the code points a font has a glyph for.
 
     Raises:
-        UserError: The file is no font.
+        UserError: The file is no font, or cannot be drawn with.
     """
+    path = _font_path(font)
     try:
-        if font.suffix.lower() == ".ttc":
-            with TTCollection(font, lazy=True) as collection:
+        ImageFont.truetype(path, 16).getbbox("A")
+        if path.suffix.lower() == ".ttc":
+            with TTCollection(path, lazy=True) as collection:
                 return frozenset(collection.fonts[0].getBestCmap() or ())
-        with TTFont(font, lazy=True) as opened:
+        with TTFont(path, lazy=True) as opened:
             return frozenset(opened.getBestCmap() or ())
-    except (TTLibError, OSError) as error:
-        raise UserError(f"synthesis.sampler.fonts: {font} cannot be read as a font ({error}).") from error
+    except Exception as error:  # fontTools raises many kinds for damaged tables
+        raise UserError(f"synthesis.fonts: {path} cannot be read as a font ({error}).") from error
 
 
-def covering_fonts(text: str, fonts: Sequence[Path]) -> tuple[str, ...]:
-    """Returns the paths of those fonts that have a glyph for every character of ``text``; none for blank text."""
+def covering_fonts(text: str, fonts: Iterable[str]) -> tuple[str, ...]:
+    """Returns those fonts that have a glyph for every character of ``text``; none for blank text."""
     needed = {ord(character) for character in text if not character.isspace()}
-    return tuple(str(font) for font in fonts if needed and needed <= characters_of(font))
+    return tuple(font for font in fonts if needed and needed <= characters_of(font))
 
 
-def writable_phrases(phrases: Mapping[str, Sequence[str]], fonts: Sequence[Path]) -> dict[str, tuple[str, ...]]:
+def writable_phrases(phrases: Mapping[str, Sequence[str]], fonts: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Returns each phrase that can be written, with its fonts; one warning names the languages of the others.
 
     Args:
@@ -79,20 +128,76 @@ def writable_phrases(phrases: Mapping[str, Sequence[str]], fonts: Sequence[Path]
     writable: dict[str, tuple[str, ...]] = {}
     left_out = []
     for language, texts in phrases.items():
-        shapable = can_shape or language not in SHAPED_LANGUAGES
-        fitting = {text: covering_fonts(text, fonts) if shapable else () for text in texts}
+        unshapable = [text for text in texts if needs_shaping(text) and not can_shape]
+        fitting = {text: covering_fonts(text, fonts) for text in texts if text not in unshapable}
         writable.update({text: covering for text, covering in fitting.items() if covering})
-        if missing := sum(not covering for covering in fitting.values()):
-            left_out.append(f"{language} ({missing}{'' if shapable else ', Pillow lacks Raqm to shape it'})")
+        if missing := len(texts) - sum(map(bool, fitting.values())):
+            left_out.append(f"{language} ({missing}{', Pillow lacks Raqm to shape it' if unshapable else ''})")
     if left_out:
         log.warning(
-            "phrases left out, since no font at hand covers them: %s; name fonts with synthesis.sampler.fonts",
+            "phrases left out, since no font at hand covers them: %s; name fonts with synthesis.fonts=[FOLDER]",
             ", ".join(left_out),
         )
     return writable
 
 
 @lru_cache(maxsize=512)
-def load_font(path: str, pixels: int) -> ImageFont.FreeTypeFont:
-    """Returns a font at a size in pixels."""
-    return ImageFont.truetype(path, pixels)
+def load_font(font: str, pixels: int) -> ImageFont.FreeTypeFont:
+    """Returns a font at a size in pixels.
+
+    Raises:
+        UserError: It is gone.
+    """
+    try:
+        return ImageFont.truetype(_font_path(font), pixels)
+    except OSError as error:
+        raise UserError(f"the font {font} cannot be opened ({error}); restore it or leave it out.") from error
+
+
+def _font_path(font: str) -> Path:
+    return BUNDLED / font if "/" not in font and "\\" not in font else Path(font)
+
+
+def find_logos(folder: str | None) -> list[str]:
+    """Returns the paths of the logos below a folder; a picture without transparency is passed over with a warning.
+
+    Raises:
+        UserError: There is no such folder, or it holds no logo.
+    """
+    if folder is None:
+        return []
+    if not Path(folder).is_dir():
+        raise UserError(f"synthesis.logos={folder} is not a folder; give a folder of PNG files with transparency.")
+    logos = []
+    for path in sorted(Path(folder).resolve().rglob("*")):
+        if path.suffix.lower() in LOGO_SUFFIXES:
+            try:
+                load_logo(str(path))
+                logos.append(str(path))
+            except UserError as error:
+                log.warning("logo passed over: %s", error)
+    if not logos:
+        raise UserError(f"synthesis.logos={folder} holds no logo; give PNG files with transparency.")
+    return logos
+
+
+@lru_cache(maxsize=256)
+def load_logo(path: str) -> npt.NDArray[np.uint8]:
+    """Returns a logo, its empty margins cut off: (h, w, 4) uint8, not premultiplied.
+
+    Raises:
+        UserError: It cannot be read, or has no transparency, or is empty.
+    """
+    try:
+        with Image.open(path) as opened:
+            if not opened.has_transparency_data:
+                raise UserError(f"{path} has no transparency; save it with a transparent background.")
+            image = opened.convert("RGBA")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} cannot be read as a picture ({error}).") from error
+    box = image.getchannel("A").getbbox()
+    if box is None:
+        raise UserError(f"{path} is transparent everywhere.")
+    image = image.crop(box)
+    image.thumbnail((LARGEST_LOGO, LARGEST_LOGO))
+    return np.array(image)

@@ -1,108 +1,150 @@
-"""Draws mark specifications: the only randomness of the synthesis."""
+"""Draws mark specifications."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
-from wm_lightning.data.synthesis.assets import font_files, writable_phrases
-from wm_lightning.data.synthesis.spec import KINDS, Kind, MarkSpec
-from wm_lightning.errors import UserError
+from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler, draw_shape
+from wm_lightning.data.synthesis.assets import Assets
+from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_range, checked_share, choose
+from wm_lightning.data.synthesis.spec import Art, Blend, Colour, Emblem, Logo, MarkSpec, Text, Tiling
 
-_Number = TypeVar("_Number", int, float)
-
+KINDS = ("text", "logo", "line", "rectangle", "circle", "grid", "bars")
+COVERING = frozenset({"grid", "bars"})  # cells that only make sense repeated
 FIELD_ROWS = FIELD_COLUMNS = 4
-OUTLINE_SHARES = (0.0, 0.02, 0.05)
 
 
 class MarkSampler:
-    """Draws the marks of one view, each independently; ranges are inclusive (low, high) and uniform.
+    """Draws the marks of a view; ranges are inclusive (low, high) and uniform, frequencies relative.
 
     Args:
-        phrases: Texts by language; a phrase that no font covers is left out with a warning.
-        kinds: Relative frequency of each kind of mark: text, line, rectangle, circle.
-        fonts: Font files or folders beside the bundled ones.
-        marks: How many marks a view has.
+        assets: The fonts and logos at hand.
+        kinds: Frequency of text, logo, line, rectangle, circle, grid, bars.
+        text: Makes the sampler of texts from the assets.
+        logo: Makes the sampler of logos from the assets.
+        count: How many marks a view has.
         size: A mark's longer side, as a share of the picture's shorter side.
-        opacity: 0..1.
+        tiled: Share of texts and logos that are repeated over the whole picture.
+        tiled_size: As ``size``, of one repetition; also of the cells of grids and bars.
+        free_aspect: Draws a logo's width and height independently, each from ``size``.
         angle: Degrees, counterclockwise.
+        opacity: 0..1.
+        opaque: Share of marks that hide the photograph.
+        blends: Frequency of normal, screen, multiply.
         saturated: Share of marks in a random colour; the others are grey, mostly near white or black.
-        alpha_variation: How far the opacity may fall within a mark: 0 keeps it even, 1 lets it vanish.
+        own_colours: Share of logo files that keep their colours; the others are tinted.
+        alpha_variation: How far the opacity may fall over the picture: 0 keeps it even, 1 lets it vanish.
         occlusion: Share of marks of which a part is missing.
 
     Raises:
-        UserError: A range or share is out of bounds, or nothing is left to draw.
+        UserError: A range, share or frequency is out of bounds, or nothing is left to draw.
     """
 
     def __init__(
         self,
-        phrases: Mapping[str, Sequence[str]],
-        kinds: Mapping[Kind, float],
-        fonts: Sequence[str] = (),
-        marks: tuple[int, int] = (1, 3),
-        size: tuple[float, float] = (0.25, 0.9),
-        opacity: tuple[float, float] = (0.3, 0.9),
-        angle: tuple[float, float] = (-45.0, 45.0),
+        assets: Assets,
+        kinds: Mapping[str, float],
+        text: Callable[[Assets], TextSampler] | None = None,
+        logo: Callable[[Assets], LogoSampler] = LogoSampler,
+        count: Sequence[int] = (1, 3),
+        size: Sequence[float] = (0.25, 0.9),
+        tiled: float = 0.0,
+        tiled_size: Sequence[float] = (0.15, 0.5),
+        free_aspect: bool = False,
+        angle: Sequence[float] = (-45.0, 45.0),
+        opacity: Sequence[float] = (0.3, 0.9),
+        opaque: float = 0.0,
+        blends: Mapping[str, float] | None = None,
         saturated: float = 0.3,
+        own_colours: float = 0.5,
         alpha_variation: float = 0.5,
         occlusion: float = 0.2,
     ) -> None:
-        self.marks = _range("marks", marks, 1, 100)
-        self.size = _range("size", size, 0.01, 4)
-        self.opacity = _range("opacity", opacity, 0.01, 1)
-        self.angle = _range("angle", angle, -360, 360)
-        self.saturated = _share("saturated", saturated)
-        self.alpha_variation = _share("alpha_variation", alpha_variation)
-        self.occlusion = _share("occlusion", occlusion)
-        if unknown := set(kinds) - set(KINDS):
-            raise UserError(
-                f"synthesis.sampler.kinds: {', '.join(sorted(unknown))} unknown; choose from {', '.join(KINDS)}."
-            )
-        if min(kinds.values(), default=0) < 0 or sum(kinds.values()) <= 0:
-            raise UserError("synthesis.sampler.kinds: frequencies must not be negative, and one must be above 0.")
-        self.kinds = tuple(kinds)
-        self.frequencies = np.array(list(kinds.values()), dtype=float) / sum(kinds.values())
-        self.phrases = writable_phrases(phrases, font_files(fonts)) if kinds.get("text", 0) > 0 else {}
-        if kinds.get("text", 0) > 0 and not self.phrases:
-            raise UserError(
-                "synthesis.sampler.phrases: no phrase can be written; add phrases, or fonts (synthesis.sampler.fonts)."
-            )
+        where = "synthesis.sampler"
+        known = KINDS if text is not None else tuple(kind for kind in KINDS if kind != "text")
+        self.kinds = checked_frequencies(f"{where}.kinds", kinds, known)
+        self.blends = checked_frequencies(f"{where}.blends", blends or {"normal": 1}, get_args(Blend))
+        self.count = checked_range(f"{where}.count", count, 1, 100)
+        self.size = checked_range(f"{where}.size", size, 0.01, 4)
+        self.tiled_size = checked_range(f"{where}.tiled_size", tiled_size, 0.01, 4)
+        self.angle = checked_range(f"{where}.angle", angle, -360, 360)
+        self.opacity = checked_range(f"{where}.opacity", opacity, 0.01, 1)
+        self.tiled = checked_share(f"{where}.tiled", tiled)
+        self.opaque = checked_share(f"{where}.opaque", opaque)
+        self.saturated = checked_share(f"{where}.saturated", saturated)
+        self.own_colours = checked_share(f"{where}.own_colours", own_colours)
+        self.alpha_variation = checked_share(f"{where}.alpha_variation", alpha_variation)
+        self.occlusion = checked_share(f"{where}.occlusion", occlusion)
+        self.free_aspect = free_aspect
+        self.text = text(assets) if text is not None and "text" in self.kinds else None
+        self.logo = logo(assets) if "logo" in self.kinds else None
 
-    def count(self, generator: np.random.Generator) -> int:
+    def how_many(self, generator: np.random.Generator) -> int:
         """Draws how many marks a view has."""
-        return int(generator.integers(self.marks[0], self.marks[1], endpoint=True))
+        return int(generator.integers(self.count[0], self.count[1], endpoint=True))
 
     def __call__(self, generator: np.random.Generator) -> MarkSpec:
         """Draws one mark; only ``generator`` is used and advanced."""
-        kind = self.kinds[generator.choice(len(self.kinds), p=self.frequencies)]
-        text = font = ""
-        aspect, outline = 1.0, 0.0
+        kind = choose(self.kinds, generator)
+        art: Art
         if kind == "text":
-            text = str(generator.choice(list(self.phrases)))
-            font = str(generator.choice(self.phrases[text]))
-        elif kind == "line":
-            aspect = float(generator.uniform(0.01, 0.06))
+            assert self.text is not None
+            art = self.text(generator)
+        elif kind == "logo":
+            assert self.logo is not None
+            art = self.logo(generator)
         else:
-            aspect = float(generator.uniform(0.2, 1.0))
-            outline = float(generator.choice(OUTLINE_SHARES))
-        return MarkSpec(
-            kind=kind,
-            center=(float(generator.uniform()), float(generator.uniform())),
-            size=float(generator.uniform(*self.size)),
-            angle=float(generator.uniform(*self.angle)),
-            colour=self._colour(generator),
-            opacity=float(generator.uniform(*self.opacity)),
+            art = draw_shape(kind, generator)
+        mark = MarkSpec(
+            art=art,
+            opacity=1.0 if generator.uniform() < self.opaque else _within(self.opacity, generator),
+            blend=choose(self.blends, generator),  # type: ignore[arg-type]
             alpha_field=self._alpha_field(generator),
-            occlusion=self._occlusion(generator),
-            text=text,
-            font=font,
+        )
+        mark = self._coloured(mark, generator)
+        if kind in COVERING:
+            mark = replace(mark, tiling=Tiling())
+        elif kind in ("text", "logo") and generator.uniform() < self.tiled:
+            gap = float(generator.uniform(0.1, 0.8)), float(generator.uniform(0.1, 0.8))
+            mark = replace(mark, tiling=Tiling(gap, float(generator.choice([0.0, 0.5]))))
+        elif generator.uniform() < self.occlusion:
+            mark = replace(mark, occlusion=_occlusion(generator))
+        return self.placed(mark, generator)
+
+    def placed(self, mark: MarkSpec, generator: np.random.Generator) -> MarkSpec:
+        """Returns the same mark elsewhere, in another size and at another angle."""
+        size, aspect = _within(self.size if mark.tiling is None else self.tiled_size, generator), mark.aspect
+        if self.free_aspect and mark.tiling is None and isinstance(mark.art, Logo | Emblem):
+            height = _within(self.size, generator)
+            size, aspect = max(size, height), height / size
+        return replace(
+            mark,
+            center=(float(generator.uniform()), float(generator.uniform())),
+            size=size,
             aspect=aspect,
-            outline=outline,
+            angle=_within(self.angle, generator),
         )
 
-    def _colour(self, generator: np.random.Generator) -> tuple[int, int, int]:
+    def _coloured(self, mark: MarkSpec, generator: np.random.Generator) -> MarkSpec:
+        if isinstance(mark.art, Logo) and generator.uniform() < self.own_colours:
+            return replace(mark, blend="normal")  # screen or multiply could leave nothing of its colours
+        if isinstance(mark.art, Text) and mark.art.style == "emboss":  # light from one side, shade on the other
+            return replace(mark, colour=(255, 255, 255), second_colour=(0, 0, 0))
+        first, second = self._colour(generator), self._colour(generator)
+        # Screen only lightens and multiply only darkens: a colour at the wrong end would leave no mark.
+        if mark.blend == "screen":
+            first = _lifted(first)
+        elif mark.blend == "multiply":
+            first = _inverted(_lifted(_inverted(first)))
+        if sum(abs(a - b) for a, b in zip(first, second, strict=True)) < 192:  # an outline that would not be seen
+            second = (0, 0, 0) if sum(first) > 382 else (255, 255, 255)
+        return replace(mark, colour=first, second_colour=second)
+
+    def _colour(self, generator: np.random.Generator) -> Colour:
         if generator.uniform() < self.saturated:
             red, green, blue = (int(value) for value in generator.integers(0, 256, 3))
             return red, green, blue
@@ -111,28 +153,31 @@ class MarkSampler:
         return grey, grey, grey
 
     def _alpha_field(self, generator: np.random.Generator) -> tuple[tuple[float, ...], ...]:
+        if not self.alpha_variation:
+            return ((1.0,),)
         lowest = 1 - self.alpha_variation * generator.uniform()
         field = generator.uniform(lowest, 1, (FIELD_ROWS, FIELD_COLUMNS))
         return tuple(tuple(float(value) for value in row) for row in field)
 
-    def _occlusion(self, generator: np.random.Generator) -> tuple[float, float, float, float] | None:
-        if generator.uniform() >= self.occlusion:
-            return None
-        width, height = (float(value) for value in generator.uniform(0.1, 0.4, 2))
-        left, top = float(generator.uniform(0, 1 - width)), float(generator.uniform(0, 1 - height))
-        return left, top, left + width, top + height
+
+def _within(limits: tuple[float, float], generator: np.random.Generator) -> float:
+    return float(generator.uniform(*limits))
 
 
-def _range(name: str, value: tuple[_Number, _Number], least: float, most: float) -> tuple[_Number, _Number]:
-    low, high = value
-    if not least <= low <= high <= most:
-        raise UserError(
-            f"synthesis.sampler.{name}=[{low},{high}] must lie within {least}..{most}, the lower bound first."
-        )
-    return low, high
+def _inverted(colour: Colour) -> Colour:
+    return 255 - colour[0], 255 - colour[1], 255 - colour[2]
 
 
-def _share(name: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise UserError(f"synthesis.sampler.{name}={value} must lie within 0..1.")
-    return value
+def _lifted(colour: Colour) -> Colour:
+    """Returns a colour whose brightest channel is at least 160, the hue kept."""
+    brightest = max(colour)
+    if brightest >= 160:
+        return colour
+    red, green, blue = (round(value * 200 / brightest) for value in colour) if brightest else (200, 200, 200)
+    return red, green, blue
+
+
+def _occlusion(generator: np.random.Generator) -> tuple[float, float, float, float]:
+    width, height = (float(value) for value in generator.uniform(0.1, 0.4, 2))
+    left, top = float(generator.uniform(0, 1 - width)), float(generator.uniform(0, 1 - height))
+    return left, top, left + width, top + height

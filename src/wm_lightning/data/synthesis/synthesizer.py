@@ -2,74 +2,170 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from wm_lightning.data.sources import Photograph
-from wm_lightning.data.synthesis.blend import blend, changed
-from wm_lightning.data.synthesis.render import Layer, render
+from wm_lightning.data.synthesis.assets import Assets, find_assets
+from wm_lightning.data.synthesis.blend import Overlay, changed
+from wm_lightning.data.synthesis.capture import CaptureSampler, capture
+from wm_lightning.data.synthesis.ranges import checked_range
+from wm_lightning.data.synthesis.render import render
 from wm_lightning.data.synthesis.sampler import MarkSampler
-from wm_lightning.data.synthesis.spec import MarkSpec
+from wm_lightning.data.synthesis.spec import CaptureSpec, MarkSpec, ViewSpec
 from wm_lightning.errors import UserError
 
 ATTEMPTS = 10  # how often a first mark over the cap is drawn again, before its picture stays unmarked
+MOST_STAMPS = 200  # a mark so faint or so far outside that it covers nothing must not be stamped for ever
 
 
 class View(NamedTuple):
     """A watermarked view of a photograph.
 
+    Before a capture, ``image = (1 - alpha) * clean + layer`` to one grey level, per channel, in 0..1.
+
     Attributes:
         image: (H, W, 3) uint8.
-        mask: (H, W) bool, where the view differs from the photograph.
-        specs: The marks on it, in drawing order.
+        clean: The photograph without marks, after the same capture: (H, W, 3) uint8.
+        mask: (H, W) bool, where any channel of the view differs from ``clean`` by more than the threshold.
+        alpha: How much of the photograph the marks take away, (H, W, 3) uint8.
+        layer: What they put in its place, already multiplied with alpha, (H, W, 3) uint8.
+        spec: From which :func:`replay` makes the same view.
     """
 
     image: Photograph
+    clean: Photograph
     mask: npt.NDArray[np.bool_]
-    specs: tuple[MarkSpec, ...]
+    alpha: npt.NDArray[np.uint8]
+    layer: npt.NDArray[np.uint8]
+    spec: ViewSpec
 
 
 class Synthesizer:
     """Watermarks photographs.
 
     Args:
-        sampler: Draws the marks.
+        sampler: Makes the sampler of marks from the fonts and logos at hand.
+        fonts: Font files, or folders of them, beside the bundled ones.
+        system_fonts: Uses the fonts of this machine too; equal seeds then give other marks on other machines.
+        logos: A folder of pictures with transparency; without one, logos are made of shapes and letters.
+        capture: Draws what happens to whole pictures; None leaves them as they are.
         max_coverage: Largest share of a picture's pixels under marks. Below one half, a second view that is marked
             independently shows the clean pixel more often than not, which an L1 loss needs to find it.
+        mask_threshold: Grey levels that a pixel may change by without counting as marked.
+        captured_threshold: The same where a capture came after the marks: JPEG spreads a change of a level or two over
+            whole blocks.
+        stamped: Repeats one mark at other places until it covers a share drawn from this range, as SWCNN does; None
+            draws as many marks as the sampler says.
+        same_mark: Gives both views of a pair the same mark at different places; needs ``stamped``.
 
     Raises:
-        UserError: The cap is no share.
+        UserError: A number is out of bounds, or a font or logo cannot be used.
     """
 
-    def __init__(self, sampler: MarkSampler, max_coverage: float = 0.4) -> None:
+    def __init__(
+        self,
+        sampler: Callable[[Assets], MarkSampler],
+        fonts: Sequence[str] = (),
+        system_fonts: bool = False,
+        logos: str | None = None,
+        capture: CaptureSampler | None = None,
+        max_coverage: float = 0.4,
+        mask_threshold: int = 0,
+        captured_threshold: int = 4,
+        stamped: Sequence[float] | None = None,
+        same_mark: bool = False,
+    ) -> None:
         if not 0 < max_coverage <= 1:
             raise UserError(f"synthesis.max_coverage={max_coverage} must be above 0 and at most 1.")
-        self.sampler, self.max_coverage = sampler, max_coverage
+        for name, value in (("mask_threshold", mask_threshold), ("captured_threshold", captured_threshold)):
+            if not 0 <= value <= 254:
+                raise UserError(f"synthesis.{name}={value} must lie within 0..254 grey levels.")
+        if same_mark and stamped is None:
+            raise UserError("synthesis.same_mark=true needs synthesis.stamped, the share of a picture to stamp.")
+        self.stamped = None if stamped is None else checked_range("synthesis.stamped", stamped, 0, 1)
+        self.same_mark, self.max_coverage = same_mark, max_coverage
+        self.mask_threshold, self.captured_threshold = mask_threshold, captured_threshold
+        self.sampler = sampler(find_assets(fonts, system_fonts=system_fonts, logos=logos))
+        self.capture = capture
+
+    def pair(self, photograph: Photograph, generator: np.random.Generator) -> tuple[View, View]:
+        """Draws two independently marked views of a photograph, (H, W, 3) uint8, that share one capture."""
+        # Separate streams: what one view draws cannot shift what the other does.
+        first, second, shared = generator.spawn(3)
+        filters = self.capture(shared) if self.capture is not None else None
+        mark = self.sampler(shared) if self.same_mark else None
+        return (
+            self._view(photograph, first, filters, mark),
+            self._view(photograph, second, filters, mark),
+        )
 
     def __call__(self, photograph: Photograph, generator: np.random.Generator) -> View:
-        """Draws marks on a copy of a photograph, (H, W, 3) uint8; only ``generator`` is used and advanced."""
-        image = photograph.copy()
-        height, width = photograph.shape[:2]
-        covered = np.zeros((height, width), dtype=bool)
-        specs: list[MarkSpec] = []
-        for number in range(self.sampler.count(generator)):
+        """Draws one view of a photograph, (H, W, 3) uint8; only ``generator`` is used and advanced."""
+        filters = self.capture(generator) if self.capture is not None else None
+        return self._view(photograph, generator, filters, None)
+
+    def _view(
+        self,
+        photograph: Photograph,
+        generator: np.random.Generator,
+        filters: CaptureSpec | None,
+        mark: MarkSpec | None,
+    ) -> View:
+        overlay = Overlay(*photograph.shape[:2])
+        if self.stamped is None:
+            marks = self._several(overlay, generator)
+        else:
+            marks = self._stamped(overlay, generator, mark or self.sampler(generator), self.stamped)
+        threshold = self.mask_threshold if filters is None else self.captured_threshold
+        return _finished(photograph, overlay, ViewSpec(tuple(marks), filters), threshold)
+
+    def _several(self, overlay: Overlay, generator: np.random.Generator) -> list[MarkSpec]:
+        marks: list[MarkSpec] = []
+        for number in range(self.sampler.how_many(generator)):
             for _ in range(ATTEMPTS if number == 0 else 1):
                 spec = self.sampler(generator)
-                layer = render(spec, height, width)
-                if self._cover(covered, layer):
-                    blend(image, layer)
-                    specs.append(spec)
+                if self._put(overlay, spec):
+                    marks.append(spec)
                     break
-        return View(image, changed(photograph, image), tuple(specs))
+        return marks
 
-    def _cover(self, covered: npt.NDArray[np.bool_], layer: Layer) -> bool:
-        """Adds a layer to what is covered, unless that would pass the cap."""
-        rows = slice(layer.top, layer.top + layer.alpha.shape[0])
-        box = covered[rows, layer.left : layer.left + layer.alpha.shape[1]]
-        added = int((~box & (layer.alpha > 0)).sum())
-        if int(covered.sum()) + added > self.max_coverage * covered.size:
-            return False
-        box |= layer.alpha > 0
-        return True
+    def _stamped(
+        self, overlay: Overlay, generator: np.random.Generator, mark: MarkSpec, shares: tuple[float, float]
+    ) -> list[MarkSpec]:
+        wanted = float(generator.uniform(*shares))
+        marks: list[MarkSpec] = []
+        for _ in range(MOST_STAMPS):
+            if overlay.coverage >= wanted:
+                break
+            spec = self.sampler.placed(mark, generator)
+            if self._put(overlay, spec):
+                marks.append(spec)
+        return marks
+
+    def _put(self, overlay: Overlay, spec: MarkSpec) -> bool:
+        """Puts a mark on the overlay, unless that would pass the cap."""
+        return overlay.put(render(spec, *overlay.alpha.shape[:2]), self.max_coverage)
+
+
+def replay(photograph: Photograph, spec: ViewSpec, mask_threshold: int = 0) -> View:
+    """Makes a view from its specification: the same pixels on the same photograph, (H, W, 3) uint8.
+
+    Raises:
+        UserError: A font or logo of the specification is gone.
+    """
+    overlay = Overlay(*photograph.shape[:2])
+    for mark in spec.marks:
+        overlay.put(render(mark, *photograph.shape[:2]))
+    return _finished(photograph, overlay, spec, mask_threshold)
+
+
+def _finished(photograph: Photograph, overlay: Overlay, spec: ViewSpec, mask_threshold: int) -> View:
+    image, clean = overlay.on(photograph), photograph
+    if spec.capture is not None:
+        image, clean = capture(image, spec.capture), capture(clean, spec.capture)
+    mask = changed(clean, image, mask_threshold)
+    return View(image, clean, mask, overlay.alpha, overlay.colour, spec)

@@ -1,0 +1,186 @@
+"""Draws what a mark shows: texts, logos and shapes."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+import numpy as np
+
+from wm_lightning.data.synthesis.assets import Assets, covering_fonts, needs_shaping, writable_phrases
+from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_share, choose
+from wm_lightning.data.synthesis.spec import Emblem, Frame, Logo, Shape, Style, Symbol, Text
+from wm_lightning.errors import UserError
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+DIGITS = "0123456789"
+OUTLINES = (0.0, 0.02, 0.05)  # thickness of rectangles and ellipses
+YEARS = (1998, 2026)
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+
+
+class TextSampler:
+    """Draws texts.
+
+    Args:
+        assets: The fonts at hand.
+        phrases: Texts by language, in which ``{name}``, ``{year}`` and ``{date}`` are filled in; a phrase that no font
+            covers is left out with a warning.
+        names: What ``{name}`` stands for.
+        styles: Relative frequency of ``fill``, ``outline``, ``shadow`` and ``emboss``.
+        two_lines: Share of texts with a second line: another phrase of the same language.
+        capitals: Share of texts in capital letters.
+        spaced: Share of texts with space between the letters, of those whose script allows it.
+
+    Raises:
+        UserError: A share or frequency is out of bounds, or no phrase can be written.
+    """
+
+    def __init__(
+        self,
+        assets: Assets,
+        phrases: Mapping[str, Sequence[str]],
+        names: Sequence[str] = ("Jane Doe",),
+        styles: Mapping[str, float] | None = None,
+        two_lines: float = 0.0,
+        capitals: float = 0.0,
+        spaced: float = 0.0,
+    ) -> None:
+        where = "synthesis.sampler.text"
+        self.styles = checked_frequencies(f"{where}.styles", styles or {"fill": 1}, get_args(Style))
+        self.two_lines = checked_share(f"{where}.two_lines", two_lines)
+        self.capitals = checked_share(f"{where}.capitals", capitals)
+        self.spaced = checked_share(f"{where}.spaced", spaced)
+        self.names = tuple(unicodedata.normalize("NFC", name) for name in names)
+        if not self.names:
+            raise UserError(f"{where}.names is empty; give what {{name}} stands for.")
+        # Fonts must cover whatever a phrase can become.
+        longest = {language: {text: self._everything(text) for text in texts} for language, texts in phrases.items()}
+        fonts = writable_phrases({language: list(texts.values()) for language, texts in longest.items()}, assets.fonts)
+        self.fonts = {
+            language: {text: fonts[whole] for text, whole in texts.items() if whole in fonts}
+            for language, texts in longest.items()
+        }
+        self.phrases = [(language, text) for language, texts in self.fonts.items() for text in texts]
+        if not self.phrases:
+            raise UserError(f"{where}.phrases: no phrase can be written; add phrases, or fonts (synthesis.fonts).")
+
+    def __call__(self, generator: np.random.Generator) -> Text:
+        """Draws one text; only ``generator`` is used and advanced."""
+        language, phrase = self.phrases[int(generator.integers(len(self.phrases)))]
+        fonts = self.fonts[language][phrase]
+        text = self._filled(phrase, generator)
+        if generator.uniform() < self.two_lines:
+            others = [other for other in self.fonts[language] if other != phrase]
+            second = others[int(generator.integers(len(others)))] if others else phrase
+            both = tuple(font for font in fonts if font in self.fonts[language][second])
+            if others and both:
+                fonts, text = both, f"{text}\n{self._filled(second, generator)}"
+        if generator.uniform() < self.capitals:
+            text = text.upper()
+        spacing = 0.0
+        if generator.uniform() < self.spaced and not needs_shaping(text):
+            spacing = float(generator.uniform(0.05, 0.4))
+        font = fonts[int(generator.integers(len(fonts)))]
+        return Text(text, font, style=choose(self.styles, generator), spacing=spacing)  # type: ignore[arg-type]
+
+    def _everything(self, phrase: str) -> str:
+        """Returns a text with every character that a phrase can come to have."""
+        names = "".join(self.names)
+        possible = phrase.replace("{name}", names + names.lower() if _is_address(phrase) else names)
+        if "{" in phrase:
+            possible = possible.replace("{year}", DIGITS).replace("{date}", f"{DIGITS}-./ ,{''.join(MONTHS)}")
+        everything = possible + (possible.upper() if self.capitals else "")
+        return "".join(dict.fromkeys(unicodedata.normalize("NFC", everything)))
+
+    def _filled(self, phrase: str, generator: np.random.Generator) -> str:
+        text = unicodedata.normalize("NFC", phrase)
+        if "{" not in text:
+            return text
+        name = self.names[int(generator.integers(len(self.names)))]
+        year = int(generator.integers(*YEARS, endpoint=True))
+        if _is_address(text):
+            name = name.lower().replace(" ", "")
+        return text.replace("{name}", name).replace("{year}", str(year)).replace("{date}", _date(year, generator))
+
+
+def _is_address(phrase: str) -> bool:
+    """Tells whether names in a phrase are written small and without blanks."""
+    return "www." in phrase or "@" in phrase
+
+
+def _date(year: int, generator: np.random.Generator) -> str:
+    month, day = int(generator.integers(1, 13)), int(generator.integers(1, 29))
+    forms = (
+        f"{year}-{month:02}-{day:02}", f"{day:02}.{month:02}.{year}", f"{month:02}/{day:02}/{year}",
+        f"{MONTHS[month - 1]} {day}, {year}",
+    )  # fmt: skip
+    return forms[int(generator.integers(len(forms)))]
+
+
+class LogoSampler:
+    """Draws logos: the user's own files, or emblems made of shapes and letters where there are none.
+
+    Args:
+        assets: Logos, and the fonts for emblems.
+        flat: Takes every pixel of a logo that is not transparent as opaque.
+
+    Raises:
+        UserError: There is neither a logo nor a font with Latin letters.
+    """
+
+    def __init__(self, assets: Assets, flat: bool = False) -> None:
+        self.logos, self.flat = assets.logos, flat
+        self.fonts = covering_fonts(LETTERS + LETTERS.lower() + DIGITS, assets.fonts)
+        if not self.logos and not self.fonts:
+            raise UserError("synthesis.logos: there is no logo, and no font to make emblems with; give either.")
+
+    def __call__(self, generator: np.random.Generator) -> Logo | Emblem:
+        """Draws one logo; only ``generator`` is used and advanced."""
+        if self.logos:
+            return Logo(self.logos[int(generator.integers(len(self.logos)))], self.flat)
+        frames, symbols = get_args(Frame), get_args(Symbol)
+        count = int(generator.integers(1, 4))
+        return Emblem(
+            frame=frames[int(generator.integers(len(frames)))],
+            symbol=symbols[int(generator.integers(len(symbols)))],
+            font=self.fonts[int(generator.integers(len(self.fonts)))],
+            initials="".join(LETTERS[int(number)] for number in generator.integers(26, size=count)),
+            caption=_made_up_name(generator) if generator.uniform() < 0.5 else "",
+            thickness=float(generator.choice([0.0, 0.04, 0.06, 0.1])),
+        )
+
+
+def _made_up_name(generator: np.random.Generator) -> str:
+    """Returns a pronounceable word, as companies have for names: no real one is meant."""
+    syllables = [
+        "bdfgklmnprstvz"[int(generator.integers(14))] + "aeiou"[int(generator.integers(5))]
+        for _ in range(int(generator.integers(2, 5)))
+    ]
+    word = "".join(syllables) + ("", "n", "x", "r")[int(generator.integers(4))]
+    return word.upper() if generator.uniform() < 0.5 else word.capitalize()
+
+
+def draw_shape(kind: str, generator: np.random.Generator) -> Shape:
+    """Draws a shape's proportions; only ``generator`` is used and advanced.
+
+    Args:
+        kind: ``line``, ``rectangle``, ``circle``, ``grid`` or ``bars``.
+        generator: The randomness.
+    """
+    if kind == "line":
+        return Shape("line", aspect=float(generator.uniform(0.01, 0.06)))
+    if kind == "grid":
+        return Shape("grid", thickness=float(generator.uniform(0.02, 0.08)))
+    if kind == "bars":
+        return Shape("bars", thickness=float(generator.uniform(0.04, 0.3)))
+    assert kind in ("rectangle", "circle")
+    return Shape(
+        kind,  # type: ignore[arg-type]  # the assertion above does not narrow a str
+        aspect=float(generator.uniform(0.2, 1.0)),
+        thickness=float(generator.choice(OUTLINES)),
+    )

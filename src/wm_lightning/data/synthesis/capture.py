@@ -1,0 +1,117 @@
+"""What scans, cameras and websites do to a whole picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from cv2.typing import MatLike
+
+from wm_lightning.data.synthesis.ranges import checked_range, checked_share
+from wm_lightning.data.synthesis.spec import CaptureSpec
+
+Picture = npt.NDArray[np.uint8]
+
+
+class CaptureSampler:
+    """Draws what happens to a picture; ranges are inclusive (low, high) and uniform.
+
+    Args:
+        share: Share of the pairs to which anything happens; to these, each of the others by its own share.
+        tone: Share with another contrast and brightness.
+        contrast: Factor around middle grey.
+        brightness: Added, in grey levels.
+        moire: Share with a fine pattern of stripes.
+        moire_strength: Its amplitude in grey levels.
+        blur: Share blurred.
+        blur_sigma: Standard deviation in pixels.
+        resample: Share reduced and enlarged again.
+        resample_scale: To which part of the size.
+        jpeg: Share compressed.
+        jpeg_quality: From 1 to 100.
+
+    Raises:
+        UserError: A range or share is out of bounds.
+    """
+
+    def __init__(
+        self,
+        share: float = 0.25,
+        tone: float = 0.4,
+        contrast: Sequence[float] = (0.8, 1.2),
+        brightness: Sequence[float] = (-20, 20),
+        moire: float = 0.1,
+        moire_strength: Sequence[float] = (2, 6),
+        blur: float = 0.25,
+        blur_sigma: Sequence[float] = (0.3, 1.0),
+        resample: float = 0.25,
+        resample_scale: Sequence[float] = (0.5, 0.9),
+        jpeg: float = 0.6,
+        jpeg_quality: Sequence[int] = (50, 95),
+    ) -> None:
+        where = "synthesis.capture"
+        shares = {"share": share, "tone": tone, "moire": moire, "blur": blur, "resample": resample, "jpeg": jpeg}
+        self.shares = {name: checked_share(f"{where}.{name}", value) for name, value in shares.items()}
+        self.contrast = checked_range(f"{where}.contrast", contrast, 0, 4)
+        self.brightness = checked_range(f"{where}.brightness", brightness, -255, 255)
+        self.moire_strength = checked_range(f"{where}.moire_strength", moire_strength, 0, 64)
+        self.blur_sigma = checked_range(f"{where}.blur_sigma", blur_sigma, 0, 10)
+        self.resample_scale = checked_range(f"{where}.resample_scale", resample_scale, 0.05, 1)
+        self.jpeg_quality = checked_range(f"{where}.jpeg_quality", jpeg_quality, 1, 100)
+
+    def __call__(self, generator: np.random.Generator) -> CaptureSpec | None:
+        """Draws one capture; None where nothing happens."""
+
+        def happens(name: str) -> bool:
+            return bool(generator.uniform() < self.shares[name])
+
+        def within(limits: tuple[float, float]) -> float:
+            return float(generator.uniform(*limits))
+
+        if not happens("share"):
+            return None
+        tone = happens("tone")
+        spec = CaptureSpec(
+            contrast=within(self.contrast) if tone else 1.0,
+            brightness=within(self.brightness) if tone else 0.0,
+            moire=(within(self.moire_strength), within((2.2, 6)), within((0, 180))) if happens("moire") else None,
+            blur=within(self.blur_sigma) if happens("blur") else 0.0,
+            resample=within(self.resample_scale) if happens("resample") else 1.0,
+            jpeg=round(within(self.jpeg_quality)) if happens("jpeg") else None,
+        )
+        return None if spec == CaptureSpec() else spec
+
+
+def capture(picture: Picture, spec: CaptureSpec) -> Picture:
+    """Applies a capture to (H, W, 3) uint8; equal specs change equal pictures equally."""
+    height, width = picture.shape[:2]
+    out: MatLike = picture
+    if spec.contrast != 1 or spec.brightness:
+        levels = (np.arange(256) - 127.5) * spec.contrast + 127.5 + spec.brightness
+        out = cv2.LUT(out, (levels + 0.5).clip(0, 255).astype(np.uint8))
+    if spec.moire is not None:
+        out = _striped(np.asarray(out, dtype=np.uint8), *spec.moire)
+    if spec.blur:
+        out = cv2.GaussianBlur(out, (0, 0), spec.blur)
+    if spec.resample != 1:
+        smaller = max(1, round(width * spec.resample)), max(1, round(height * spec.resample))
+        out = cv2.resize(out, smaller, interpolation=cv2.INTER_AREA)
+        out = cv2.resize(out, (width, height), interpolation=cv2.INTER_CUBIC)
+    if spec.jpeg is not None:
+        # OpenCV takes channels in the order blue, green, red; JPEG treats red and blue differently.
+        _, data = cv2.imencode(".jpg", cv2.cvtColor(out, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg])
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert decoded is not None
+        out = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+    return np.asarray(out, dtype=np.uint8)
+
+
+def _striped(picture: Picture, strength: float, period: float, angle: float) -> Picture:
+    rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
+    turn = np.deg2rad(angle)
+    phase = (2 * np.pi / period) * (columns * np.cos(turn) + rows * np.sin(turn))
+    stripes = (strength * np.cos(phase)).astype(np.float32)[..., None]
+    striped: Picture = (picture + stripes + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    return striped

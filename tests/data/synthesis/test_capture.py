@@ -1,0 +1,239 @@
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from wm_lightning.data.synthesis.capture import CaptureSampler, capture
+from wm_lightning.data.synthesis.spec import CaptureSpec
+from wm_lightning.errors import UserError
+
+SPECS = {
+    "contrast": CaptureSpec(contrast=1.3),
+    "brightness": CaptureSpec(brightness=-17.5),
+    "moire": CaptureSpec(moire=(5.0, 3.7, 25.0)),
+    "blur": CaptureSpec(blur=0.8),
+    "resample": CaptureSpec(resample=0.6),
+    "jpeg": CaptureSpec(jpeg=60),
+}
+EVERYTHING = CaptureSpec(contrast=0.8, brightness=12, moire=(5.0, 3.7, 25.0), blur=0.8, resample=0.6, jpeg=60)
+
+
+def photograph(height=48, width=64, seed=0):
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def even(level, height=48, width=64):
+    return np.full((height, width, 3), level, dtype=np.uint8)
+
+
+def sampler(**options):
+    """Everything happens, but for what is told."""
+    return CaptureSampler(**{**dict.fromkeys(("share", "tone", "moire", "blur", "resample", "jpeg"), 1.0), **options})
+
+
+def test_capture_of_nothing_changes_nothing():
+    np.testing.assert_array_equal(capture(photograph(), CaptureSpec()), photograph())
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_each_filter_changes_something_and_equal_pictures_equally(name):
+    picture = photograph()
+    picture.flags.writeable = False
+    first, second = (capture(shown, SPECS[name]) for shown in (picture, photograph()))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(picture, photograph())
+    assert first.shape == picture.shape
+    assert first.dtype == np.uint8
+    assert not np.array_equal(first, picture)
+
+
+@pytest.mark.parametrize("contrast", [0.0, 0.5, 1.0, 1.2, 4.0])
+@pytest.mark.parametrize("brightness", [-255, -20.3, 0, 7.5])
+def test_tone_is_a_factor_around_middle_grey_and_an_offset(contrast, brightness):
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    exact = ((levels - 127.5) * contrast + 127.5 + brightness).clip(0, 255)
+    out = capture(levels, CaptureSpec(contrast=contrast, brightness=brightness))
+    assert np.abs(out - exact).max() <= 0.501
+
+
+@pytest.mark.parametrize(("strength", "period", "angle"), [(2.0, 2.2, 0.0), (6.0, 4.0, 30.0), (20.0, 6.0, 135.0)])
+def test_moire_is_a_wave_of_its_strength_period_and_angle(strength, period, angle):
+    stripes = capture(even(128, 256, 256), CaptureSpec(moire=(strength, period, angle))).astype(float) - 128
+    assert (stripes == stripes[..., :1]).all()
+    assert np.abs(stripes).max() <= strength + 0.5
+    assert np.abs(stripes).max() >= strength - 0.6
+    assert abs(stripes.mean()) < 0.25
+    spectrum = np.abs(np.fft.fft2(stripes[..., 0]))
+    row, column = np.unravel_index(spectrum.argmax(), spectrum.shape)
+    found = np.array([np.fft.fftfreq(256)[column], np.fft.fftfreq(256)[row]])
+    wanted = np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))]) / period
+    assert min(np.abs(found - wanted).max(), np.abs(found + wanted).max()) < 1.5 / 256  # a wave has both signs
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_moire_stays_within_black_and_white(level):
+    out = capture(even(level), SPECS["moire"]).astype(int)
+    assert np.abs(out - level).max() <= 5
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.7, 1.0, 2.5])
+def test_blur_is_a_gaussian(sigma):
+    reach = int(4 * sigma) + 2
+    places = np.arange(-reach, reach + 1)
+    weights = np.exp(-(places**2) / (2 * sigma**2))
+    weights /= weights.sum()
+    exact = np.pad(photograph(), ((reach, reach), (reach, reach), (0, 0)), mode="reflect").astype(float)
+    for axis in (0, 1):
+        exact = np.apply_along_axis(np.convolve, axis, exact, weights, "valid")
+    assert np.abs(capture(photograph(), CaptureSpec(blur=sigma)) - exact).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["blur", "resample", "jpeg"])
+@pytest.mark.parametrize("level", [0, 37, 128, 255])
+def test_even_picture_stays_even(name, level):
+    assert np.abs(capture(even(level), SPECS[name]).astype(int) - level).max() <= 1
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.5, 0.77, 0.9])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (33, 64), (48, 50)])
+def test_resampling_keeps_the_shape(scale, height, width):
+    out = capture(photograph(height, width), CaptureSpec(resample=scale))
+    assert out.shape == (height, width, 3)
+    assert out.dtype == np.uint8
+
+
+def test_resampling_loses_what_is_fine_and_keeps_what_is_coarse():
+    board = even(0)
+    board[::2, ::2] = board[1::2, 1::2] = 255
+    assert np.abs(capture(board, CaptureSpec(resample=0.5)).astype(int) - 127).max() <= 2
+    assert np.abs(capture(photograph(), CaptureSpec(resample=0.5)).astype(int) - photograph()).mean() < 4
+
+
+@pytest.mark.parametrize("quality", [1, 50, 95, 100])
+def test_jpeg_is_the_round_trip_of_opencv(quality):
+    blue_first = photograph()[..., ::-1].copy()
+    _, data = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    wanted = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    np.testing.assert_array_equal(capture(photograph(), CaptureSpec(jpeg=quality)), wanted)
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 0, 255), (200, 120, 40)])
+def test_jpeg_keeps_red_red_and_blue_blue(colour):
+    picture = even(0)
+    picture[...] = colour
+    assert np.abs(capture(picture, CaptureSpec(jpeg=95)).astype(int) - colour).max() <= 3
+
+
+def test_better_jpeg_comes_closer():
+    errors = [np.abs(capture(photograph(), CaptureSpec(jpeg=q)).astype(int) - photograph()).mean() for q in (5, 50, 95)]
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_filters_come_in_the_order_of_the_specification():
+    out = photograph()
+    for field in ("contrast", "moire", "blur", "resample", "jpeg"):
+        change = {field: getattr(EVERYTHING, field)}
+        if field == "contrast":  # both in one step, so that nothing is rounded between them
+            change["brightness"] = EVERYTHING.brightness
+        out = capture(out, replace(CaptureSpec(), **change))
+    np.testing.assert_array_equal(capture(photograph(), EVERYTHING), out)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 50), (50, 1), (2, 3), (600, 40)])
+def test_pictures_of_any_size_can_be_captured(height, width):
+    assert capture(photograph(height, width), EVERYTHING).shape == (height, width, 3)
+
+
+def test_share_says_how_often_anything_happens():
+    for seed in range(50):
+        generator = np.random.default_rng(seed)
+        assert sampler(share=0)(generator) is None
+        assert sampler(share=1)(generator) is not None
+    some = sampler(share=0.3)
+    assert sum(some(np.random.default_rng(seed)) is not None for seed in range(500)) == pytest.approx(150, abs=45)
+
+
+def test_a_capture_in_which_nothing_happens_is_none():
+    nothing = sampler(tone=0, moire=0, blur=0, resample=0, jpeg=0)
+    assert nothing(np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("share", "fields"),
+    [
+        ("tone", ("contrast", "brightness")),
+        ("moire", ("moire",)),
+        ("blur", ("blur",)),
+        ("resample", ("resample",)),
+        ("jpeg", ("jpeg",)),
+    ],
+)
+def test_each_filter_has_its_own_share(share, fields):
+    without, rare = sampler(**{share: 0}), sampler(**{share: 0.25})
+    plain = CaptureSpec()
+    specs = [without(np.random.default_rng(seed)) for seed in range(30)]
+    for field in vars(plain):
+        assert all((getattr(spec, field) == getattr(plain, field)) == (field in fields) for spec in specs)
+    happened = [
+        getattr(rare(np.random.default_rng(seed)), fields[0]) != getattr(plain, fields[0]) for seed in range(400)
+    ]
+    assert sum(happened) == pytest.approx(100, abs=36)
+
+
+def test_ranges_are_kept_and_used():
+    drawn = [
+        sampler(
+            contrast=(0.5, 0.6), brightness=(3, 5), moire_strength=(7, 8), blur_sigma=(0.2, 0.4),
+            resample_scale=(0.3, 0.4), jpeg_quality=(20, 22),
+        )(np.random.default_rng(seed))
+        for seed in range(200)
+    ]  # fmt: skip
+    for values, low, high in (
+        ([spec.contrast for spec in drawn], 0.5, 0.6),
+        ([spec.brightness for spec in drawn], 3, 5),
+        ([spec.moire[0] for spec in drawn], 7, 8),
+        ([spec.moire[1] for spec in drawn], 2.2, 6),
+        ([spec.moire[2] for spec in drawn], 0, 180),
+        ([spec.blur for spec in drawn], 0.2, 0.4),
+        ([spec.resample for spec in drawn], 0.3, 0.4),
+    ):
+        assert low <= min(values) < low + 0.1 * (high - low)
+        assert high - 0.1 * (high - low) < max(values) <= high
+    assert {spec.jpeg for spec in drawn} == {20, 21, 22}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((name, value) for name in ("share", "tone", "moire", "blur", "resample", "jpeg") for value in (-0.1, 1.1)),
+        ("share", float("nan")),
+        ("contrast", (1.2, 0.8)),
+        ("contrast", (-0.1, 1)),
+        ("contrast", (1,)),
+        ("brightness", (-256, 0)),
+        ("moire_strength", (0, 65)),
+        ("blur_sigma", (-1, 1)),
+        ("blur_sigma", (0, 11)),
+        ("blur_sigma", (float("nan"), 1)),
+        ("resample_scale", (0.01, 1)),
+        ("resample_scale", (0.5, 1.1)),
+        ("jpeg_quality", (0, 50)),
+        ("jpeg_quality", (50, 101)),
+        ("jpeg_quality", (50, 60, 70)),
+    ],
+)
+def test_wrong_value_is_refused_by_name(key, value):
+    with pytest.raises(UserError, match=rf"synthesis\.capture\.{key}="):
+        CaptureSampler(**{key: value})
+
+
+def test_only_the_generator_given_is_used(global_random_state):
+    before = global_random_state()
+    first, second = ([sampler()(generator) for _ in range(5)] for generator in map(np.random.default_rng, (3, 3)))
+    assert first == second
+    assert len({spec.contrast for spec in first}) == 5
+    for spec in first:
+        capture(photograph(), spec)
+    assert global_random_state() == before

@@ -1,0 +1,258 @@
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont, features
+
+from wm_lightning.data.synthesis import assets, draw
+from wm_lightning.data.synthesis.spec import Emblem, Logo, Shape, Text
+
+SANS, SERIF, ITALIC = "NotoSans-Regular.ttf", "NotoSerif-Regular.ttf", "NotoSerif-Italic.ttf"
+NO_JOINER = "\u200c"  # it only keeps its neighbours from joining
+
+needs_raqm = pytest.mark.skipif(not features.check("raqm"), reason="this Pillow lacks Raqm")
+
+
+def trimmed(plane):
+    """Without empty rows and columns at its sides."""
+    rows, columns = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
+    return plane[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def ink(text, font=SANS, pixels=128, **options):
+    return trimmed(draw.stencil(Text(text, font, **options), pixels)[..., 0])
+
+
+def save_logo(path, rgba):
+    Image.fromarray(np.asarray(rgba, dtype=np.uint8)).save(path)
+    return str(path)
+
+
+def forget():
+    for remembered in (
+        draw._remembered, draw._longer_side_at_probe, draw._remembered_ink, assets.load_font, assets.load_logo
+    ):  # fmt: skip
+        remembered.cache_clear()
+
+
+def test_rectangle_fills_its_box():
+    assert draw.stencil(Shape("rectangle", aspect=0.25), 64).shape == (16, 64, 1)
+    assert draw.stencil(Shape("rectangle", aspect=4), 64).shape == (64, 16, 1)
+    assert draw.stencil(Shape("rectangle"), 64).min() == 255
+
+
+def test_outline_of_a_rectangle_leaves_the_inside_free():
+    plane = draw.stencil(Shape("rectangle", aspect=0.5, thickness=0.05), 100)[..., 0]
+    expected = np.full((50, 100), 255)
+    expected[5:45, 5:95] = 0
+    np.testing.assert_array_equal(plane, expected)
+
+
+def test_line_is_as_thick_as_its_aspect_says():
+    assert draw.stencil(Shape("line", aspect=0.05), 200).shape == (10, 200, 1)
+    assert draw.stencil(Shape("line", aspect=0.001), 200).shape == (1, 200, 1)
+
+
+def test_thick_outline_becomes_a_filled_shape():
+    for kind in ("rectangle", "circle"):
+        filled, thick = (draw.stencil(Shape(kind, aspect=0.2, thickness=value), 64) for value in (0, 0.3))
+        np.testing.assert_array_equal(filled, thick)
+
+
+@pytest.mark.parametrize("aspect", [1.0, 0.5, 2.0])
+def test_circle_is_a_disc_or_an_ellipse(aspect):
+    plane = draw.stencil(Shape("circle", aspect=aspect), 101)[..., 0].astype(float)
+    half_height, half_width = plane.shape[0] / 2, plane.shape[1] / 2
+    rows, columns = np.mgrid[: plane.shape[0], : plane.shape[1]] + 0.5
+    distance = np.hypot((rows - half_height) / half_height, (columns - half_width) / half_width)
+    assert plane[distance < 0.93].min() == 255
+    assert plane[distance > 1.07].max() == 0
+    assert plane.sum() / 255 == pytest.approx(np.pi * half_height * half_width, rel=0.02)
+    assert np.abs(plane - plane[::-1, ::-1]).max() < 128  # OpenCV's edges are not quite symmetrical
+
+
+def test_outline_of_a_circle_is_a_ring():
+    ring = draw.stencil(Shape("circle", aspect=0.5, thickness=0.05), 200)[..., 0].astype(float)
+    assert ring[50, 100] == 0
+    # Between the ellipses with half axes (100, 50) and (90, 40).
+    assert ring.sum() / 255 == pytest.approx(np.pi * (100 * 50 - 90 * 40), rel=0.03)
+
+
+@pytest.mark.parametrize("pixels", [8, 16, 64, 256])
+@pytest.mark.parametrize("aspect", [0.2, 0.33, 1.0])
+def test_ring_lies_within_its_disc(pixels, aspect):
+    disc = draw.stencil(Shape("circle", aspect=aspect), pixels)
+    for thickness in (0.02, 0.05):
+        assert (draw.stencil(Shape("circle", aspect=aspect, thickness=thickness), pixels) <= disc).all()
+
+
+def test_cells_have_lines_at_their_upper_and_left_edges():
+    rows, columns = np.mgrid[:64, :64]
+    bars = draw.stencil(Shape("bars", thickness=0.25), 64)[..., 0]
+    np.testing.assert_array_equal(bars, np.where(rows < 16, 255, 0))
+    grid = draw.stencil(Shape("grid", thickness=0.125), 64)[..., 0]
+    np.testing.assert_array_equal(grid, np.where((rows < 8) | (columns < 8), 255, 0))
+
+
+@pytest.mark.parametrize("text", ["Sample", "Do not copy", "l", "Sample\nDo not copy"])
+@pytest.mark.parametrize("pixels", [64, 300])
+def test_longer_side_of_a_text_is_about_as_long_as_asked_for(text, pixels):
+    assert max(draw.stencil(Text(text, SANS), pixels).shape) == pytest.approx(pixels, rel=0.06)
+
+
+@pytest.mark.parametrize("name", [SANS, SERIF, ITALIC, "NotoSans-BoldItalic.ttf"])
+@pytest.mark.parametrize("text", ["Sample", "fjÅ,gq", "Échantillon", "AVATAR"])
+def test_no_part_of_a_text_is_cut_off(name, text):
+    drawn = ink(text, name, 200)
+    # The same text with room on all sides, at each size that is about as wide.
+    whole = []
+    for pixels in range(20, 250):
+        font = ImageFont.truetype(assets.BUNDLED / name, pixels)
+        if 160 < font.getlength(text) < 240:
+            roomy = Image.new("L", (600, 600))
+            ImageDraw.Draw(roomy).text((200, 200), text, fill=255, font=font)
+            whole.append(trimmed(np.asarray(roomy)))
+    assert len(whole) > 1
+    assert sum(other.shape == drawn.shape and np.array_equal(other, drawn) for other in whole) == 1
+
+
+def test_spaced_text_is_its_letters_further_apart():
+    tight, spaced = (draw._ink("HHHH", SANS, 100, spacing) for spacing in (0.0, 0.3))
+    assert spaced.shape[0] == tight.shape[0]
+    assert spaced.shape[1] == pytest.approx(tight.shape[1] + 3 * 30, abs=1)
+    starts = [np.flatnonzero(np.diff((plane > 127).any(axis=0).astype(int)) == 1) for plane in (tight, spaced)]
+    np.testing.assert_allclose(np.diff(starts[1]) - np.diff(starts[0]), 30, atol=1)
+
+
+@pytest.mark.parametrize("text", ["Sample", "Pixelhaus", "AVAVAVA", "TaToYe"])
+@pytest.mark.parametrize("name", [SANS, SERIF, ITALIC])
+def test_no_part_of_a_spaced_text_is_cut_off(text, name):
+    font = assets.load_font(name, 64)
+    roomy = Image.new("L", (1200, 300))
+    x = 100.0
+    for letter in text:
+        ImageDraw.Draw(roomy).text((x, 100), letter, fill=255, font=font)
+        x += font.getlength(letter) + 13
+    assert trimmed(draw._ink(text, name, 64, 0.2)).shape[1] == pytest.approx(trimmed(np.asarray(roomy)).shape[1], abs=2)
+
+
+def test_lines_of_a_text_stand_below_each_other_centred():
+    lines = draw._ink("MMMMMMMM\nM", SANS, 64, 0.0)
+    first, second = draw._ink("MMMMMMMM", SANS, 64, 0.0), draw._ink("M", SANS, 64, 0.0)
+    assert lines.shape == (first.shape[0] + 16 + second.shape[0], first.shape[1])
+    np.testing.assert_array_equal(lines[: first.shape[0]], first)
+    assert not lines[first.shape[0] : -second.shape[0]].any()
+    columns = np.flatnonzero(lines[-second.shape[0] :].any(axis=0))
+    assert columns.mean() == pytest.approx((lines.shape[1] - 1) / 2, abs=4)
+
+
+def test_text_with_an_empty_line_can_be_spaced():
+    spaced, plain = (draw._ink("Sample\n\nSample", SANS, 64, spacing) for spacing in (0.2, 0.0))
+    assert spaced.shape == (plain.shape[0], pytest.approx(plain.shape[1] + 5 * 13, abs=1))
+
+
+def test_outline_surrounds_the_letters_on_all_sides():
+    letters, around = np.moveaxis(draw.stencil(Text("No", SANS, "outline"), 128), 2, 0)
+    assert (around >= letters).all()
+    inner, outer = ([np.flatnonzero(plane.any(axis=axis)) for axis in (0, 1)] for plane in (letters, around))
+    for one, other in zip(inner, outer, strict=True):
+        reach = one[0] - other[0]
+        assert reach >= 2
+        assert other[-1] - one[-1] == reach
+
+
+def test_shadow_lies_to_the_lower_right():
+    letters, shadow = np.moveaxis(draw.stencil(Text("No", SANS, "shadow"), 128), 2, 0)
+    rows, columns = np.mgrid[: letters.shape[0], : letters.shape[1]]
+    for places in (rows, columns):
+        assert (places * shadow).sum() / shadow.sum() > 2 + (places * letters).sum() / letters.sum()
+    assert int(shadow.sum()) == pytest.approx(int(letters.sum()), rel=0.05)
+    assert not np.concatenate([shadow[0], shadow[-1], shadow[:, 0], shadow[:, -1]]).any()  # nothing of it is cut off
+
+
+def test_emboss_lights_upper_left_edges_and_leaves_flat_parts_free():
+    # A stroke: its left edge is lit, its right edge in the shade, and between them nothing is drawn.
+    light, shade = np.moveaxis(draw.stencil(Text("l", "NotoSans-Bold.ttf", "emboss"), 512), 2, 0)
+    for plane in (light, shade):
+        assert plane.max() == 255
+    both = np.flatnonzero((light | shade).any(axis=0))
+    middle = light.shape[0] // 2
+    lit, shaded = np.flatnonzero(light[middle]), np.flatnonzero(shade[middle])
+    assert lit[0] == both[0]
+    assert shaded[-1] == both[-1]
+    assert lit[-1] < shaded[0] - 1
+
+
+@needs_raqm
+def test_arabic_letters_are_joined():
+    font = "NotoNaskhArabic-Regular.ttf"
+    joined, apart = ink("عينة", font, 200), ink(NO_JOINER.join("عينة"), font, 200)
+    assert (
+        cv2.connectedComponents((joined > 127).astype(np.uint8))[0]
+        < (cv2.connectedComponents((apart > 127).astype(np.uint8))[0])
+    )
+
+
+@needs_raqm
+def test_arabic_runs_from_right_to_left():
+    # Alef, a tall stroke, then sad, which is low and wide: the stroke comes first, at the right.
+    drawn = ink("اص", "NotoNaskhArabic-Regular.ttf", 200)
+    tall = np.flatnonzero(drawn[: drawn.shape[0] // 4].any(axis=0))
+    assert tall.min() > 0.7 * drawn.shape[1]
+
+
+def test_logo_keeps_its_proportions_and_is_premultiplied(tmp_path):
+    logo = Logo(save_logo(tmp_path / "logo.png", np.full((40, 80, 4), (200, 100, 50, 128))))
+    planes = draw.stencil(logo, 32)
+    assert planes.shape == (16, 32, 4)
+    np.testing.assert_allclose(planes.reshape(-1, 4), [[100, 50, 25, 128]] * 512, atol=1)
+
+
+def test_colours_under_transparent_pixels_do_not_bleed_in(tmp_path):
+    pixels = np.zeros((64, 64, 4))
+    pixels[...] = (0, 255, 0, 0)  # invisible green between red stripes
+    pixels[:, ::2] = (255, 0, 0, 255)
+    pixels[:, -1] = (255, 0, 0, 255)
+    for size in (16, 64, 200):
+        planes = draw.stencil(Logo(save_logo(tmp_path / "logo.png", pixels)), size)
+        assert planes[..., 1].max() == 0
+        np.testing.assert_allclose(planes[..., 0], planes[..., 3], atol=1)
+
+
+def test_flat_logo_is_opaque_wherever_it_is_not_transparent(tmp_path):
+    pixels = np.full((32, 32, 4), (200, 100, 50, 3))
+    pixels[8:16, 8:16] = 0
+    planes = draw.stencil(Logo(save_logo(tmp_path / "logo.png", pixels), flat=True), 32)
+    np.testing.assert_array_equal(planes[..., 3], np.where(pixels[..., 3] > 0, 255, 0))
+    np.testing.assert_array_equal(planes[0, 0], (200, 100, 50, 255))
+
+
+@pytest.mark.parametrize(
+    "art",
+    [
+        Text("Sample", SANS, "shadow"),
+        Text("Two\nlines", SERIF, "outline", 0.2),
+        Emblem("ring", "initials", SANS, "AB", "Name"),
+        Shape("circle", 0.4, 0.05),
+    ],
+)
+@pytest.mark.parametrize("pixels", [64, 700])
+def test_equal_art_gives_equal_stencils_whatever_was_drawn_before(art, pixels):
+    forget()
+    first = draw.stencil(art, pixels).copy()
+    draw.stencil(Text("Other", ITALIC, "emboss"), pixels)
+    np.testing.assert_array_equal(draw.stencil(art, pixels), first)
+    forget()
+    np.testing.assert_array_equal(draw.stencil(art, pixels), first)
+
+
+def test_remembered_stencils_cannot_be_written_to():
+    for art in (Text("Sample", SANS), Text("Sample", SANS, "outline"), Shape("grid", thickness=0.1)):
+        assert draw.stencil(art, 64) is draw.stencil(art, 64)
+        with pytest.raises(ValueError, match="read-only"):
+            draw.stencil(art, 64)[0, 0] = 1
+
+
+def test_large_stencils_are_not_remembered():
+    forget()
+    draw.stencil(Shape("rectangle"), 1024)
+    assert draw._remembered.cache_info().currsize == 0

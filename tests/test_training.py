@@ -253,3 +253,34 @@ def test_multirun_writes_one_table_sorted_by_the_objective(command, tiny):
         assert f"loss.beta={['0.1', '0.3'][int(row['job'])]}" in row["overrides"]
     assert "2 jobs in sweep" in outcome.out
     assert objectives[0] != objectives[1]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_training_can_start_from_the_weights_of_a_checkpoint_or_of_a_plain_file(trained, command, tiny, plain):
+    source = "run/checkpoints/last.ckpt"
+    expected = {name.removeprefix("net."): value for name, value in weights_of(source).items() if "net." in name}
+    if plain:
+        source = "notebook.pth"
+        torch.save(expected, source)
+    arguments = ("hydra.run.dir=tuned", f"weights={source}", "optim.optimizer.lr=0", "optim.scheduler=null")
+    fixed = ("callbacks.freeze_batchnorm.from_epoch=0", "test=false")
+    outcome = command("train", *tiny, *arguments, *fixed)
+    assert outcome.status == 0, outcome.err
+    started = {name.removeprefix("net."): value for name, value in weights_of("tuned/checkpoints/last.ckpt").items()}
+    assert all(torch.equal(value, started[name]) for name, value in expected.items())
+    assert summary_of("tuned")["epochs_run"] == 1
+
+
+def test_weights_of_another_network_or_no_weights_are_refused(trained, command, tiny):
+    Path("broken.pth").write_bytes(b"none")
+    torch.save([1, 2], "list.pth")
+    cases = {
+        "run/checkpoints/last.ckpt": ("model.attention=sdpa", "does not fit model._target_=HeterogeneousUNet"),
+        "broken.pth": ("", "cannot be read as a checkpoint"),
+        "list.pth": ("", "holds no checkpoint and no weights, but a list"),
+        "nowhere.pth": ("", "There is no checkpoint nowhere.pth"),
+    }
+    for path, (change, sentence) in cases.items():
+        outcome = command("train", *tiny, "hydra.run.dir=tuned", f"weights={path}", *([change] if change else []))
+        assert outcome.status == 1
+        assert sentence in outcome.err

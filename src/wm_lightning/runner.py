@@ -24,6 +24,7 @@ from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import choose_precision
 from wm_lightning.metrics import COLUMNS
+from wm_lightning.models import RestorationNet
 from wm_lightning.reports.contact_sheet import contact_sheet
 from wm_lightning.reports.table import print_result
 
@@ -57,6 +58,8 @@ def train(config: DictConfig) -> float:
     _check_objective(config)
     datamodule = build_data(config)
     module = build_module(config, datamodule)
+    if config.weights is not None:
+        load_weights(module.net, config.weights)
     summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
     callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
     resolved = plain(config)
@@ -177,6 +180,23 @@ def build_module(config: DictConfig, datamodule: WatermarkDataModule) -> Waterma
     return WatermarkRemoval(net, loss, optim.optimizer, optim.scheduler, target=datamodule.target)
 
 
+def load_weights(net: RestorationNet, path: str) -> None:
+    """Loads a network's weights from a checkpoint of this project, or from a plain state dict, as the notebook saves.
+
+    Raises:
+        UserError: The file is missing or damaged, or holds the weights of another network.
+    """
+    loaded = _read(path)
+    state = loaded.get("state_dict")
+    state = loaded if state is None else {k.removeprefix("net."): v for k, v in state.items() if k.startswith("net.")}
+    try:
+        net.load_state_dict(state)
+    except (RuntimeError, TypeError) as error:
+        raise UserError(
+            f"weights={path} does not fit model._target_={type(net).__name__}; choose its model."
+        ) from error
+
+
 def _prepare(config: DictConfig) -> None:
     """Checks the configuration, settles the precision, seeds, and makes the run's folder."""
     if config.trainer.precision == "auto":
@@ -226,11 +246,18 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     Raises:
         UserError: The file is missing, damaged or of another project.
     """
-    _check_exists(path)
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises many kinds for files that are no checkpoint
-        raise UserError(f"{path} cannot be read as a checkpoint; it is damaged or another kind of file.") from error
-    if not isinstance(checkpoint, dict) or "config" not in checkpoint:
+    checkpoint = _read(path)
+    if "config" not in checkpoint:
         raise UserError(f"{path} is no checkpoint of this project: it lacks the configuration it was trained with.")
     return checkpoint
+
+
+def _read(path: str) -> dict[str, Any]:
+    _check_exists(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many kinds for files that are no checkpoint
+        raise UserError(f"{path} cannot be read as a checkpoint; it is damaged or another kind of file.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no checkpoint and no weights, but a {type(content).__name__}.")
+    return content

@@ -212,7 +212,7 @@ def test_demo_warns_that_it_is_no_training_set(synthesizer, caplog):
         module.setup()
     assert len(warnings_of(caplog)) == 1
     assert "data.root" in warnings_of(caplog)[0]
-    sample = next(iter(module.val_dataloader()))
+    sample = next(iter(module.val_dataloader())).unpack()
     assert sample.clean.shape == (2, 3, 128, 128)
     assert list(sample.name) == module.split.val[:2]
 

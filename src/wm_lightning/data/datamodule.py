@@ -86,6 +86,9 @@ class WatermarkDataModule(L.LightningDataModule):
         """Finds, checks and splits the photographs; the second call finds it done."""
         if self.split is not None:
             return
+        # OpenCV's threads do not survive the fork of a loader process, which would wait for them for ever; and with
+        # many loader processes they would only take the cores from each other.
+        cv2.setNumThreads(1)
         self._source = self.open_source()
         # The split is drawn before broken files leave it: one bad file moves no other photograph across stages.
         whole = split_names(self._source.names, self.seed, self.fractions)
@@ -159,13 +162,7 @@ class WatermarkDataModule(L.LightningDataModule):
             drop_last=training and len(pairs) > self.batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
-            worker_init_fn=_one_thread,
         )
-
-
-def _one_thread(worker_id: int) -> None:
-    """Keeps OpenCV in a loader process from taking the cores that the training step needs."""
-    cv2.setNumThreads(1)
 
 
 class FolderDataModule(WatermarkDataModule):

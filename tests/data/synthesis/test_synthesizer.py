@@ -123,7 +123,7 @@ def test_recipe_marks_nearly_every_picture():
 
 
 def test_both_views_share_capture_and_clean_picture_and_nothing_else():
-    synthesizer = configured("diverse", "synthesis.capture.share=1")
+    synthesizer = configured("diverse", "synthesis.capture.share=1", "synthesis.capture.jpeg=1")
     for seed in range(20):
         first, second = synthesizer.pair(photograph(), np.random.default_rng(seed))
         assert first.spec.capture == second.spec.capture

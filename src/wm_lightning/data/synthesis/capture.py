@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from cv2.typing import MatLike
 
-from wm_lightning.data.synthesis.ranges import checked_range, checked_share
+from wm_lightning.data.synthesis.ranges import checked_range, checked_share, within
 from wm_lightning.data.synthesis.spec import CaptureSpec
 
 Picture = npt.NDArray[np.uint8]
@@ -67,21 +67,22 @@ class CaptureSampler:
         def happens(name: str) -> bool:
             return bool(generator.uniform() < self.shares[name])
 
-        def within(limits: tuple[float, float]) -> float:
-            return float(generator.uniform(*limits))
-
         if not happens("share"):
             return None
         tone = happens("tone")
         spec = CaptureSpec(
-            contrast=within(self.contrast) if tone else 1.0,
-            brightness=within(self.brightness) if tone else 0.0,
-            moire=(within(self.moire_strength), within((2.2, 6)), within((0, 180))) if happens("moire") else None,
-            blur=within(self.blur_sigma) if happens("blur") else 0.0,
-            resample=within(self.resample_scale) if happens("resample") else 1.0,
-            jpeg=round(within(self.jpeg_quality)) if happens("jpeg") else None,
+            contrast=within(self.contrast, generator) if tone else 1.0,
+            brightness=within(self.brightness, generator) if tone else 0.0,
+            moire=self._moire(generator) if happens("moire") else None,
+            blur=within(self.blur_sigma, generator) if happens("blur") else 0.0,
+            resample=within(self.resample_scale, generator) if happens("resample") else 1.0,
+            jpeg=round(within(self.jpeg_quality, generator)) if happens("jpeg") else None,
         )
         return None if spec == CaptureSpec() else spec
+
+    def _moire(self, generator: np.random.Generator) -> tuple[float, float, float]:
+        strength, period = within(self.moire_strength, generator), within((2.2, 6), generator)
+        return strength, period, within((0, 180), generator)
 
 
 def capture(picture: Picture, spec: CaptureSpec) -> Picture:

@@ -1,4 +1,4 @@
-"""Ranges, shares and frequencies that a user may set: checks, and a draw."""
+"""Ranges, shares and frequencies that a user may set: checks, and draws."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ def checked_frequencies(name: str, value: Mapping[str, float], known: Sequence[s
         raise UserError(f"{name}: frequencies must be numbers from 0 up, and one must be above 0.")
     total = sum(value.values())
     return {kind: share / total for kind, share in value.items() if share > 0}
+
+
+def within(limits: tuple[float, float], generator: np.random.Generator) -> float:
+    """Draws a number from a range, uniformly."""
+    return float(generator.uniform(*limits))
 
 
 def choose(frequencies: Mapping[str, float], generator: np.random.Generator) -> str:

@@ -153,7 +153,8 @@ def _strength(spec: MarkSpec, box: _Box, height: int, width: int) -> Plane:
 
 def _coloured(planes: Stencil, strength: Plane, spec: MarkSpec) -> tuple[Plane, Plane]:
     """Turns planes into alpha and colour, as :class:`Layer` has them."""
-    split = [cv2.multiply(plane, strength, scale=1 / 255) for plane in cv2.split(planes)]
+    whole = cv2.split(planes)
+    split = [cv2.multiply(plane, strength, scale=1 / 255) for plane in whole]
     if len(split) == 4 and spec.colour is None:
         return _three(split[3]), np.asarray(cv2.merge(split[:3]), dtype=np.uint8)
     first = split[-1] if len(split) == 4 else split[0]
@@ -161,7 +162,7 @@ def _coloured(planes: Stencil, strength: Plane, spec: MarkSpec) -> tuple[Plane, 
     if len(split) != 2:
         return _three(first), colour
     # The second colour shows where the first leaves it free.
-    free = cv2.bitwise_not(cv2.split(planes)[0])
+    free = cv2.bitwise_not(whole[0])
     second = cv2.multiply(split[1], free, scale=1 / 255)
     painted = cv2.add(colour, _painted(second, spec.second_colour))
     return _three(cv2.add(first, second)), np.asarray(painted, dtype=np.uint8)

@@ -10,7 +10,7 @@ import numpy as np
 
 from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler, draw_shape
 from wm_lightning.data.synthesis.assets import Assets
-from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_range, checked_share, choose
+from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_range, checked_share, choose, within
 from wm_lightning.data.synthesis.spec import Art, Blend, Colour, Emblem, Logo, MarkSpec, Text, Tiling
 
 KINDS = ("text", "logo", "line", "rectangle", "circle", "grid", "bars")
@@ -101,7 +101,7 @@ class MarkSampler:
             art = draw_shape(kind, generator)
         mark = MarkSpec(
             art=art,
-            opacity=1.0 if generator.uniform() < self.opaque else _within(self.opacity, generator),
+            opacity=1.0 if generator.uniform() < self.opaque else within(self.opacity, generator),
             blend=choose(self.blends, generator),  # type: ignore[arg-type]
             alpha_field=self._alpha_field(generator),
         )
@@ -117,16 +117,16 @@ class MarkSampler:
 
     def placed(self, mark: MarkSpec, generator: np.random.Generator) -> MarkSpec:
         """Returns the same mark elsewhere, in another size and at another angle."""
-        size, aspect = _within(self.size if mark.tiling is None else self.tiled_size, generator), mark.aspect
+        size, aspect = within(self.size if mark.tiling is None else self.tiled_size, generator), mark.aspect
         if self.free_aspect and mark.tiling is None and isinstance(mark.art, Logo | Emblem):
-            height = _within(self.size, generator)
+            height = within(self.size, generator)
             size, aspect = max(size, height), height / size
         return replace(
             mark,
             center=(float(generator.uniform()), float(generator.uniform())),
             size=size,
             aspect=aspect,
-            angle=_within(self.angle, generator),
+            angle=within(self.angle, generator),
         )
 
     def _coloured(self, mark: MarkSpec, generator: np.random.Generator) -> MarkSpec:
@@ -158,10 +158,6 @@ class MarkSampler:
         lowest = 1 - self.alpha_variation * generator.uniform()
         field = generator.uniform(lowest, 1, (FIELD_ROWS, FIELD_COLUMNS))
         return tuple(tuple(float(value) for value in row) for row in field)
-
-
-def _within(limits: tuple[float, float], generator: np.random.Generator) -> float:
-    return float(generator.uniform(*limits))
 
 
 def _inverted(colour: Colour) -> Colour:

@@ -98,19 +98,21 @@ class Synthesizer:
         first, second, shared = generator.spawn(3)
         filters = self.capture(shared) if self.capture is not None else None
         mark = self.sampler(shared) if self.same_mark else None
+        clean = _captured(photograph, filters)
         return (
-            self._view(photograph, first, filters, mark),
-            self._view(photograph, second, filters, mark),
+            self._view(photograph, clean, first, filters, mark),
+            self._view(photograph, clean, second, filters, mark),
         )
 
     def __call__(self, photograph: Photograph, generator: np.random.Generator) -> View:
         """Draws one view of a photograph, (H, W, 3) uint8; only ``generator`` is used and advanced."""
         filters = self.capture(generator) if self.capture is not None else None
-        return self._view(photograph, generator, filters, None)
+        return self._view(photograph, _captured(photograph, filters), generator, filters, None)
 
     def _view(
         self,
         photograph: Photograph,
+        clean: Photograph,
         generator: np.random.Generator,
         filters: CaptureSpec | None,
         mark: MarkSpec | None,
@@ -121,7 +123,7 @@ class Synthesizer:
         else:
             marks = self._stamped(overlay, generator, mark or self.sampler(generator), self.stamped)
         threshold = self.mask_threshold if filters is None else self.captured_threshold
-        return _finished(photograph, overlay, ViewSpec(tuple(marks), filters), threshold)
+        return _finished(photograph, clean, overlay, ViewSpec(tuple(marks), filters), threshold)
 
     def _several(self, overlay: Overlay, generator: np.random.Generator) -> list[MarkSpec]:
         marks: list[MarkSpec] = []
@@ -160,12 +162,14 @@ def replay(photograph: Photograph, spec: ViewSpec, mask_threshold: int = 0) -> V
     overlay = Overlay(*photograph.shape[:2])
     for mark in spec.marks:
         overlay.put(render(mark, *photograph.shape[:2]))
-    return _finished(photograph, overlay, spec, mask_threshold)
+    return _finished(photograph, _captured(photograph, spec.capture), overlay, spec, mask_threshold)
 
 
-def _finished(photograph: Photograph, overlay: Overlay, spec: ViewSpec, mask_threshold: int) -> View:
-    image, clean = overlay.on(photograph), photograph
-    if spec.capture is not None:
-        image, clean = capture(image, spec.capture), capture(clean, spec.capture)
+def _captured(picture: Photograph, filters: CaptureSpec | None) -> Photograph:
+    return picture if filters is None else capture(picture, filters)
+
+
+def _finished(photograph: Photograph, clean: Photograph, overlay: Overlay, spec: ViewSpec, mask_threshold: int) -> View:
+    image = _captured(overlay.on(photograph), spec.capture)
     mask = changed(clean, image, mask_threshold)
     return View(image, clean, mask, overlay.alpha, overlay.colour, spec)

@@ -5,6 +5,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from wm_lightning.data import synthesis
+from wm_lightning.data.synthesis import assets, draw, emblems, lettering
 from wm_lightning.data.synthesis.spec import MarkSpec, Shape
 
 
@@ -23,6 +24,19 @@ def mark():
         return MarkSpec(**{**plain, **changes})
 
     return make
+
+
+@pytest.fixture
+def forget():
+    """Empties everything that remembers drawings."""
+
+    def empty():
+        for module in (assets, draw, emblems, lettering):
+            for function in vars(module).values():
+                if hasattr(function, "cache_clear"):
+                    function.cache_clear()
+
+    return empty
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont, features
+from PIL import Image, features
 
-from wm_lightning.data.synthesis import assets, draw
+from wm_lightning.data.synthesis import draw
 from wm_lightning.data.synthesis.spec import Emblem, Logo, Shape, Text
 
 SANS, SERIF, ITALIC = "NotoSans-Regular.ttf", "NotoSerif-Regular.ttf", "NotoSerif-Italic.ttf"
@@ -25,13 +25,6 @@ def ink(text, font=SANS, pixels=128, **options):
 def save_logo(path, rgba):
     Image.fromarray(np.asarray(rgba, dtype=np.uint8)).save(path)
     return str(path)
-
-
-def forget():
-    for remembered in (
-        draw._remembered, draw._longer_side_at_probe, draw._remembered_ink, assets.load_font, assets.load_logo
-    ):  # fmt: skip
-        remembered.cache_clear()
 
 
 def test_rectangle_fills_its_box():
@@ -94,60 +87,10 @@ def test_cells_have_lines_at_their_upper_and_left_edges():
 
 
 @pytest.mark.parametrize("text", ["Sample", "Do not copy", "l", "Sample\nDo not copy"])
-@pytest.mark.parametrize("pixels", [64, 300])
-def test_longer_side_of_a_text_is_about_as_long_as_asked_for(text, pixels):
-    assert max(draw.stencil(Text(text, SANS), pixels).shape) == pytest.approx(pixels, rel=0.06)
-
-
-@pytest.mark.parametrize("name", [SANS, SERIF, ITALIC, "NotoSans-BoldItalic.ttf"])
-@pytest.mark.parametrize("text", ["Sample", "fjÅ,gq", "Échantillon", "AVATAR"])
-def test_no_part_of_a_text_is_cut_off(name, text):
-    drawn = ink(text, name, 200)
-    # The same text with room on all sides, at each size that is about as wide.
-    whole = []
-    for pixels in range(20, 250):
-        font = ImageFont.truetype(assets.BUNDLED / name, pixels)
-        if 160 < font.getlength(text) < 240:
-            roomy = Image.new("L", (600, 600))
-            ImageDraw.Draw(roomy).text((200, 200), text, fill=255, font=font)
-            whole.append(trimmed(np.asarray(roomy)))
-    assert len(whole) > 1
-    assert sum(other.shape == drawn.shape and np.array_equal(other, drawn) for other in whole) == 1
-
-
-def test_spaced_text_is_its_letters_further_apart():
-    tight, spaced = (draw._ink("HHHH", SANS, 100, spacing) for spacing in (0.0, 0.3))
-    assert spaced.shape[0] == tight.shape[0]
-    assert spaced.shape[1] == pytest.approx(tight.shape[1] + 3 * 30, abs=1)
-    starts = [np.flatnonzero(np.diff((plane > 127).any(axis=0).astype(int)) == 1) for plane in (tight, spaced)]
-    np.testing.assert_allclose(np.diff(starts[1]) - np.diff(starts[0]), 30, atol=1)
-
-
-@pytest.mark.parametrize("text", ["Sample", "Pixelhaus", "AVAVAVA", "TaToYe"])
-@pytest.mark.parametrize("name", [SANS, SERIF, ITALIC])
-def test_no_part_of_a_spaced_text_is_cut_off(text, name):
-    font = assets.load_font(name, 64)
-    roomy = Image.new("L", (1200, 300))
-    x = 100.0
-    for letter in text:
-        ImageDraw.Draw(roomy).text((x, 100), letter, fill=255, font=font)
-        x += font.getlength(letter) + 13
-    assert trimmed(draw._ink(text, name, 64, 0.2)).shape[1] == pytest.approx(trimmed(np.asarray(roomy)).shape[1], abs=2)
-
-
-def test_lines_of_a_text_stand_below_each_other_centred():
-    lines = draw._ink("MMMMMMMM\nM", SANS, 64, 0.0)
-    first, second = draw._ink("MMMMMMMM", SANS, 64, 0.0), draw._ink("M", SANS, 64, 0.0)
-    assert lines.shape == (first.shape[0] + 16 + second.shape[0], first.shape[1])
-    np.testing.assert_array_equal(lines[: first.shape[0]], first)
-    assert not lines[first.shape[0] : -second.shape[0]].any()
-    columns = np.flatnonzero(lines[-second.shape[0] :].any(axis=0))
-    assert columns.mean() == pytest.approx((lines.shape[1] - 1) / 2, abs=4)
-
-
-def test_text_with_an_empty_line_can_be_spaced():
-    spaced, plain = (draw._ink("Sample\n\nSample", SANS, 64, spacing) for spacing in (0.2, 0.0))
-    assert spaced.shape == (plain.shape[0], pytest.approx(plain.shape[1] + 5 * 13, abs=1))
+def test_text_is_as_long_as_asked_for_or_longer(text):
+    sides = [max(draw.stencil(Text(text, SANS), pixels).shape) for pixels in (16, 64, 300, 1000)]
+    for side, pixels in zip(sides, (16, 64, 300, 1000), strict=True):
+        assert 0.95 * pixels <= side <= max(2.1 * pixels, sides[0])
 
 
 def test_outline_surrounds_the_letters_on_all_sides():
@@ -236,7 +179,7 @@ def test_flat_logo_is_opaque_wherever_it_is_not_transparent(tmp_path):
     ],
 )
 @pytest.mark.parametrize("pixels", [64, 700])
-def test_equal_art_gives_equal_stencils_whatever_was_drawn_before(art, pixels):
+def test_equal_art_gives_equal_stencils_whatever_was_drawn_before(art, pixels, forget):
     forget()
     first = draw.stencil(art, pixels).copy()
     draw.stencil(Text("Other", ITALIC, "emboss"), pixels)
@@ -246,13 +189,15 @@ def test_equal_art_gives_equal_stencils_whatever_was_drawn_before(art, pixels):
 
 
 def test_remembered_stencils_cannot_be_written_to():
-    for art in (Text("Sample", SANS), Text("Sample", SANS, "outline"), Shape("grid", thickness=0.1)):
+    for art in (Text("Sample", SANS), Text("Sample", SANS, "outline"), Shape("circle", thickness=0.1)):
         assert draw.stencil(art, 64) is draw.stencil(art, 64)
         with pytest.raises(ValueError, match="read-only"):
             draw.stencil(art, 64)[0, 0] = 1
 
 
-def test_large_stencils_are_not_remembered():
+def test_large_stencils_are_not_remembered(forget):
     forget()
-    draw.stencil(Shape("rectangle"), 1024)
+    draw.stencil(Shape("circle"), 1024)
     assert draw._remembered.cache_info().currsize == 0
+    draw.stencil(Shape("circle"), 512)
+    assert draw._remembered.cache_info().currsize == 1

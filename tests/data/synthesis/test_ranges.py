@@ -67,7 +67,7 @@ def test_names_are_drawn_as_often_as_their_shares_say():
 
 def test_shares_that_fall_short_of_1_by_rounding_still_give_a_name():
     class AlmostOne:
-        def uniform(self):
+        def random(self):
             return 1 - 2**-53
 
     assert choose({"a": 0.5, "b": 0.5 - 2**-52}, AlmostOne()) == "b"

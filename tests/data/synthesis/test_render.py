@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wm_lightning.data.synthesis import assets, draw
 from wm_lightning.data.synthesis.render import render
 from wm_lightning.data.synthesis.spec import Emblem, Logo, MarkSpec, Shape, Text, Tiling
 
@@ -43,13 +42,6 @@ def box(height, width, top, bottom, left, right):
     expected = np.zeros((height, width), dtype=int)
     expected[top:bottom, left:right] = 255
     return expected
-
-
-def forget():
-    for remembered in (
-        draw._remembered, draw._longer_side_at_probe, draw._remembered_ink, assets.load_font, assets.load_logo
-    ):  # fmt: skip
-        remembered.cache_clear()
 
 
 @pytest.fixture
@@ -140,7 +132,7 @@ def test_occluded_part_is_missing(mark):
 
 
 @pytest.mark.parametrize("side", [80, 800])
-def test_part_that_is_missing_once_is_there_the_next_time(mark, side):
+def test_part_that_is_missing_once_is_there_the_next_time(mark, side, forget):
     spec = mark(art=ARTS["text"], size=0.9)
     forget()
     whole = alpha_of(spec, side, side)
@@ -176,7 +168,7 @@ def test_equal_spec_on_a_larger_picture_is_the_same_mark_larger(mark, name):
     for plane in ("alpha", "colour"):
         reduced = on_canvas(large, 320, 480, plane).reshape(160, 2, 240, 2, 3).mean(axis=(1, 3))
         difference = np.abs(reduced - on_canvas(small, 160, 240, plane))
-        assert difference.mean() < 0.03 * 255  # lines have whole pixels, and small letters are hinted
+        assert difference.mean() < 0.035 * 255  # lines have whole pixels, and small letters are hinted
         assert reduced.max() > 100
 
 
@@ -258,9 +250,9 @@ def test_repetitions_lie_where_geometry_says_on_the_whole_picture(mark, angle, s
 
 
 def test_tiled_mark_has_the_period_and_the_shift_asked_for(mark):
-    spec = mark(size=16 / 64, opacity=0.5, art=ARTS["emblem"], tiling=Tiling((0.5, 0.25), 0.5))
+    spec = mark(size=16 / 64, opacity=0.5, art=ARTS["circle"], tiling=Tiling((0.5, 0.25), 0.5))
     alpha = alpha_of(spec, 64, 160)
-    single = render(mark(size=16 / 64, art=ARTS["emblem"]), 64, 160).alpha.shape
+    single = render(mark(size=16 / 64, art=ARTS["circle"]), 64, 160).alpha.shape
     right, down = single[1] + 8, single[0] + 4
     np.testing.assert_allclose(alpha[:, right:], alpha[:, :-right], atol=1)
     np.testing.assert_allclose(alpha[down:, right // 2 :], alpha[:-down, : -(right // 2)], atol=1)
@@ -305,7 +297,7 @@ def test_large_pictures_can_be_marked(mark, height, width, size):
 
 
 @pytest.mark.parametrize("name", ARTS)
-def test_equal_specs_give_equal_pixels_whatever_was_drawn_before(name):
+def test_equal_specs_give_equal_pixels_whatever_was_drawn_before(name, forget):
     spec = MarkSpec(ARTS[name], angle=13.3, size=0.7, occlusion=(0.1, 0.2, 0.4, 1), colour=(10, 200, 30))
     forget()
     first = render(spec, 90, 70)

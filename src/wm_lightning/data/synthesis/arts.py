@@ -9,12 +9,13 @@ from typing import get_args
 import numpy as np
 
 from wm_lightning.data.synthesis.assets import Assets, covering_fonts, needs_shaping, writable_phrases
-from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_share, choose
+from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_share, choose, within
 from wm_lightning.data.synthesis.spec import Emblem, Frame, Logo, Shape, Style, Symbol, Text
 from wm_lightning.errors import UserError
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
+EMBLEM_LINES = (0.0, 0.04, 0.06, 0.1)  # thickness of frames; 0 fills them
 OUTLINES = (0.0, 0.02, 0.05)  # thickness of rectangles and ellipses
 YEARS = (1998, 2026)
 MONTHS = (
@@ -74,17 +75,17 @@ class TextSampler:
         language, phrase = self.phrases[int(generator.integers(len(self.phrases)))]
         fonts = self.fonts[language][phrase]
         text = self._filled(phrase, generator)
-        if generator.uniform() < self.two_lines:
+        if generator.random() < self.two_lines:
             others = [other for other in self.fonts[language] if other != phrase]
             second = others[int(generator.integers(len(others)))] if others else phrase
             both = tuple(font for font in fonts if font in self.fonts[language][second])
             if others and both:
                 fonts, text = both, f"{text}\n{self._filled(second, generator)}"
-        if generator.uniform() < self.capitals:
+        if generator.random() < self.capitals:
             text = text.upper()
         spacing = 0.0
-        if generator.uniform() < self.spaced and not needs_shaping(text):
-            spacing = float(generator.uniform(0.05, 0.4))
+        if generator.random() < self.spaced and not needs_shaping(text):
+            spacing = within((0.05, 0.4), generator)
         font = fonts[int(generator.integers(len(fonts)))]
         return Text(text, font, style=choose(self.styles, generator), spacing=spacing)  # type: ignore[arg-type]
 
@@ -150,8 +151,8 @@ class LogoSampler:
             symbol=symbols[int(generator.integers(len(symbols)))],
             font=self.fonts[int(generator.integers(len(self.fonts)))],
             initials="".join(LETTERS[int(number)] for number in generator.integers(26, size=count)),
-            caption=_made_up_name(generator) if generator.uniform() < 0.5 else "",
-            thickness=float(generator.choice([0.0, 0.04, 0.06, 0.1])),
+            caption=_made_up_name(generator) if generator.random() < 0.5 else "",
+            thickness=EMBLEM_LINES[int(generator.integers(len(EMBLEM_LINES)))],
         )
 
 
@@ -162,7 +163,7 @@ def _made_up_name(generator: np.random.Generator) -> str:
         for _ in range(int(generator.integers(2, 5)))
     ]
     word = "".join(syllables) + ("", "n", "x", "r")[int(generator.integers(4))]
-    return word.upper() if generator.uniform() < 0.5 else word.capitalize()
+    return word.upper() if generator.random() < 0.5 else word.capitalize()
 
 
 def draw_shape(kind: str, generator: np.random.Generator) -> Shape:
@@ -173,14 +174,14 @@ def draw_shape(kind: str, generator: np.random.Generator) -> Shape:
         generator: The randomness.
     """
     if kind == "line":
-        return Shape("line", aspect=float(generator.uniform(0.01, 0.06)))
+        return Shape("line", aspect=within((0.01, 0.06), generator))
     if kind == "grid":
-        return Shape("grid", thickness=float(generator.uniform(0.02, 0.08)))
+        return Shape("grid", thickness=within((0.02, 0.08), generator))
     if kind == "bars":
-        return Shape("bars", thickness=float(generator.uniform(0.04, 0.3)))
+        return Shape("bars", thickness=within((0.04, 0.3), generator))
     assert kind in ("rectangle", "circle")
     return Shape(
         kind,  # type: ignore[arg-type]  # the assertion above does not narrow a str
-        aspect=float(generator.uniform(0.2, 1.0)),
-        thickness=float(generator.choice(OUTLINES)),
+        aspect=within((0.2, 1.0), generator),
+        thickness=OUTLINES[int(generator.integers(len(OUTLINES)))],
     )

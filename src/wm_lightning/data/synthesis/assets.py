@@ -45,7 +45,7 @@ def find_assets(fonts: Sequence[str] = (), *, system_fonts: bool = False, logos:
 
 def needs_shaping(text: str) -> bool:
     """Tells whether a text has letters that join or move, which needs Pillow's Raqm layout."""
-    return any(low <= ord(character) <= high for character in text for low, high in SHAPED)
+    return not text.isascii() and any(low <= ord(character) <= high for character in text for low, high in SHAPED)
 
 
 def find_fonts(extra: Sequence[str] = (), *, system: bool = False) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from cv2.typing import MatLike
 
-from wm_lightning.data.synthesis.render import Layer, Plane
+from wm_lightning.data.synthesis.render import Layer, Picture, split
 
 
 class Overlay:
@@ -22,11 +21,12 @@ class Overlay:
         self.alpha = np.zeros((height, width, 3), dtype=np.uint8)
         self.colour = np.zeros((height, width, 3), dtype=np.uint8)
         self._covered = np.zeros((height, width), dtype=bool)
+        self._count = 0  # of covered pixels
 
     @property
     def coverage(self) -> float:
         """Share of the pixels under marks."""
-        return float(np.count_nonzero(self._covered)) / self._covered.size
+        return self._count / self._covered.size
 
     def put(self, layer: Layer, most: float = 1.0) -> bool:
         """Puts a layer on top of what is there, unless :attr:`coverage` would then pass ``most``; tells which."""
@@ -34,15 +34,19 @@ class Overlay:
             return True
         height, width = layer.alpha.shape[:2]
         box = slice(layer.top, layer.top + height), slice(layer.left, layer.left + width)
-        covered = _highest(layer.alpha) > 0
-        added = np.count_nonzero(covered & ~self._covered[box])
-        if np.count_nonzero(self._covered) + added > most * self._covered.size:
+        below = self._covered[box]
+        both = below | (_highest(layer.alpha) > 0)
+        before = np.count_nonzero(below)
+        count = self._count + np.count_nonzero(both) - before
+        if count > most * self._covered.size:
             return False
-        self._covered[box] |= covered
+        self._covered[box], self._count = both, count
+        if not before:  # nothing to mix with
+            self.alpha[box], self.colour[box] = layer.alpha, layer.colour
+            return True
         through = cv2.bitwise_not(layer.alpha)
-        alpha, colour = self.alpha[box], self.colour[box]
-        alpha[...] = cv2.add(cv2.multiply(alpha, through, scale=1 / 255), layer.alpha)
-        colour[...] = cv2.add(cv2.multiply(colour, through, scale=1 / 255), layer.colour)
+        for mine, added in ((self.alpha[box], layer.alpha), (self.colour[box], layer.colour)):
+            mine[...] = cv2.add(cv2.multiply(mine, through, scale=1 / 255), added)
         return True
 
     def on(self, photograph: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -51,13 +55,13 @@ class Overlay:
         return np.asarray(cv2.add(cv2.multiply(photograph, through, scale=1 / 255), self.colour), dtype=np.uint8)
 
 
-def changed(before: Plane, after: Plane, threshold: int = 0) -> npt.NDArray[np.bool_]:
+def changed(before: Picture, after: Picture, threshold: int = 0) -> npt.NDArray[np.bool_]:
     """Returns where any channel differs by more than ``threshold`` grey levels, (H, W)."""
-    different: npt.NDArray[np.bool_] = _highest(cv2.absdiff(before, after)) > threshold
+    different: npt.NDArray[np.bool_] = _highest(np.asarray(cv2.absdiff(before, after), dtype=np.uint8)) > threshold
     return different
 
 
-def _highest(picture: MatLike) -> npt.NDArray[np.uint8]:
+def _highest(picture: Picture) -> Picture:
     """Returns each pixel's largest channel; faster than NumPy's maximum over a last axis of three."""
-    red, green, blue = cv2.split(picture)
+    red, green, blue = split(picture)
     return np.asarray(cv2.max(cv2.max(red, green), blue), dtype=np.uint8)

@@ -65,7 +65,7 @@ class CaptureSampler:
         """Draws one capture; None where nothing happens."""
 
         def happens(name: str) -> bool:
-            return bool(generator.uniform() < self.shares[name])
+            return bool(generator.random() < self.shares[name])
 
         if not happens("share"):
             return None
@@ -98,21 +98,25 @@ def capture(picture: Picture, spec: CaptureSpec) -> Picture:
         out = cv2.GaussianBlur(out, (0, 0), spec.blur)
     if spec.resample != 1:
         smaller = max(1, round(width * spec.resample)), max(1, round(height * spec.resample))
-        out = cv2.resize(out, smaller, interpolation=cv2.INTER_AREA)
+        out = cv2.resize(out, smaller, interpolation=cv2.INTER_LINEAR)
         out = cv2.resize(out, (width, height), interpolation=cv2.INTER_CUBIC)
     if spec.jpeg is not None:
         # OpenCV takes channels in the order blue, green, red; JPEG treats red and blue differently.
         _, data = cv2.imencode(".jpg", cv2.cvtColor(out, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg])
-        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
         assert decoded is not None
-        out = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+        out = decoded
     return np.asarray(out, dtype=np.uint8)
 
 
 def _striped(picture: Picture, strength: float, period: float, angle: float) -> Picture:
-    rows, columns = np.ogrid[: picture.shape[0], : picture.shape[1]]
     turn = np.deg2rad(angle)
-    phase = (2 * np.pi / period) * (columns * np.cos(turn) + rows * np.sin(turn))
-    stripes = (strength * np.cos(phase)).astype(np.float32)[..., None]
-    striped: Picture = (picture + stripes + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    across, down = (
+        2 * np.pi / period * share * np.arange(side)
+        for share, side in ((np.cos(turn), picture.shape[1]), (np.sin(turn), picture.shape[0]))
+    )
+    # cos(a + b) = cos a cos b - sin a sin b: a cosine a row and a column instead of one a pixel.
+    stripes = np.outer(np.cos(down), np.cos(across)) - np.outer(np.sin(down), np.sin(across))
+    grey = np.asarray(strength * stripes, dtype=np.float32)
+    striped: Picture = np.asarray(cv2.add(picture, cv2.merge([grey, grey, grey]), dtype=cv2.CV_8U), dtype=np.uint8)
     return striped

@@ -3,50 +3,62 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import ceil
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from cv2.typing import MatLike
 
-from wm_lightning.data.synthesis.assets import load_font, load_logo
-from wm_lightning.data.synthesis.emblems import Plane, draw_emblem, ellipse
+from wm_lightning.data.synthesis.assets import load_logo
+from wm_lightning.data.synthesis.emblems import draw_emblem, ellipse
+from wm_lightning.data.synthesis.lettering import Plane, font_size, write
 from wm_lightning.data.synthesis.spec import Art, Emblem, Logo, Shape, Text
 
 # (h, w, planes) uint8. One plane: coverage. Two: coverage of the first and of the second colour, the first on top.
 # Four: premultiplied red, green, blue, and coverage.
 Stencil: TypeAlias = npt.NDArray[np.uint8]
 
-PROBE_PIXELS = 64  # font size at which a text is measured before it is drawn at the size wanted
-REMEMBERED = 1024  # stencils, of 10 KiB on average
+REMEMBERED = 1024  # stencils, of 10 to 20 KiB on average
 REMEMBERED_PIXELS = 512  # larger ones are drawn anew each time, so that memory stays bounded
-REMEMBERED_FONT = 128  # pixels, likewise
-LINE_GAP = 0.25  # between lines of a text, as a share of the font's size
-EDGE = 0.06  # width of outlines, distance of shadows, likewise
+SMALLEST_EMBLEM = 128  # pixels; smaller ones are reduced from it, so that few sizes are drawn
+EDGE = 0.06  # width of outlines, distance of shadows, as a share of the font's size
 
 
 def stencil(art: Art, pixels: int) -> Stencil:
-    """Draws art so that its longer side has about ``pixels``; must not be written to."""
+    """Draws art so that its longer side has about ``pixels``, writing and emblems also more; must not be written to."""
+    if isinstance(art, Text):
+        size = font_size(art.text, art.font, art.spacing, pixels)
+        return (_remembered_text if pixels <= REMEMBERED_PIXELS else _text)(art, size)
+    if isinstance(art, Emblem):
+        pixels = max(pixels, SMALLEST_EMBLEM)
+    elif isinstance(art, Shape) and art.kind != "circle":
+        return _shape(art, pixels)  # sooner drawn than looked up
     return (_remembered if pixels <= REMEMBERED_PIXELS else _draw)(art, pixels)
 
 
-def _draw(art: Art, pixels: int) -> Stencil:
-    if isinstance(art, Text):
-        return _text(art, pixels)
-    if isinstance(art, Logo):
-        return _logo(art, pixels)
-    if isinstance(art, Emblem):
-        return draw_emblem(art, pixels)[..., None]
-    return _shape(art, pixels)
+@lru_cache(maxsize=REMEMBERED)
+def _remembered_text(art: Text, size: int) -> Stencil:
+    return _read_only(_text(art, size))
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _remembered(art: Art, pixels: int) -> Stencil:
-    drawn = _draw(art, pixels)
+    return _read_only(_draw(art, pixels))
+
+
+def _read_only(drawn: Stencil) -> Stencil:
     drawn.setflags(write=False)
     return drawn
+
+
+def _draw(art: Art, pixels: int) -> Stencil:
+    if isinstance(art, Logo):
+        return _logo(art, pixels)
+    if isinstance(art, Emblem):
+        return draw_emblem(art, pixels)[..., None]
+    assert isinstance(art, Shape)
+    return _shape(art, pixels)
 
 
 def _logo(art: Logo, pixels: int) -> Stencil:
@@ -84,70 +96,27 @@ def _shape(art: Shape, pixels: int) -> Stencil:
     return plane
 
 
-def _text(art: Text, pixels: int) -> Stencil:
-    size = max(1, round(PROBE_PIXELS * pixels / _longer_side_at_probe(art.text, art.font, art.spacing)))
-    ink = _ink(art.text, art.font, size, art.spacing)
+def _text(art: Text, size: int) -> Stencil:
+    ink: MatLike = write(art.text, art.font, size, art.spacing)
     if art.style == "fill":
-        return ink[..., None]
+        return np.asarray(ink[..., None], dtype=np.uint8)
     reach = max(1, round(size * EDGE))
-    ink = np.pad(ink, 2 * reach)
+    margin = 2 * reach
+    ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0)
     if art.style == "outline":
         around = cv2.dilate(ink, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
-        return np.dstack([ink, around])
+        return _two(ink, around)
     down_right = _moved(ink, reach)
     if art.style == "shadow":
-        return np.dstack([ink, cv2.blur(down_right, (reach, reach))])
+        return _two(ink, cv2.blur(down_right, (reach, reach)))
     up_left = _moved(ink, -reach)
-    return np.dstack([cv2.subtract(ink, down_right), cv2.subtract(ink, up_left)])
+    return _two(cv2.subtract(ink, down_right), cv2.subtract(ink, up_left))
 
 
-def _moved(plane: Plane, pixels: int) -> Plane:
+def _two(first: MatLike, second: MatLike) -> Stencil:
+    return np.asarray(cv2.merge([first, second]), dtype=np.uint8)
+
+
+def _moved(plane: MatLike, pixels: int) -> Plane:
     """Moves a plane with empty margins down and to the right."""
     return np.roll(plane, (pixels, pixels), axis=(0, 1))
-
-
-@lru_cache(maxsize=4096)
-def _longer_side_at_probe(text: str, font: str, spacing: float) -> int:
-    return int(max(_ink(text, font, PROBE_PIXELS, spacing).shape))
-
-
-def _ink(text: str, font: str, size: int, spacing: float) -> Plane:
-    """Draws the letters alone, without margins, for every style; must not be written to."""
-    return (_remembered_ink if size <= REMEMBERED_FONT else _lines)(text, font, size, spacing)
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _remembered_ink(text: str, font: str, size: int, spacing: float) -> Plane:
-    ink = _lines(text, font, size, spacing)
-    ink.setflags(write=False)
-    return ink
-
-
-def _lines(text: str, font: str, size: int, spacing: float) -> Plane:
-    lines = [_line(line, font, size, round(spacing * size)) for line in text.split("\n")]
-    if len(lines) == 1:
-        return lines[0]
-    width = max(line.shape[1] for line in lines)
-    gap = max(1, round(LINE_GAP * size))
-    rows = []
-    for line in lines:
-        spare = width - line.shape[1]
-        rows += [np.pad(line, ((0, 0), (spare // 2, spare - spare // 2))), np.zeros((gap, width), dtype=np.uint8)]
-    return np.concatenate(rows[:-1])
-
-
-def _line(text: str, font_name: str, size: int, spacing: int) -> Plane:
-    font = load_font(font_name, size)
-    left, top, right, bottom = font.getbbox(text)
-    placed = [(0.0, text)]
-    if spacing:  # letter by letter, without kerning
-        placed, x = [], 0.0
-        for letter in text:
-            placed.append((x, letter))
-            x += font.getlength(letter) + spacing
-        right = max((x + font.getbbox(letter)[2] for x, letter in placed), default=right)
-    drawing = Image.new("L", (max(1, ceil(right - left)), max(1, round(bottom - top))))
-    draw = ImageDraw.Draw(drawing)
-    for x, piece in placed:
-        draw.text((x - left, -top), piece, fill=255, font=font)
-    return np.array(drawing)

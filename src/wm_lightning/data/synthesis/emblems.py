@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import cos, pi, sin
 from typing import TypeAlias
 
 import cv2
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw
 
-from wm_lightning.data.synthesis.assets import load_font
+from wm_lightning.data.synthesis.lettering import Plane, font_size, write
 from wm_lightning.data.synthesis.spec import Emblem, Frame
 
-Plane: TypeAlias = npt.NDArray[np.uint8]  # (h, w) coverage
 Points: TypeAlias = list[tuple[float, float]]  # in the unit square
 
 SUBPIXEL_BITS = 4  # OpenCV takes coordinates in sixteenths of a pixel
 SYMBOL_SHARE = {"star": 0.4, "diamond": 0.45, "hexagon": 0.58, "shield": 0.52}  # of the frame's side; others 0.6
-CAPTION_GAP, CAPTION_HEIGHT = 0.06, 0.3  # shares of the frame's side, the second a limit
+CAPTION_GAP, CAPTION_HEIGHT = 0.06, 0.2  # shares of the whole, the second a limit
+REMEMBERED = 256  # frames and symbols, of 16 KiB on average
+SPACING = 0.05  # between letters, as a share of the font's size
 
 
 def draw_emblem(art: Emblem, pixels: int) -> Plane:
     """Draws an emblem, its longer side about ``pixels``: (h, w) coverage."""
     if not art.caption:
         return _badge(art, pixels)
-    caption = _writing(art.caption, art.font, pixels, CAPTION_HEIGHT)
+    caption = _writing(art.caption, art.font, pixels, round(CAPTION_HEIGHT * pixels))
     gap = round(CAPTION_GAP * pixels)
-    # The badge gives way until badge and caption together have the height asked for.
-    side = max(1, pixels - caption.shape[0] - gap)
+    side = pixels - gap - round(CAPTION_HEIGHT * pixels)  # one side for all captions, so that badges are remembered
     drawing = np.zeros((side + gap + caption.shape[0], max(side, caption.shape[1])), dtype=np.uint8)
     _put_in_middle(drawing[:side], _badge(art, side))
     _put_in_middle(drawing[side + gap :], caption)
@@ -63,20 +62,22 @@ def _put_in_middle(canvas: Plane, plane: Plane) -> None:
 
 def _badge(art: Emblem, side: int) -> Plane:
     inner = max(1, round(side * (1.0 if art.frame == "none" else SYMBOL_SHARE.get(art.frame, 0.6))))
-    drawn = _writing(art.initials, art.font, inner, 1.0) if art.symbol == "initials" else _symbol(art.symbol, inner)
+    drawn = _writing(art.initials, art.font, inner, inner) if art.symbol == "initials" else _symbol(art.symbol, inner)
     symbol = np.zeros((side, side), dtype=np.uint8)
     _put_in_middle(symbol, drawn)
     if art.frame == "none":
         return symbol
-    frame = _frame(art.frame, side)
     if not art.thickness:
-        return np.asarray(cv2.subtract(frame, symbol), dtype=np.uint8)
-    line = max(1, round(art.thickness * side))
-    lines = _hollow(art.frame, side, 0, line)
-    if art.frame == "ring":  # a second, thinner circle inside
-        inside = _hollow(art.frame, side, 2 * line, max(1, line // 2))
-        lines = np.asarray(cv2.max(lines, inside), dtype=np.uint8)
-    return np.asarray(cv2.max(lines, symbol), dtype=np.uint8)
+        return np.asarray(cv2.subtract(_frame(art.frame, side), symbol), dtype=np.uint8)
+    return np.asarray(cv2.max(_lines(art.frame, side, max(1, round(art.thickness * side))), symbol), dtype=np.uint8)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _lines(frame: Frame, side: int, line: int) -> Plane:
+    lines = _hollow(frame, side, 0, line)
+    if frame == "ring":  # a second, thinner circle inside
+        lines = np.asarray(cv2.max(lines, _hollow(frame, side, 2 * line, max(1, line // 2))), dtype=np.uint8)
+    return lines
 
 
 def _hollow(frame: Frame, side: int, margin: int, line: int) -> Plane:
@@ -93,6 +94,7 @@ def _hollow(frame: Frame, side: int, margin: int, line: int) -> Plane:
     return plane
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _frame(frame: Frame, side: int) -> Plane:
     if frame in ("disc", "ring"):
         return ellipse(side, side)
@@ -107,23 +109,21 @@ def _frame(frame: Frame, side: int) -> Plane:
     return plane
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _symbol(symbol: str, side: int) -> Plane:
     plane = np.zeros((side, side), dtype=np.uint8)
     _SYMBOLS[symbol](plane, side)
     return plane
 
 
-def _writing(text: str, font_name: str, width: int, most_height: float) -> Plane:
-    """Writes a line as wide as ``width``, or as high as that share of it, whichever comes first."""
+def _writing(text: str, font: str, width: int, height: int) -> Plane:
+    """Writes a line that just fits into a box; it has the box's width or its height."""
     if not text.strip():
         return np.zeros((1, width), dtype=np.uint8)
-    left, top, right, bottom = load_font(font_name, 64).getbbox(text)
-    scale = min(width / max(1, right - left), width * most_height / max(1, bottom - top))
-    font = load_font(font_name, max(1, int(64 * scale)))
-    left, top, right, bottom = font.getbbox(text)
-    image = Image.new("L", (max(1, round(right - left)), max(1, round(bottom - top))))
-    ImageDraw.Draw(image).text((-left, -top), text, fill=255, font=font)
-    return np.array(image)
+    drawn = write(text, font, font_size(text, font, SPACING, max(width, height)), SPACING)
+    scale = min(width / drawn.shape[1], height / drawn.shape[0])
+    size = max(1, round(drawn.shape[1] * scale)), max(1, round(drawn.shape[0] * scale))
+    return np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _regular(corners: int, turn: float = 0.0, inner: float = 1.0) -> Points:

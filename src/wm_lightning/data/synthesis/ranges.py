@@ -52,12 +52,12 @@ def checked_frequencies(name: str, value: Mapping[str, float], known: Sequence[s
 
 def within(limits: tuple[float, float], generator: np.random.Generator) -> float:
     """Draws a number from a range, uniformly."""
-    return float(generator.uniform(*limits))
+    return limits[0] + (limits[1] - limits[0]) * generator.random()
 
 
 def choose(frequencies: Mapping[str, float], generator: np.random.Generator) -> str:
     """Draws a name by its frequency; their sum is 1."""
-    point = generator.uniform()
+    point = generator.random()
     for name, share in frequencies.items():
         point -= share
         if point < 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, cos, floor, log2, radians, sin
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from cv2.typing import MatLike
 from wm_lightning.data.synthesis.draw import Stencil, stencil
 from wm_lightning.data.synthesis.spec import Colour, MarkSpec, Tiling
 
-Plane = npt.NDArray[np.uint8]
+Picture: TypeAlias = npt.NDArray[np.uint8]
 
 STENCIL_SIDES = (8, 4096)  # smallest and largest longer side that is drawn; beyond, a stencil is resized
 STRONG_REDUCTION = 0.49  # below it, linear interpolation would pass pixels over
@@ -30,8 +30,8 @@ class Layer(NamedTuple):
         left: Column of the picture that the first column lies on.
     """
 
-    alpha: Plane
-    colour: Plane
+    alpha: Picture
+    colour: Picture
     top: int
     left: int
 
@@ -58,20 +58,24 @@ def render(spec: MarkSpec, height: int, width: int) -> Layer:
     """
     planes, scale = _upright(spec, height, width)
     placement = _Placement(spec, planes.shape, scale, height, width)
-    size, matrix = placement.box.size, placement.matrix
-    if 0 in size:
+    box, matrix = placement.box, placement.matrix
+    if 0 in box.size:
         nothing = np.zeros((0, 0, 3), dtype=np.uint8)
         return Layer(nothing, nothing, 0, 0)
     if spec.tiling is not None:
-        planes, matrix = _tiled(planes, spec.tiling, matrix, size)
-    placed = cv2.warpAffine(planes, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    strength = _strength(spec, placement.box, height, width)
-    alpha, colour = _coloured(np.atleast_3d(placed), strength, spec)
+        planes, matrix = _tiled(planes, spec.tiling, matrix, box.size)
+    placed = _warped(planes, matrix, box.size)
+    alpha, colour = _coloured(placed, _strength(spec, box, height, width), spec)
     if spec.blend == "screen":
         alpha = colour
     elif spec.blend == "multiply":
-        alpha, colour = np.asarray(cv2.subtract(alpha, colour), dtype=np.uint8), np.zeros_like(colour)
-    return Layer(alpha, colour, placement.box.top, placement.box.left)
+        alpha, colour = cv2.subtract(_three(alpha), colour), np.zeros_like(colour)
+    return Layer(_three(alpha), np.asarray(colour, dtype=np.uint8), box.top, box.left)
+
+
+def split(picture: Picture) -> list[MatLike]:
+    """Returns the channels of (h, w, channels), each (h, w); faster where OpenCV finds the arrays it fills."""
+    return list(cv2.split(picture, [np.empty(picture.shape[:2], dtype=np.uint8) for _ in range(picture.shape[2])]))
 
 
 def _upright(spec: MarkSpec, height: int, width: int) -> tuple[Stencil, tuple[float, float]]:
@@ -82,17 +86,28 @@ def _upright(spec: MarkSpec, height: int, width: int) -> tuple[Stencil, tuple[fl
     rows, columns = planes.shape[:2]
     stretch = 1.0 if spec.aspect is None else spec.aspect * columns / rows
     across = length / max(columns, rows * stretch)
-    scale = across, across * stretch
-    if min(scale) < STRONG_REDUCTION:
-        size = max(1, round(columns * min(1.0, scale[0]))), max(1, round(rows * min(1.0, scale[1])))
-        planes = np.atleast_3d(cv2.resize(planes, size, interpolation=cv2.INTER_AREA))
-        scale = scale[0] * columns / size[0], scale[1] * rows / size[1]
+    planes = _halved(planes, columns * across, rows * across * stretch)
+    scale = columns * across / planes.shape[1], rows * across * stretch / planes.shape[0]
     if spec.occlusion is not None:
         planes = planes.copy()
         left, top, right, bottom = spec.occlusion
         rows, columns = planes.shape[:2]
         planes[round(top * rows) : round(bottom * rows), round(left * columns) : round(right * columns)] = 0
     return planes, scale
+
+
+def _halved(planes: Stencil, width: float, height: float) -> Stencil:
+    """Halves a side as often as linear interpolation to ``width`` x ``height`` pixels would pass pixels over."""
+    while True:
+        rows, columns = planes.shape[:2]
+        size = _half(columns, width), _half(rows, height)
+        if size == (columns, rows):
+            return planes
+        planes = np.asarray(cv2.resize(planes, size), dtype=np.uint8).reshape(size[1], size[0], -1)
+
+
+def _half(side: int, wanted: float) -> int:
+    return side // 2 if side > 1 and wanted < STRONG_REDUCTION * side else side
 
 
 class _Placement:
@@ -117,62 +132,76 @@ class _Placement:
             )
         # Pixel centres lie at halves; OpenCV counts them from 0.
         x, y = self.box.left + 0.5 - middle[0], self.box.top + 0.5 - middle[1]
-        turned = np.array(
-            [[cosine, -sine, cosine * x - sine * y], [sine, cosine, sine * x + cosine * y]], dtype=np.float64
+        across, down = scale
+        self.matrix = np.array(
+            [
+                [cosine / across, -sine / across, (cosine * x - sine * y) / across + shape[1] / 2 - 0.5],
+                [sine / down, cosine / down, (sine * x + cosine * y) / down + shape[0] / 2 - 0.5],
+            ]
         )
-        self.matrix = turned / np.array(scale)[:, None]
-        self.matrix[:, 2] += np.array([shape[1], shape[0]]) / 2 - 0.5
 
 
 def _tiled(
     planes: Stencil, tiling: Tiling, matrix: npt.NDArray[np.float64], size: tuple[int, int]
 ) -> tuple[Stencil, npt.NDArray[np.float64]]:
     """Returns as many repetitions as the picture needs, and the map to them."""
-    longer = max(planes.shape[:2])
-    right, below = (round(gap * longer) for gap in tiling.gap)
-    cell = np.pad(planes, ((0, below), (0, right), (0, 0)))
+    height, width, depth = planes.shape
+    right, below = (round(gap * max(height, width)) for gap in tiling.gap)
+    row = np.zeros((height + below, width + right, depth), dtype=np.uint8)
+    row[:height, :width] = planes
+    cell = row
     if tiling.shift:
-        cell = np.concatenate([cell, np.roll(cell, round(tiling.shift * cell.shape[1]), axis=1)])
+        cell = np.concatenate([row, np.roll(row, round(tiling.shift * row.shape[1]), axis=1)])
     corners = np.array([[x, y, 1] for x in (0, size[0]) for y in (0, size[1])]) @ matrix.T
     period = np.array([cell.shape[1], cell.shape[0]])
     first = np.floor((corners.min(axis=0) - 1) / period)
     across, down = (np.ceil((corners.max(axis=0) + 2) / period) - first).astype(int)
     moved = matrix.copy()
     moved[:, 2] -= first * period
-    return np.tile(cell, (int(down), int(across), 1)), moved
+    repeated = np.asarray(cv2.repeat(cell, int(down), int(across)), dtype=np.uint8)
+    return repeated.reshape(*repeated.shape[:2], depth), moved
 
 
-def _strength(spec: MarkSpec, box: _Box, height: int, width: int) -> Plane:
+def _warped(planes: Stencil, matrix: npt.NDArray[np.float64], size: tuple[int, int]) -> list[MatLike]:
+    """Returns the planes in their place, each (h, w)."""
+    # OpenCV warps four channels together faster than one by one, but two or three more slowly.
+    together = [planes] if planes.shape[2] == 4 else split(planes)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = [cv2.warpAffine(plane, matrix, size, flags=flags) for plane in together]
+    return split(np.asarray(warped[0], dtype=np.uint8)) if planes.shape[2] == 4 else warped
+
+
+def _strength(spec: MarkSpec, box: _Box, height: int, width: int) -> Picture:
     """Returns opacity times alpha field on the box, (h, w), 255 for 1."""
     field = (np.array(spec.alpha_field) * (255 * spec.opacity) + 0.5).astype(np.uint8)
     if field.size == 1:
         return np.full(box.size[::-1], field.item(), dtype=np.uint8)
-    whole = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(whole[box.top : box.bottom, box.left : box.right], dtype=np.uint8)
+    whole = np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    return whole[box.top : box.bottom, box.left : box.right]
 
 
-def _coloured(planes: Stencil, strength: Plane, spec: MarkSpec) -> tuple[Plane, Plane]:
-    """Turns planes into alpha and colour, as :class:`Layer` has them."""
-    whole = cv2.split(planes)
-    split = [cv2.multiply(plane, strength, scale=1 / 255) for plane in whole]
-    if len(split) == 4 and spec.colour is None:
-        return _three(split[3]), np.asarray(cv2.merge(split[:3]), dtype=np.uint8)
-    first = split[-1] if len(split) == 4 else split[0]
+def _coloured(whole: list[MatLike], strength: Picture, spec: MarkSpec) -> tuple[MatLike, MatLike]:
+    """Turns planes into alpha, (h, w), and colour, (h, w, 3), as :class:`Layer` has them."""
+    planes = [cv2.multiply(plane, strength, scale=1 / 255) for plane in whole]
+    if len(planes) == 4 and spec.colour is None:
+        return planes[3], cv2.merge(planes[:3])
+    first = planes[-1] if len(planes) == 4 else planes[0]
     colour = _painted(first, spec.colour or WHITE)
-    if len(split) != 2:
-        return _three(first), colour
+    if len(planes) != 2:
+        return first, colour
     # The second colour shows where the first leaves it free.
-    free = cv2.bitwise_not(whole[0])
-    second = cv2.multiply(split[1], free, scale=1 / 255)
-    painted = cv2.add(colour, _painted(second, spec.second_colour))
-    return _three(cv2.add(first, second)), np.asarray(painted, dtype=np.uint8)
+    second = cv2.multiply(planes[1], cv2.bitwise_not(whole[0]), scale=1 / 255)
+    return cv2.add(first, second), cv2.add(colour, _painted(second, spec.second_colour))
 
 
-def _painted(coverage: MatLike, colour: Colour) -> Plane:
+def _painted(coverage: MatLike, colour: Colour) -> Picture:
     if colour == WHITE:
         return _three(coverage)
+    if len(set(colour)) == 1:
+        return _three(cv2.convertScaleAbs(coverage, alpha=colour[0] / 255))
     return np.asarray(cv2.merge([cv2.convertScaleAbs(coverage, alpha=value / 255) for value in colour]), dtype=np.uint8)
 
 
-def _three(plane: MatLike) -> Plane:
-    return np.asarray(cv2.merge([plane, plane, plane]), dtype=np.uint8)
+def _three(plane: MatLike) -> Picture:
+    """Repeats a plane, (h, w), in three channels; three stay as they are."""
+    return np.asarray(plane if plane.ndim == 3 else cv2.merge([plane, plane, plane]), dtype=np.uint8)

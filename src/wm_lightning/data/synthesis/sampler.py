@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import TypedDict, get_args
 
 import numpy as np
 
@@ -16,6 +16,25 @@ from wm_lightning.data.synthesis.spec import Art, Blend, Colour, Emblem, Logo, M
 KINDS = ("text", "logo", "line", "rectangle", "circle", "grid", "bars")
 COVERING = frozenset({"grid", "bars"})  # cells that only make sense repeated
 FIELD_ROWS = FIELD_COLUMNS = 4
+WHITE: Colour = (255, 255, 255)
+BLACK: Colour = (0, 0, 0)
+
+
+class _Place(TypedDict):
+    """Where a mark lies; fields of :class:`MarkSpec`."""
+
+    center: tuple[float, float]
+    size: float
+    aspect: float | None
+    angle: float
+
+
+class _Paint(TypedDict):
+    """How a mark mixes with the photograph; fields of :class:`MarkSpec`."""
+
+    colour: Colour | None
+    second_colour: Colour
+    blend: Blend
 
 
 class MarkSampler:
@@ -99,54 +118,56 @@ class MarkSampler:
             art = self.logo(generator)
         else:
             art = draw_shape(kind, generator)
-        mark = MarkSpec(
-            art=art,
-            opacity=1.0 if generator.uniform() < self.opaque else within(self.opacity, generator),
-            blend=choose(self.blends, generator),  # type: ignore[arg-type]
-            alpha_field=self._alpha_field(generator),
-        )
-        mark = self._coloured(mark, generator)
+        tiling = occlusion = None
         if kind in COVERING:
-            mark = replace(mark, tiling=Tiling())
-        elif kind in ("text", "logo") and generator.uniform() < self.tiled:
-            gap = float(generator.uniform(0.1, 0.8)), float(generator.uniform(0.1, 0.8))
-            mark = replace(mark, tiling=Tiling(gap, float(generator.choice([0.0, 0.5]))))
-        elif generator.uniform() < self.occlusion:
-            mark = replace(mark, occlusion=_occlusion(generator))
-        return self.placed(mark, generator)
+            tiling = Tiling()
+        elif kind in ("text", "logo") and generator.random() < self.tiled:
+            gap = within((0.1, 0.8), generator), within((0.1, 0.8), generator)
+            tiling = Tiling(gap, 0.5 * int(generator.integers(2)))
+        elif generator.random() < self.occlusion:
+            occlusion = _occlusion(generator)
+        return MarkSpec(
+            art=art,
+            opacity=1.0 if generator.random() < self.opaque else within(self.opacity, generator),
+            alpha_field=self._alpha_field(generator),
+            tiling=tiling,
+            occlusion=occlusion,
+            **self._paint(art, generator),
+            **self._place(art, tiling, generator),
+        )
 
     def placed(self, mark: MarkSpec, generator: np.random.Generator) -> MarkSpec:
         """Returns the same mark elsewhere, in another size and at another angle."""
-        size, aspect = within(self.size if mark.tiling is None else self.tiled_size, generator), mark.aspect
-        if self.free_aspect and mark.tiling is None and isinstance(mark.art, Logo | Emblem):
+        return replace(mark, **self._place(mark.art, mark.tiling, generator))
+
+    def _place(self, art: Art, tiling: Tiling | None, generator: np.random.Generator) -> _Place:
+        size, aspect = within(self.size if tiling is None else self.tiled_size, generator), None
+        if self.free_aspect and tiling is None and isinstance(art, Logo | Emblem):
             height = within(self.size, generator)
             size, aspect = max(size, height), height / size
-        return replace(
-            mark,
-            center=(float(generator.uniform()), float(generator.uniform())),
-            size=size,
-            aspect=aspect,
-            angle=within(self.angle, generator),
-        )
+        center = generator.random(), generator.random()
+        return {"center": center, "size": size, "aspect": aspect, "angle": within(self.angle, generator)}
 
-    def _coloured(self, mark: MarkSpec, generator: np.random.Generator) -> MarkSpec:
-        if isinstance(mark.art, Logo) and generator.uniform() < self.own_colours:
-            return replace(mark, blend="normal")  # screen or multiply could leave nothing of its colours
-        if isinstance(mark.art, Text) and mark.art.style == "emboss":  # light from one side, shade on the other
-            return replace(mark, colour=(255, 255, 255), second_colour=(0, 0, 0))
+    def _paint(self, art: Art, generator: np.random.Generator) -> _Paint:
+        if isinstance(art, Logo) and generator.random() < self.own_colours:
+            # Screen or multiply could leave nothing of its colours.
+            return {"colour": None, "second_colour": BLACK, "blend": "normal"}
+        blend: Blend = choose(self.blends, generator)  # type: ignore[assignment]
+        if isinstance(art, Text) and art.style == "emboss":  # light from one side, shade on the other
+            return {"colour": WHITE, "second_colour": BLACK, "blend": blend}
         first, second = self._colour(generator), self._colour(generator)
         # Screen only lightens and multiply only darkens: a colour at the wrong end would leave no mark.
-        if mark.blend == "screen":
+        if blend == "screen":
             first = _lifted(first)
-        elif mark.blend == "multiply":
+        elif blend == "multiply":
             first = _inverted(_lifted(_inverted(first)))
         if sum(abs(a - b) for a, b in zip(first, second, strict=True)) < 192:  # an outline that would not be seen
-            second = (0, 0, 0) if sum(first) > 382 else (255, 255, 255)
-        return replace(mark, colour=first, second_colour=second)
+            second = BLACK if sum(first) > 382 else WHITE
+        return {"colour": first, "second_colour": second, "blend": blend}
 
     def _colour(self, generator: np.random.Generator) -> Colour:
-        if generator.uniform() < self.saturated:
-            red, green, blue = (int(value) for value in generator.integers(0, 256, 3))
+        if generator.random() < self.saturated:
+            red, green, blue = generator.integers(0, 256, 3).tolist()
             return red, green, blue
         # Beta(0.5, 0.5) piles up at both ends: white and black marks are the usual ones.
         grey = round(255 * float(generator.beta(0.5, 0.5)))
@@ -155,9 +176,8 @@ class MarkSampler:
     def _alpha_field(self, generator: np.random.Generator) -> tuple[tuple[float, ...], ...]:
         if not self.alpha_variation:
             return ((1.0,),)
-        lowest = 1 - self.alpha_variation * generator.uniform()
-        field = generator.uniform(lowest, 1, (FIELD_ROWS, FIELD_COLUMNS))
-        return tuple(tuple(float(value) for value in row) for row in field)
+        lowest = 1 - self.alpha_variation * generator.random()
+        return tuple(map(tuple, generator.uniform(lowest, 1, (FIELD_ROWS, FIELD_COLUMNS)).tolist()))
 
 
 def _inverted(colour: Colour) -> Colour:
@@ -174,6 +194,6 @@ def _lifted(colour: Colour) -> Colour:
 
 
 def _occlusion(generator: np.random.Generator) -> tuple[float, float, float, float]:
-    width, height = (float(value) for value in generator.uniform(0.1, 0.4, 2))
-    left, top = float(generator.uniform(0, 1 - width)), float(generator.uniform(0, 1 - height))
+    width, height = within((0.1, 0.4), generator), within((0.1, 0.4), generator)
+    left, top = within((0, 1 - width), generator), within((0, 1 - height), generator)
     return left, top, left + width, top + height

@@ -190,10 +190,10 @@ def test_an_interrupted_run_goes_on_where_it_stopped(command, tiny, monkeypatch,
 
     resumed = command("train", *arguments, "hydra.run.dir=resumed", "ckpt_path=stopped/checkpoints/last.ckpt")
     assert resumed.status == 0, resumed.err
-    whole, again = summary_of("whole")["history"], summary_of("resumed")["history"]
+    whole, again = summary_of("whole")["history"], summary_of("stopped")["history"]
     assert [epoch["step"] for epoch in again] == [3, 6, 9]
     assert again == whole  # schedule, order and augmentation go on, not start over
-    weights = weights_of("whole/checkpoints/last.ckpt"), weights_of("resumed/checkpoints/last.ckpt")
+    weights = weights_of("whole/checkpoints/last.ckpt"), weights_of("stopped/checkpoints/last.ckpt")
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 

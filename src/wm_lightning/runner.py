@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import lightning as L
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
@@ -36,6 +38,7 @@ EXPECTED_WARNINGS = (
     # Small sets have fewer steps an epoch than Lightning's logging interval, which only step/loss follows.
     ".*number of training batches.*is smaller than the logging interval.*",
     # Lightning's own use of PyTorch.
+    ".*`broadcast_buffers` is deprecated.*",
     ".*isinstance\\(treespec, LeafSpec\\).*",
 )
 
@@ -45,8 +48,12 @@ TERMINATED = 128 + signal.SIGTERM  # the shell's exit status for a process that 
 REBUILT = ("model", "loss", "data", "optim", "seed")
 
 
-def train(config: DictConfig) -> float:
+def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
     """Trains and tests a model.
+
+    Args:
+        config: The composed ``conf/train.yaml``.
+        callbacks: Others beside the configuration's, which see an epoch after its summary.
 
     Returns:
         The objective: ``objective.metric`` at the epoch of the best checkpoint.
@@ -54,17 +61,19 @@ def train(config: DictConfig) -> float:
     Raises:
         UserError: The configuration or what it points to cannot be used.
     """
+    if config.ckpt_path is not None:
+        _go_on(config)
     _prepare(config)
-    _check_objective(config)
+    check_objective(config)
     datamodule = build_data(config)
     module = build_module(config, datamodule)
     if config.weights is not None:
         load_weights(module.net, config.weights)
     summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
-    callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
+    configured = [instantiate(node) for node in config.callbacks.values() if node is not None]
     resolved = plain(config)
     rebuilt = {**{key: resolved[key] for key in REBUILT}, "trainer": {"precision": config.trainer.precision}}
-    callbacks += [summary, ConfigInCheckpoint(rebuilt)]
+    callbacks = [*configured, summary, ConfigInCheckpoint(rebuilt), *callbacks]
     loggers = [instantiate(node) for node in config.logger.values() if node is not None]
     trainer: L.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
     for logger in loggers:
@@ -92,7 +101,8 @@ def train(config: DictConfig) -> float:
     if config.test:
         scores = score(trainer, module, datamodule, ckpt_path=checkpoint)
         summary.update({"test": scores})
-        print_result(scores, f"test: {len(datamodule.pairs('test'))} pictures")
+        if trainer.is_global_zero:
+            print_result(scores, f"test: {len(datamodule.pairs('test'))} pictures")
     if datamodule.broken:
         log.warning("%d photographs could not be decoded and were skipped", len(datamodule.broken))
     if checkpoint is not None:
@@ -203,8 +213,8 @@ def _prepare(config: DictConfig) -> None:
         config.trainer.precision = choose_precision(config.trainer.accelerator)
         log.info("precision: %s (trainer.precision=auto)", config.trainer.precision)
     check_config(config)
-    if config.get("ckpt_path") is not None:
-        _check_exists(config.ckpt_path)
+    if getattr(rank_zero_only, "rank", 0):  # the first process speaks for all
+        logging.getLogger().setLevel(logging.ERROR)
     L.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     Path(config.paths.output_dir).mkdir(parents=True, exist_ok=True)
@@ -214,13 +224,36 @@ def _prepare(config: DictConfig) -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def _check_objective(config: DictConfig) -> None:
-    metric = config.objective.metric
+def _go_on(config: DictConfig) -> None:
+    """Settles which checkpoint to go on from; a run's last one goes on in the run's own folder."""
+    if config.ckpt_path == "last":
+        found = Path("outputs/train").glob("*/*/checkpoints/last.ckpt")
+        newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+        if newest is None:
+            raise UserError(
+                "ckpt_path=last: no run below outputs/train has finished an epoch; give a checkpoint's path."
+            )
+        config.ckpt_path = str(newest)
+    load_checkpoint(config.ckpt_path)
+    path = Path(config.ckpt_path).resolve()
+    if path.name == "last.ckpt" and path.parent.name == "checkpoints":
+        # Elsewhere, Lightning would forget which checkpoint was the best so far.
+        config.paths.output_dir = str(path.parents[1])
+    log.info("goes on from %s in %s", _shown(config.ckpt_path), _shown(config.paths.output_dir))
+
+
+def check_objective(config: DictConfig, node: str = "objective") -> None:
+    """Checks that training measures the metric of a node.
+
+    Raises:
+        UserError: It does not.
+    """
+    metric = OmegaConf.select(config, f"{node}.metric")
     if config.trainer.limit_val_batches == 0:
         raise UserError("trainer.limit_val_batches=0 leaves nothing to choose the best checkpoint by; allow some.")
     known = ["val/loss", *(f"val/{column}" for column in COLUMNS)]
     if metric not in known:
-        raise UserError(f"objective.metric={metric} is not measured.{suggestion(metric, known)}")
+        raise UserError(f"{node}.metric={metric} is not measured.{suggestion(metric, known)}")
 
 
 def _check_exists(checkpoint: str) -> None:

@@ -2,6 +2,7 @@
 
 from wm_lightning.callbacks.config import ConfigInCheckpoint
 from wm_lightning.callbacks.epoch_line import EpochLine
+from wm_lightning.callbacks.finite import FiniteLoss
 from wm_lightning.callbacks.freeze_batchnorm import FreezeBatchNorm
 from wm_lightning.callbacks.per_image import PerImageTable
 from wm_lightning.callbacks.progress import Progress
@@ -11,6 +12,7 @@ from wm_lightning.callbacks.summary import RunSummary
 __all__ = [
     "ConfigInCheckpoint",
     "EpochLine",
+    "FiniteLoss",
     "FreezeBatchNorm",
     "PerImageTable",
     "Progress",

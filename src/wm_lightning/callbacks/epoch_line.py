@@ -22,6 +22,7 @@ class EpochLine(L.Callback):
             f"{title} SSIM={figures[f'{stage}/ssim']:.4f}"
             for stage, title in (("train", "Train"), ("val", "Val"))
         ]
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        schedules = trainer.lr_scheduler_configs
+        rate = schedules[0].scheduler.get_last_lr()[0] if schedules else trainer.optimizers[0].param_groups[0]["lr"]
         parts.append(f"Input PSNR={figures['val/psnr_input']:.2f}, LR={rate:.6f}")
         log.info("Epoch %d/%s: %s", trainer.current_epoch + 1, trainer.max_epochs, ", ".join(parts))

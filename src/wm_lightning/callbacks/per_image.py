@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+from itertools import zip_longest
 from pathlib import Path
 
 import lightning as L
+import torch
 
 from wm_lightning.engine import StepOutput
 from wm_lightning.metrics import COLUMNS
@@ -41,7 +43,14 @@ class PerImageTable(L.Callback):
             self._rows.append([name, *(f"{value:.6f}" for value in row)])
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Writes the file."""
+        """Writes the file, with the rows of all processes."""
+        if trainer.world_size > 1:
+            parts: list[list[list[str]]] = [[] for _ in range(trainer.world_size)]
+            torch.distributed.all_gather_object(parts, self._rows)
+            # Each process took every n-th picture.
+            self._rows = [row for rows in zip_longest(*parts) for row in rows if row is not None]
+        if not trainer.is_global_zero:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

@@ -32,7 +32,12 @@ class SampleImages(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if batch_idx or trainer.sanity_checking or trainer.current_epoch % self.every_n_epochs:
+        if (
+            not trainer.is_global_zero
+            or batch_idx
+            or trainer.sanity_checking
+            or trainer.current_epoch % self.every_n_epochs
+        ):
             return
         grid = sample_grid(batch, outputs["prediction"], self.count)
         for logger in trainer.loggers:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.utilities import rank_zero_only
 
 from wm_lightning.engine import WatermarkRemoval
 
@@ -52,7 +53,7 @@ class RunSummary(L.Callback):
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Keeps what there is of a run that was stopped."""
-        if self.history and trainer.state.fn == "fit":
+        if self.history and trainer.optimizers and trainer.state.fn == "fit":
             self.on_train_end(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -81,8 +82,9 @@ class RunSummary(L.Callback):
             }
         )
 
+    @rank_zero_only
     def update(self, values: dict[str, Any]) -> None:
-        """Adds keys to the file; the old file stays whole until the new one is."""
+        """Adds keys to the file; the old file stays whole until the new one is. Only the first process writes."""
         before = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_suffix(".tmp")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import cv2
 import lightning as L
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from wm_lightning.data.augment import Augmentation
@@ -39,6 +40,7 @@ class WatermarkDataModule(L.LightningDataModule):
         num_workers: Loader processes; None takes half the CPU cores, at most 8. The pairs do not depend on it.
         seed: Chooses the split, the order and the pairs.
         fractions: Shares of train, val and test.
+        fresh: Draws new pairs each epoch; without it, the first epoch's come again in the same order.
         split_dir: Folder to write ``train.txt``, ``val.txt``, ``test.txt`` and ``broken.txt`` to.
 
     Attributes:
@@ -59,6 +61,7 @@ class WatermarkDataModule(L.LightningDataModule):
         num_workers: int | None = None,
         seed: int = 0,
         fractions: Sequence[float] = FRACTIONS,
+        fresh: bool = True,
         split_dir: str | None = None,
     ) -> None:
         super().__init__()
@@ -68,11 +71,12 @@ class WatermarkDataModule(L.LightningDataModule):
         self.synthesis, self.augment = synthesis, augment
         self.size, self.batch_size, self.target, self.seed = size, batch_size, target, seed
         self.num_workers = min(8, max(1, (os.cpu_count() or 2) // 2)) if num_workers is None else num_workers
-        self.fractions, self.split_dir = fractions, split_dir
+        self.fractions, self.fresh, self.split_dir = fractions, fresh, split_dir
         self.split: Split | None = None
         self.broken: list[str] = []
         self._source: PhotographSource | None = None
         self._trained_split: str | None = None
+        self._epoch = 0
 
     @abstractmethod
     def open_source(self) -> PhotographSource:
@@ -105,6 +109,7 @@ class WatermarkDataModule(L.LightningDataModule):
         if self.split_dir is not None:
             self._save_split(Path(self.split_dir))
 
+    @rank_zero_only
     def _save_split(self, folder: Path) -> None:
         assert self.split is not None
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,12 +117,14 @@ class WatermarkDataModule(L.LightningDataModule):
             (folder / f"{stage_name}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what a checkpoint needs to notice that the split has changed."""
-        return {"split": None if self.split is None else self.split.digest()}
+        """Returns what a checkpoint needs to notice that the split has changed, and the epoch that comes next."""
+        epoch = self.trainer.current_epoch + 1 if self.trainer else 0
+        return {"split": None if self.split is None else self.split.digest(), "epoch": epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remembers the split of the run that wrote the checkpoint."""
+        """Remembers the split of the run that wrote the checkpoint, and goes on with its next epoch."""
         self._trained_split = state_dict["split"]
+        self._epoch = state_dict.get("epoch", 0)  # not in older ones
         self._compare_split()
 
     def _compare_split(self) -> None:
@@ -153,13 +160,21 @@ class WatermarkDataModule(L.LightningDataModule):
     def _loader(self, stage: Stage) -> DataLoader[PackedSample]:
         pairs = self.pairs(stage)
         training = stage == "train"
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        sampler = EpochSampler(
+            len(pairs), self.seed, shuffle=training, fresh=self.fresh, rank=rank, world_size=world_size
+        )
+        # A resumed run's loaders begin to fetch before Lightning tells the sampler the epoch.
+        sampler.set_epoch(self._epoch)
         return DataLoader(
             pairs,
             batch_size=self.batch_size,
-            sampler=EpochSampler(len(pairs), self.seed, shuffle=training),
+            sampler=sampler,
+            # What loaders draw to seed their processes would otherwise move the random state of the network's layers.
+            generator=torch.Generator().manual_seed(self.seed),
             num_workers=self.num_workers,
             # A short last batch would give BatchNorm noisier statistics; a small set keeps its only batch.
-            drop_last=training and len(pairs) > self.batch_size,
+            drop_last=training and len(pairs) > self.batch_size * world_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )

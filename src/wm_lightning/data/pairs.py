@@ -12,7 +12,7 @@ from torch.utils.data import Dataset, Sampler
 
 from wm_lightning.data.augment import Augmentation, crop
 from wm_lightning.data.sources import Photograph, PhotographSource
-from wm_lightning.data.synthesis import Synthesizer
+from wm_lightning.data.synthesis import Synthesizer, View
 from wm_lightning.errors import UserError
 from wm_lightning.types import PackedSample
 
@@ -23,14 +23,24 @@ STAGES: tuple[Stage, ...] = ("train", "val", "test")
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields (epoch, index), so that a data set needs no state of its own to know the epoch.
 
+    Where several processes train together, each takes every n-th photograph. In training the shuffled order is begun
+    again until all have equally many, since they step together; otherwise no photograph is repeated or left out, and
+    some processes have one less.
+
     Args:
         length: Number of photographs.
-        seed: Chooses the shuffles, a new one each epoch.
+        seed: Chooses the shuffles.
         shuffle: Without it, the order is that of the data set and the epoch stays 0.
+        fresh: Shuffles anew in each epoch; without it, every epoch is epoch 0.
+        rank: Number of this process.
+        world_size: Number of processes.
     """
 
-    def __init__(self, length: int, seed: int, *, shuffle: bool) -> None:
-        self.length, self.seed, self.shuffle = length, seed, shuffle
+    def __init__(
+        self, length: int, seed: int, *, shuffle: bool, fresh: bool = True, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.length, self.seed, self.shuffle, self.fresh = length, seed, shuffle, fresh
+        self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -38,14 +48,16 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = self.epoch if self.shuffle else 0
+        epoch = self.epoch if self.shuffle and self.fresh else 0
         order = np.arange(self.length)
         if self.shuffle:
             np.random.default_rng([self.seed, epoch]).shuffle(order)
-        return ((epoch, int(index)) for index in order)
+            order = np.resize(order, len(self) * self.world_size)
+        return ((epoch, int(index)) for index in order[self.rank :: self.world_size])
 
     def __len__(self) -> int:
-        return self.length
+        whole, rest = divmod(self.length, self.world_size)
+        return whole + (rest > 0 if self.shuffle else rest > self.rank)
 
 
 class WatermarkPairs(Dataset[PackedSample]):
@@ -84,12 +96,7 @@ class WatermarkPairs(Dataset[PackedSample]):
 
     def __getitem__(self, key: tuple[int, int]) -> PackedSample:
         """Makes the pair of (epoch, index)."""
-        epoch, index = key
-        name = self.names[index]
-        seeds = [self.seed, STAGES.index(self.stage), epoch, zlib.crc32(name.encode())]
-        generator = np.random.default_rng(seeds)
-        clean = self._photograph(name, generator)
-        first, second = self.synthesizer.pair(clean, generator)
+        first, second = self.views(key)
         return PackedSample(
             watermarked=torch.from_numpy(first.image),
             reference=torch.from_numpy(second.image),
@@ -97,8 +104,16 @@ class WatermarkPairs(Dataset[PackedSample]):
             mask=torch.from_numpy(first.mask[..., None] * np.uint8(255)),
             alpha=torch.from_numpy(first.alpha),
             layer=torch.from_numpy(first.layer),
-            name=name,
+            name=self.names[key[1]],
         )
+
+    def views(self, key: tuple[int, int]) -> tuple[View, View]:
+        """Makes the pair of (epoch, index) with all that is known of it, the specifications of its marks too."""
+        epoch, index = key
+        name = self.names[index]
+        seeds = [self.seed, STAGES.index(self.stage), epoch, zlib.crc32(name.encode())]
+        generator = np.random.default_rng(seeds)
+        return self.synthesizer.pair(self._photograph(name, generator), generator)
 
     def _photograph(self, name: str, generator: np.random.Generator) -> Photograph:
         try:

@@ -66,6 +66,7 @@ class WatermarkRemoval(L.LightningModule):
         nn.ModuleList((net, loss)).to(memory_format=self.memory_format)  # type: ignore[call-overload]  # not in its stubs
         self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
         self.target = target
+        self._steps_before: int | None = None
         stages = ("train", "val", "test")
         self.metrics = nn.ModuleDict({f"{stage}_metrics": metric_collection(stage) for stage in stages})
 
@@ -105,6 +106,7 @@ class WatermarkRemoval(L.LightningModule):
             on_step=False,
             on_epoch=True,
             batch_size=len(batch.mask),
+            sync_dist=True,
         )
         self.log_dict(collection, on_step=False, on_epoch=True, batch_size=len(batch.mask))
         return losses, StepOutput(prediction=restored, scores=scores)
@@ -119,8 +121,29 @@ class WatermarkRemoval(L.LightningModule):
             raise UserError(f"optim: {error}") from error
         if scheduler is None:
             return optimizer
+        if self._steps_before not in (None, steps):
+            raise UserError(
+                f"ckpt_path: the checkpoint's schedule spans {self._steps_before} steps and this run has {steps}; keep "
+                "trainer.max_epochs, photographs and batch size as they were, or begin a new run from its weights "
+                "(weights=PATH)."
+            )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def on_validation_start(self) -> None:
+        """Gives all processes the mean of their BatchNorm statistics, so that all score the same network."""
+        if self.trainer.world_size == 1:
+            return
+        for buffer in self.net.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(self.trainer.strategy.reduce(buffer.clone(), reduce_op="mean"))
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Records what the loss was made of."""
+        """Records what the loss was made of, the random state of layers such as dropout, and the length of the run."""
         checkpoint["loss"] = self.loss.describe()
+        checkpoint["random_state"] = torch.get_rng_state()
+        checkpoint["total_steps"] = int(self.trainer.estimated_stepping_batches)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Goes on from the random state; the steps are compared with those of this run."""
+        torch.set_rng_state(checkpoint["random_state"].cpu())
+        self._steps_before = checkpoint["total_steps"]

@@ -197,3 +197,24 @@ def test_changed_takes_every_difference_without_a_threshold():
     after[0, 1, 2] = 1
     after[1, 0] = 255
     assert changed(before, after).tolist() == [[False, True, False], [True, False, False]]
+
+
+def test_layer_beside_another_is_taken_as_it_is_and_keeps_it():
+    overlay = Overlay(20, 20)
+    ring = even_layer(12, 12, 0, 0, 200, 90)
+    ring.alpha[2:-2, 2:-2] = ring.colour[2:-2, 2:-2] = 0
+    assert overlay.put(ring)
+    assert overlay.put(even_layer(4, 4, 4, 4, 100, 50))  # in its opening: nothing below
+    assert overlay.put(even_layer(4, 4, 14, 14, 30, 20))
+    assert (overlay.alpha[4:8, 4:8] == 100).all()
+    assert (overlay.colour[14:18, 14:18] == 20).all()
+    np.testing.assert_array_equal(overlay.alpha[:2, :12], 200)
+    assert overlay.coverage == (144 - 64 + 16 + 16) / 400
+
+
+def test_a_layer_over_part_of_another_keeps_what_shows_through():
+    overlay = Overlay(10, 10)
+    overlay.put(even_layer(10, 5, 0, 0, 200, 90))
+    overlay.put(even_layer(10, 10, 0, 0, 0, 0))  # nothing to be seen, over a part that is covered
+    assert (overlay.alpha[:, :5] == 200).all()
+    assert overlay.coverage == 0.5

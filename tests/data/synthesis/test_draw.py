@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -201,3 +204,17 @@ def test_large_stencils_are_not_remembered(forget):
     assert draw._remembered.cache_info().currsize == 0
     draw.stencil(Shape("circle"), 512)
     assert draw._remembered.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize("pixels", [8, 64, 128])
+def test_small_emblems_are_drawn_at_one_size(pixels):
+    art = Emblem("ring", "star", SANS)
+    assert draw.stencil(art, pixels).shape == (128, 128, 1)
+    assert draw.stencil(art, pixels) is draw.stencil(art, 128)
+
+
+@pytest.mark.parametrize("art", [Text("Sample", SANS, "outline"), Emblem("disc", "star", SANS), Shape("circle")])
+def test_large_stencils_of_any_art_are_not_remembered(art):
+    drawn = weakref.ref(draw.stencil(art, 1024))
+    gc.collect()
+    assert drawn() is None

@@ -3,6 +3,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from wm_lightning.data.synthesis import emblems
 from wm_lightning.data.synthesis.emblems import draw_emblem, ellipse
 from wm_lightning.data.synthesis.spec import Emblem, Frame, Symbol
 
@@ -146,3 +147,30 @@ def test_ellipse_touches_all_four_sides(width, height):
         assert side.max() > 0
     if min(width, height) >= 20:
         assert plane.mean() / 255 == pytest.approx(np.pi / 4, rel=0.05)
+
+
+@pytest.mark.parametrize("frame", ["none", "disc", "ring", "rounded", "shield"])
+@pytest.mark.parametrize("thickness", [0.0, 0.1])
+def test_what_is_drawn_upon_does_not_come_back(frame, thickness):
+    art = Emblem(frame, "leaf", FONT, thickness=thickness)
+    first = draw_emblem(art, 128)
+    before = first.copy()
+    first[...] = 77
+    np.testing.assert_array_equal(draw_emblem(art, 128), before)
+
+
+def test_large_emblems_are_not_remembered(forget):
+    forget()
+    draw_emblem(Emblem("ring", "star", FONT), 2048)
+    sizes = [function.cache_info().currsize for function in (emblems._remembered_lines, emblems._remembered_symbol)]
+    assert sizes == [0, 0]
+
+
+@pytest.mark.parametrize("caption", ["A", "Zumalo", "A VERY LONG NAME OF A COMPANY"])
+def test_badge_has_one_side_and_a_caption_at_most_a_fifth(caption):
+    plane = draw_emblem(Emblem("square", "star", FONT, caption=caption), 300)
+    inked = plane.any(axis=1)
+    side = np.flatnonzero(~inked)[0]  # the badge touches the top
+    assert side == 300 - 60 - 18
+    assert plane.shape[0] - side - 18 <= 60
+    assert not inked[side : side + 18].any()

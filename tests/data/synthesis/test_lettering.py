@@ -1,3 +1,5 @@
+import gc
+import weakref
 from contextlib import suppress
 
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont, features
 
 from wm_lightning.data.synthesis import assets
-from wm_lightning.data.synthesis.lettering import SMALLEST_FONT, font_size, write
+from wm_lightning.data.synthesis.lettering import SMALLEST_FONT, _piece, font_size, write
 
 SANS, SERIF, ITALIC, ARABIC = (
     "NotoSans-Regular.ttf", "NotoSerif-Regular.ttf", "NotoSerif-Italic.ttf", "NotoNaskhArabic-Regular.ttf"
@@ -124,3 +126,32 @@ def test_what_was_written_does_not_change_when_it_is_drawn_upon(text, forget):
     with suppress(ValueError):  # what is remembered is read-only
         first[...] = 255
     np.testing.assert_array_equal(write(text, SANS, 32, spacing), before)
+
+
+@pytest.mark.parametrize("text", [" aaa", "aaa ", "aaa  aaa", "  aaa   aaa  "])
+@pytest.mark.parametrize("spacing", [0.0, 0.2])
+def test_further_blanks_leave_no_empty_rows(text, spacing):
+    drawn = write(text, SANS, 64, spacing)
+    assert drawn.shape[0] == write("aaa", SANS, 64).shape[0]
+    assert drawn[0].any()
+    assert drawn[-1].any()
+
+
+@pytest.mark.parametrize("text", ["Sample", "Do not copy"])
+def test_large_writing_is_not_remembered(text):
+    drawn = weakref.ref(write(text, SANS, 1024))
+    gc.collect()
+    assert drawn() is None
+
+
+@pytest.mark.parametrize(("text", "spacing"), [("Sample", 0.0), ("Two words", 0.0), ("spaced", 0.1)])
+def test_remembered_writing_is_read_only(text, spacing):
+    assert write(text, SANS, 64, spacing) is write(text, SANS, 64, spacing)
+    assert not write(text, SANS, 64, spacing).flags.writeable
+
+
+def test_pieces_under_several_lines_cannot_be_corrupted():
+    before = write("Sample", SANS, 64).copy()
+    write("Sample\nSample", SANS, 64)[...] = 255  # put together anew, so it may be written to
+    np.testing.assert_array_equal(write("Sample", SANS, 64), before)
+    assert not _piece("Sample", SANS, 64).ink.flags.writeable

@@ -16,7 +16,7 @@ ARTS = {
     "shadow": Text("Two\nlines", "NotoSerif-Regular.ttf", "shadow"),
     "emboss": Text("Образец", "NotoSans-Bold.ttf", "emboss"),
     "spaced": Text("Sample", "NotoSans-Regular.ttf", spacing=0.3),
-    "emblem": Emblem("ring", "mountain", "NotoSans-Bold.ttf", caption="Zumalo"),
+    "emblem": Emblem("ring", "mountain", "NotoSans-Bold.ttf", caption="Zumalo", thickness=0.0),
     "line": Shape("line", 0.02),
     "rectangle": Shape("rectangle", 0.4, 0.05),
     "circle": Shape("circle", 0.6),
@@ -168,7 +168,7 @@ def test_equal_spec_on_a_larger_picture_is_the_same_mark_larger(mark, name):
     for plane in ("alpha", "colour"):
         reduced = on_canvas(large, 320, 480, plane).reshape(160, 2, 240, 2, 3).mean(axis=(1, 3))
         difference = np.abs(reduced - on_canvas(small, 160, 240, plane))
-        assert difference.mean() < 0.035 * 255  # lines have whole pixels, and small letters are hinted
+        assert difference.mean() < 0.03 * 255  # lines have whole pixels, and small letters are hinted
         assert reduced.max() > 100
 
 
@@ -319,3 +319,22 @@ def test_number_of_threads_does_not_matter(mark):
         drawn.append(render(mark(art=ARTS["emblem"], angle=40, size=1.5, tiling=Tiling((0.1, 0.1))), 300, 400).alpha)
     cv2.setNumThreads(threads)
     np.testing.assert_array_equal(*drawn)
+
+
+def test_strongly_reduced_stripes_become_an_even_grey(mark, monkeypatch):
+    board = np.zeros((1024, 1024, 1), dtype=np.uint8)
+    board[::2] = 255  # passed over, it would be black or white
+    monkeypatch.setattr("wm_lightning.data.synthesis.render.stencil", lambda art, pixels: board)
+    for size in (0.3, 0.5, 0.55, 0.9):
+        alpha = render(mark(art=Shape("rectangle"), size=size), 100, 100).alpha[3:-3, 3:-3, 0].astype(int)
+        assert np.abs(alpha - 127).max() <= 3
+
+
+def test_tiled_emblem_has_the_period_and_the_shift_asked_for(mark):
+    art = Emblem("ring", "mountain", "NotoSans-Bold.ttf")  # 16 pixels square on this picture
+    spec = mark(size=16 / 64, opacity=0.5, art=art, tiling=Tiling((0.5, 0.25), 0.5))
+    alpha = render(spec, 64, 160).alpha[..., 0].astype(int)
+    np.testing.assert_allclose(alpha[:, 24:], alpha[:, :-24], atol=1)
+    np.testing.assert_allclose(alpha[20:, 12:], alpha[:-20, :-12], atol=1)
+    np.testing.assert_allclose(alpha[40:], alpha[:-40], atol=1)
+    assert np.abs(alpha[20:] - alpha[:-20]).max() > 100

@@ -18,7 +18,8 @@ Points: TypeAlias = list[tuple[float, float]]  # in the unit square
 SUBPIXEL_BITS = 4  # OpenCV takes coordinates in sixteenths of a pixel
 SYMBOL_SHARE = {"star": 0.4, "diamond": 0.45, "hexagon": 0.58, "shield": 0.52}  # of the frame's side; others 0.6
 CAPTION_GAP, CAPTION_HEIGHT = 0.06, 0.2  # shares of the whole, the second a limit
-REMEMBERED = 256  # frames and symbols, of 16 KiB on average
+REMEMBERED = 256  # frames' lines and symbols, of 16 KiB on average
+REMEMBERED_SIDE = 512  # pixels; larger ones are drawn anew each time, so that memory stays bounded
 SPACING = 0.05  # between letters, as a share of the font's size
 
 
@@ -62,22 +63,28 @@ def _put_in_middle(canvas: Plane, plane: Plane) -> None:
 
 def _badge(art: Emblem, side: int) -> Plane:
     inner = max(1, round(side * (1.0 if art.frame == "none" else SYMBOL_SHARE.get(art.frame, 0.6))))
-    drawn = _writing(art.initials, art.font, inner, inner) if art.symbol == "initials" else _symbol(art.symbol, inner)
+    if art.symbol == "initials":
+        drawn = _writing(art.initials, art.font, inner, inner)
+    else:
+        drawn = (_remembered_symbol if inner <= REMEMBERED_SIDE else _symbol)(art.symbol, inner)
     symbol = np.zeros((side, side), dtype=np.uint8)
     _put_in_middle(symbol, drawn)
     if art.frame == "none":
         return symbol
     if not art.thickness:
         return np.asarray(cv2.subtract(_frame(art.frame, side), symbol), dtype=np.uint8)
-    return np.asarray(cv2.max(_lines(art.frame, side, max(1, round(art.thickness * side))), symbol), dtype=np.uint8)
+    draw_lines = _remembered_lines if side <= REMEMBERED_SIDE else _lines
+    return np.asarray(cv2.max(draw_lines(art.frame, side, max(1, round(art.thickness * side))), symbol), dtype=np.uint8)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _lines(frame: Frame, side: int, line: int) -> Plane:
     lines = _hollow(frame, side, 0, line)
     if frame == "ring":  # a second, thinner circle inside
         lines = np.asarray(cv2.max(lines, _hollow(frame, side, 2 * line, max(1, line // 2))), dtype=np.uint8)
     return lines
+
+
+_remembered_lines = lru_cache(maxsize=REMEMBERED)(_lines)
 
 
 def _hollow(frame: Frame, side: int, margin: int, line: int) -> Plane:
@@ -94,7 +101,6 @@ def _hollow(frame: Frame, side: int, margin: int, line: int) -> Plane:
     return plane
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _frame(frame: Frame, side: int) -> Plane:
     if frame in ("disc", "ring"):
         return ellipse(side, side)
@@ -109,11 +115,13 @@ def _frame(frame: Frame, side: int) -> Plane:
     return plane
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _symbol(symbol: str, side: int) -> Plane:
     plane = np.zeros((side, side), dtype=np.uint8)
     _SYMBOLS[symbol](plane, side)
     return plane
+
+
+_remembered_symbol = lru_cache(maxsize=REMEMBERED)(_symbol)
 
 
 def _writing(text: str, font: str, width: int, height: int) -> Plane:

@@ -43,7 +43,8 @@ def write(text: str, font: str, size: int, spacing: float = 0.0) -> Plane:
         size: The font's, in pixels.
         spacing: Added between letters, as a share of ``size``; they are then placed one by one, without kerning.
     """
-    lines = [_line(line, font, size, round(spacing * size)) for line in text.split("\n")]
+    draw_line = _remembered_line if size <= REMEMBERED_FONT else _line
+    lines = [draw_line(line, font, size, round(spacing * size)) for line in text.split("\n")]
     if len(lines) == 1:
         return lines[0]
     gap = max(1, round(LINE_GAP * size))
@@ -57,30 +58,35 @@ def write(text: str, font: str, size: int, spacing: float = 0.0) -> Plane:
     return whole
 
 
-@lru_cache(maxsize=REMEMBERED_LINES)
 def _line(text: str, font: str, size: int, spacing: int) -> Plane:
+    draw = _piece if size <= REMEMBERED_FONT else _drawn
     pieces, gap = [text], 0.0
     if spacing:
         pieces, gap = list(text) or [text], spacing
     elif not needs_shaping(text):  # words follow each other as they are; in a shaped script the order may change
-        pieces, gap = text.split(" "), _piece(" ", font, size).advance
-    draw = _piece if size <= REMEMBERED_FONT else _drawn
-    drawn, lefts, x = [draw(piece, font, size) for piece in pieces], [], 0.0
-    for piece in drawn:
-        lefts.append(round(x + piece.left))
-        x += piece.advance + gap
-    if len(drawn) == 1:
-        return drawn[0].ink
-    first, top = min(lefts), min(piece.top for piece in drawn)
-    right = max(left + piece.ink.shape[1] for left, piece in zip(lefts, drawn, strict=True))
-    bottom = max(piece.top + piece.ink.shape[0] for piece in drawn)
+        pieces, gap = text.split(" "), draw(" ", font, size).advance
+    inked: list[tuple[int, _Piece]] = []
+    x = 0.0
+    for piece in pieces:
+        drawn = draw(piece, font, size)
+        if piece.strip():  # a blank has no ink, and no height of its own
+            inked.append((round(x + drawn.left), drawn))
+        x += drawn.advance + gap
+    if len(inked) < 2:
+        return inked[0][1].ink if inked else draw(" ", font, size).ink
+    first, top = min(left for left, _ in inked), min(drawn.top for _, drawn in inked)
+    right = max(left + drawn.ink.shape[1] for left, drawn in inked)
+    bottom = max(drawn.top + drawn.ink.shape[0] for _, drawn in inked)
     line = np.zeros((bottom - top, right - first), dtype=np.uint8)
-    for left, piece in zip(lefts, drawn, strict=True):
-        height, width = piece.ink.shape
-        part = line[piece.top - top : piece.top - top + height, left - first : left - first + width]
-        np.maximum(part, piece.ink, out=part)  # letters may overlap
+    for left, drawn in inked:
+        height, width = drawn.ink.shape
+        part = line[drawn.top - top : drawn.top - top + height, left - first : left - first + width]
+        np.maximum(part, drawn.ink, out=part)  # letters may overlap
     line.setflags(write=False)
     return line
+
+
+_remembered_line = lru_cache(maxsize=REMEMBERED_LINES)(_line)
 
 
 class _Piece(NamedTuple):

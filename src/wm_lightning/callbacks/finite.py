@@ -1,0 +1,73 @@
+"""A loss that is no number stops the run, with what it takes to look into it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from wm_lightning.data import WatermarkDataModule
+from wm_lightning.data.synthesis import to_json
+from wm_lightning.errors import UserError
+from wm_lightning.types import Sample
+
+
+class FiniteLoss(L.Callback):
+    """Stops training before a loss that is infinite or not a number reaches the weights.
+
+    The photographs of the batch and the specifications of their marks are written to a file, from which
+    :func:`~wm_lightning.data.synthesis.replay` makes the same pictures. The checkpoints of earlier epochs stay.
+
+    Args:
+        path: The JSON file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._names: list[str] = []
+
+    def on_train_batch_start(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        batch: Sample,
+        batch_idx: int,
+    ) -> None:
+        """Keeps the names."""
+        self._names = list(batch.name)
+
+    def on_before_backward(self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor) -> None:
+        """Looks at each step's loss.
+
+        Raises:
+            UserError: It is not finite.
+        """
+        if torch.isfinite(loss):
+            return
+        value, epoch = float(loss.detach()), trainer.current_epoch
+        self._write(trainer, value)
+        raise UserError(
+            f"The loss became {value} in epoch {epoch + 1}, step {trainer.global_step + 1}; the batch is described in "
+            f"{self.path}. Lower optim.optimizer.lr, set trainer.gradient_clip_val=1, or use "
+            "trainer.precision=32-true, and go on from the last checkpoint (ckpt_path=last)."
+        )
+
+    def _write(self, trainer: L.Trainer, loss: float) -> None:
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]  # set by fit
+        assert isinstance(datamodule, WatermarkDataModule)
+        pairs, epoch = datamodule.pairs("train"), trainer.current_epoch
+        views = {name: pairs.views((epoch, pairs.names.index(name))) for name in self._names}
+        record = {
+            "loss": str(loss),
+            "epoch": epoch,
+            "step": trainer.global_step,
+            "batch": {
+                name: {"watermarked": json.loads(to_json(first.spec)), "reference": json.loads(to_json(second.spec))}
+                for name, (first, second) in views.items()
+            },
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(record, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -216,6 +217,70 @@ def test_every_choice_runs_a_step(command, tiny, augment, attention):
     arguments = (f"augment={augment}", f"model.attention={attention}", "trainer.fast_dev_run=true", "model=unet")
     outcome = command("train", *tiny, RUN, *arguments)
     assert outcome.status == 0, outcome.err
+
+
+def test_overfitting_repeats_one_batch_until_its_loss_falls(command, tiny):
+    outcome = command("train", *tiny, RUN, "debug=overfit", "trainer.max_epochs=25", "loss.beta=0", "loss.gamma=0")
+    assert outcome.status == 0, outcome.err
+    history = summary_of("run")["history"]
+    assert [epoch["step"] for epoch in history] == list(range(1, 26))
+    losses = [epoch["train/loss"] for epoch in history]
+    assert losses[-1] < 0.5 * losses[0]
+    assert len({epoch["train/psnr_input"] for epoch in history}) == 1  # the same pairs
+    assert "test" not in summary_of("run")
+
+
+def test_profiling_leaves_a_table_of_where_time_went(command, tiny):
+    outcome = command("train", *tiny, RUN, "debug=profile")
+    assert outcome.status == 0, outcome.err
+    (table,) = Path("run/profile").glob("*hooks*.txt")
+    assert "run_training_batch" in table.read_text()
+
+
+def test_debugging_fast_takes_two_batches_of_each_stage(command, tiny):
+    outcome = command("train", *tiny, RUN, "debug=fast", "trainer.max_epochs=1", "data.batch_size=1")
+    assert outcome.status == 0, outcome.err
+    assert [epoch["step"] for epoch in summary_of("run")["history"]] == [2]
+
+
+def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
+    outcome = command("train", "experiment=watermarkcnn", "data.root=x", "--cfg", "job", "--resolve")
+    config = yaml.safe_load(outcome.out)
+    assert (config["data"]["size"], config["data"]["batch_size"], config["data"]["target"]) == (256, 8, "reference")
+    assert config["trainer"]["max_epochs"] == 27
+    assert config["optim"]["optimizer"]["lr"] == 1e-3
+    assert config["optim"]["optimizer"]["weight_decay"] == 1e-5
+    warm_up = config["optim"]["scheduler"]
+    assert (warm_up["epochs"], warm_up["lr"], warm_up["run_epochs"]) == (2, 1e-4, 27)
+    assert (warm_up["then"]["after"], warm_up["then"]["factor"], warm_up["then"]["lasting"]) == (15, 0.1, False)
+    one_cycle = {key: value for key, value in warm_up["then"]["then"].items() if not key.startswith("_")}
+    assert one_cycle == {"max_lr": 1e-3, "pct_start": 0.3, "div_factor": 10, "final_div_factor": 100}
+    assert config["loss"]["alpha"], config["loss"]["beta"] == (0.3, 0.3)
+    small = [option for option in tiny if not option.startswith(("data=", "trainer.max_epochs"))]
+    outcome = command("train", "experiment=watermarkcnn", *small, RUN, "test=false", "trainer.limit_train_batches=1",
+                      "trainer.limit_val_batches=1")  # fmt: skip
+    assert outcome.status == 0, outcome.err
+    rates = [line.rsplit("LR=", 1)[1] for line in Path("run/train.log").read_text().splitlines() if "LR=" in line]
+    assert rates[:2] == ["0.000100", "0.000100"]
+    assert len(rates) > 10
+
+
+@pytest.mark.parametrize("choice", ["optim=adamw_cosine", "callbacks=ema", "trainer=cpu"])
+def test_every_recipe_runs(command, tiny, choice):
+    outcome = command("train", *tiny, RUN, choice, "trainer.max_epochs=2")
+    assert outcome.status == 0, outcome.err
+    assert summary_of("run")["epochs_run"] == 2
+
+
+def test_the_moving_average_is_what_is_validated_saved_and_tested(command, tiny):
+    arguments = (*tiny, "callbacks=ema", "callbacks.ema.decay=0.5", "trainer.max_epochs=2")
+    assert command("train", *arguments, RUN).status == 0
+    checkpoint = torch.load("run/checkpoints/last.ckpt", weights_only=True)
+    average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
+    assert not torch.equal(average["net.final_conv.weight"], current["net.final_conv.weight"])
+    options = ("hydra.run.dir=scored", "trainer.accelerator=cpu")
+    assert command("evaluate", "ckpt=run/checkpoints/best.ckpt", *options).status == 0
+    assert json.loads(Path("scored/metrics.json").read_text())["test"] == summary_of("run")["test"]
 
 
 def test_the_demo_runs_without_any_data(command):

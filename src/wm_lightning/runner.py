@@ -99,7 +99,9 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
         }
     )
     if config.test:
-        scores = score(trainer, module, datamodule, ckpt_path=checkpoint)
+        if checkpoint is not None:  # not by trainer.test, which would load the weights that an average was made of
+            module.load_state_dict(load_checkpoint(checkpoint)["state_dict"])
+        scores = score(trainer, module, datamodule)
         summary.update({"test": scores})
         if trainer.is_global_zero:
             print_result(scores, f"test: {len(datamodule.pairs('test'))} pictures")
@@ -168,11 +170,9 @@ def preview(config: DictConfig) -> None:
     log.info("written: %s", out)
 
 
-def score(
-    trainer: L.Trainer, module: WatermarkRemoval, datamodule: WatermarkDataModule, ckpt_path: str | None = None
-) -> dict[str, float]:
+def score(trainer: L.Trainer, module: WatermarkRemoval, datamodule: WatermarkDataModule) -> dict[str, float]:
     """Scores the test split; returns loss, its terms and each metric column without the ``test/`` prefix."""
-    (figures,) = trainer.test(module, datamodule, ckpt_path=ckpt_path, verbose=False, weights_only=True)
+    (figures,) = trainer.test(module, datamodule, verbose=False)
     return {name.removeprefix("test/"): float(value) for name, value in figures.items()}
 
 

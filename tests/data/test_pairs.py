@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from functools import partial
+from itertools import chain
 
 import albumentations as A
 import pytest
@@ -233,6 +234,32 @@ def test_shuffled_sampler_visits_every_photograph_in_an_order_of_seed_and_epoch(
     assert orders[0] != orders[1]
     assert orders[0] != orders[2]
     assert orders[0] != list(range(50))
+
+
+@pytest.mark.parametrize("length", [1, 5, 8, 9])
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_processes_share_out_the_photographs(length, world_size):
+    def shares(**options):
+        samplers = [EpochSampler(length, 0, rank=rank, world_size=world_size, **options) for rank in range(world_size)]
+        for sampler in samplers:
+            assert len(list(sampler)) == len(sampler)
+        return [[index for _, index in sampler] for sampler in samplers]
+
+    # Validated: none twice, none left out.
+    assert sorted(chain.from_iterable(shares(shuffle=False))) == list(range(length))
+    # Trained: all take equally many steps, and none is left out.
+    trained = shares(shuffle=True)
+    assert len({len(share) for share in trained}) == 1
+    assert set(chain.from_iterable(trained)) == set(range(length))
+    assert sum(map(len, trained)) < length + world_size
+
+
+def test_sampler_without_fresh_epochs_repeats_the_first():
+    sampler, fixed = EpochSampler(20, 3, shuffle=True), EpochSampler(20, 3, shuffle=True, fresh=False)
+    first = list(sampler)
+    for one in (sampler, fixed):
+        one.set_epoch(4)
+    assert list(fixed) == first != list(sampler)
 
 
 def test_sampler_leaves_the_global_generators_alone(global_random_state):

@@ -1,0 +1,61 @@
+"""Two processes on the CPU score what one does."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wm_lightning.metrics import COLUMNS
+
+
+def rows_of(path):
+    with Path(path).open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_processes_train_one_network_and_score_each_picture_once(command, tiny):
+    options = [option for option in tiny if not option.startswith("trainer.accelerator")]
+    # 10, 5 and 5 photographs: one process has a picture less to validate and to test.
+    options += ["data.fractions=[0.5,0.25,0.25]", "trainer.max_epochs=2", "data.batch_size=2", "hydra.run.dir=run"]
+    driver = "from wm_lightning import cli; cli.train()"
+    script = Path("train.py")
+    script.write_text(driver)
+    outcome = subprocess.run(
+        [sys.executable, str(script), *options, "trainer=ddp_sim"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.count("do nothing (identity)") == 1  # the first process speaks for both
+
+    summary = json.loads(Path("run/summary.json").read_text())
+    # Ten photographs for two processes in batches of two: two whole steps an epoch.
+    assert [epoch["step"] for epoch in summary["history"]] == [2, 4]
+    tested = rows_of("run/metrics.csv")
+    assert [row["name"] for row in tested] == Path("run/split/test.txt").read_text().split()
+    for column in COLUMNS:
+        mean = sum(float(row[column]) for row in tested) / len(tested)
+        assert summary["test"][column] == pytest.approx(mean, abs=1e-4)
+
+    # One process, the same network and pictures.
+    alone = command("evaluate", "ckpt=run/checkpoints/best.ckpt", "hydra.run.dir=alone", "trainer.accelerator=cpu")
+    assert alone.status == 0, alone.err
+    for one, other in zip(rows_of("alone/metrics.csv"), tested, strict=True):
+        assert one["name"] == other["name"]
+        for column in COLUMNS:
+            assert float(one[column]) == pytest.approx(float(other[column]), abs=1e-4)
+    scores = json.loads(Path("alone/metrics.json").read_text())["test"]
+    for column in COLUMNS:
+        assert scores[column] == pytest.approx(summary["test"][column], abs=1e-4)
+
+    # Validation within training shares out the pictures too: its mean is that of all five.
+    best = summary["history"][summary["best_epoch"] - 1]
+    again = ("weights=run/checkpoints/best.ckpt", "trainer=cpu", "hydra.run.dir=again", "trainer.max_epochs=1")
+    one = command("train", *options, *again, "optim.scheduler=null", "optim.optimizer.lr=0", "test=false",
+                  "callbacks.freeze_batchnorm.from_epoch=0")  # fmt: skip
+    assert one.status == 0, one.err
+    validated = json.loads(Path("again/summary.json").read_text())["history"][-1]
+    for column in ("val/psnr", "val/ssim", "val/psnr_input", "val/psnr_in"):
+        assert validated[column] == pytest.approx(best[column], abs=1e-4)

@@ -66,7 +66,7 @@ def command(
         status: int | str | None = 0
         capsys.readouterr()
         try:
-            {"train": cli.train, "evaluate": cli.evaluate, "preview": cli.preview}[name]()
+            getattr(cli, name)()
         except SystemExit as end:
             status = end.code
         captured = capsys.readouterr()

@@ -38,11 +38,26 @@ def evaluate() -> None:
     _command("evaluate", run)
 
 
+def sweep() -> None:
+    """Entry point of ``sweep.py`` and ``wm-sweep``."""
+    _command("sweep", _search)
+
+
 def preview() -> None:
     """Entry point of ``python -m wm_lightning.data.synthesis.preview``."""
     from wm_lightning.runner import preview as run
 
     _command("preview", run)
+
+
+def _search(config: DictConfig) -> None:
+    try:
+        from wm_lightning.search import search
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        raise UserError('Optuna is not installed, which a search needs: pip install -e ".[sweep]"') from error
+    search(config)
 
 
 def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
@@ -83,7 +98,7 @@ def _of_override(key: str, cause: BaseException | None) -> str:
     if not isinstance(cause, ConfigAttributeError):
         return f"{key}: {str(cause).splitlines()[0] if cause else 'cannot be changed'}."
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        known = [name for command in ("train", "evaluate", "preview") for name in _leaves(hydra.compose(command), "")]
+        known = [name for command in ("sweep", "evaluate", "preview") for name in _leaves(hydra.compose(command), "")]
     close = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {close[0]}?" if close else "`--cfg job` lists them all."
     return f"{key}: there is no such key; {hint} (+{key}=VALUE adds one.)"

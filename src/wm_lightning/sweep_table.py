@@ -6,6 +6,7 @@ import csv
 import json
 import logging
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,16 @@ class SweepTable(Callback):
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
         """Brings ``sweep.csv`` up to date."""
         if job_return.hydra_cfg is not None and job_return.hydra_cfg.hydra.mode == RunMode.MULTIRUN:
-            folder = Path(job_return.hydra_cfg.hydra.sweep.dir)
+            # hydra.sweep.dir may hold the time, which another process would read anew.
+            folder = Path(job_return.hydra_cfg.hydra.runtime.output_dir).parent
             write_csv(collect(folder), folder / "sweep.csv")
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
         """Prints the table."""
         folder = Path(config.hydra.sweep.dir)
         rows = collect(folder)
-        Console().print(as_table(rows, f"{len(rows)} jobs in {folder}"))
+        write_csv(rows, folder / "sweep.csv")
+        print_table(rows, f"{len(rows)} jobs in {folder}")
         log.info("written: %s", folder / "sweep.csv")
 
 
@@ -70,23 +73,26 @@ def collect(folder: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: math.inf if row["objective"] is None else sign * row["objective"])
 
 
-def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Writes rows of ``HEADINGS``."""
+def write_csv(rows: Sequence[dict[str, Any]], path: Path, headings: Sequence[str] = HEADINGS) -> None:
+    """Writes rows that have all headings."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HEADINGS)
+        writer = csv.DictWriter(file, headings)
         writer.writeheader()
         writer.writerows(rows)
 
 
-def as_table(rows: Sequence[dict[str, Any]], title: str) -> Table:
-    """Returns rows of ``HEADINGS`` as a table to print."""
-    table = Table(*HEADINGS, title=title)
+def print_table(rows: Sequence[dict[str, Any]], title: str, headings: Sequence[str] = HEADINGS) -> None:
+    """Prints rows that have all headings."""
+    table = Table(title=title)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(_shown(row[heading]) for heading in HEADINGS))
-    return table
+        table.add_row(*(_shown(row[heading]) for heading in headings))
+    # A log file has no width of its own.
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def _shown(value: object) -> str:
     if value is None:
         return "failed"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

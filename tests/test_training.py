@@ -11,10 +11,11 @@ import torch
 import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
+from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.metrics.suite import TRAIN_COLUMNS
-from wm_lightning.runner import load_checkpoint
 
 RUN = "hydra.run.dir=run"
 NOTEBOOK_KEYS = (
@@ -71,6 +72,19 @@ def test_tensorboard_gets_scalars_of_each_term_and_pictures(trained):
     (tag,) = events.Tags()["images"]
     assert len(events.Images(tag)) == 2  # one an epoch
     assert events.Images(tag)[0].width == 5 * (32 + 8)
+
+
+def test_tensorboard_can_compare_runs_by_what_was_chosen(trained):
+    events = EventAccumulator("run/tensorboard")
+    events.Reload()
+    content = events.PluginTagToContent("hparams")
+    start = plugin_data_pb2.HParamsPluginData.FromString(content["_hparams_/session_start_info"]).session_start_info
+    assert start.hparams["loss.beta"].number_value == 0.3
+    assert start.hparams["optim.optimizer.lr"].number_value == 1e-3
+    assert start.hparams["model.attention"].string_value == "gate"
+    assert start.hparams["synthesis"].string_value == "diverse"
+    summary = summary_of("run")
+    assert events.Scalars("best/val/psnr")[0].value == pytest.approx(summary["objective"]["value"])
 
 
 def test_the_loss_is_the_weighted_sum_of_the_logged_terms(trained):

@@ -6,19 +6,21 @@ import json
 import logging
 import signal
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from wm_lightning.callbacks import ConfigInCheckpoint, PerImageTable, RunSummary
+from wm_lightning.checkpoints import load_checkpoint, load_weights, newest_checkpoint
 from wm_lightning.configuration import check_config, plain, suggestion
 from wm_lightning.data import WatermarkDataModule
 from wm_lightning.data.pairs import STAGES
@@ -26,7 +28,6 @@ from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import choose_precision
 from wm_lightning.metrics import COLUMNS
-from wm_lightning.models import RestorationNet
 from wm_lightning.reports.contact_sheet import contact_sheet
 from wm_lightning.reports.table import print_result
 
@@ -46,6 +47,9 @@ TERMINATED = 128 + signal.SIGTERM  # the shell's exit status for a process that 
 
 # What a checkpoint keeps of a configuration: enough to rebuild data, model and loss.
 REBUILT = ("model", "loss", "data", "optim", "seed")
+# What TensorBoard's HParams page compares runs by.
+HPARAM_GROUPS = ("model", "loss", "optim")
+HPARAM_SCORES = ("psnr", "ssim", "psnr_in", "psnr_out")
 
 
 def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
@@ -105,12 +109,34 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
         summary.update({"test": scores})
         if trainer.is_global_zero:
             print_result(scores, f"test: {len(datamodule.pairs('test'))} pictures")
+    tested = {f"test/{name}": scores[name] for name in HPARAM_SCORES} if config.test else {}
+    _log_hyperparameters(loggers, config, {f"best/{config.objective.metric}": best, **tested})
     if datamodule.broken:
         log.warning("%d photographs could not be decoded and were skipped", len(datamodule.broken))
     if checkpoint is not None:
         log.info("score it again: python evaluate.py ckpt=%s", _shown(checkpoint))
     log.info("watch it: tensorboard --logdir %s", _shown(config.paths.output_dir))
     return best
+
+
+@rank_zero_only
+def _log_hyperparameters(loggers: Sequence[Logger], config: DictConfig, metrics: dict[str, float]) -> None:
+    """Gives TensorBoard's HParams page what was chosen and what came of it."""
+    chosen = {key: value for group in HPARAM_GROUPS for key, value in _leaves(plain(config[group]), group)}
+    choices = {group: choice for group, choice in HydraConfig.get().runtime.choices.items() if "/" not in group}
+    for logger in loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams({"seed": config.seed, **choices, **chosen}, metrics)
+            logger.save()
+
+
+def _leaves(node: object, path: str) -> Iterator[tuple[str, str | int | float | bool]]:
+    """Returns the plain values below a node by their full names."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}")
+    elif isinstance(node, str | int | float | bool) and not path.rsplit(".", 1)[-1].startswith("_"):
+        yield path, node
 
 
 def evaluate(config: DictConfig) -> None:
@@ -190,23 +216,6 @@ def build_module(config: DictConfig, datamodule: WatermarkDataModule) -> Waterma
     return WatermarkRemoval(net, loss, optim.optimizer, optim.scheduler, target=datamodule.target)
 
 
-def load_weights(net: RestorationNet, path: str) -> None:
-    """Loads a network's weights from a checkpoint of this project, or from a plain state dict, as the notebook saves.
-
-    Raises:
-        UserError: The file is missing or damaged, or holds the weights of another network.
-    """
-    loaded = _read(path)
-    state = loaded.get("state_dict")
-    state = loaded if state is None else {k.removeprefix("net."): v for k, v in state.items() if k.startswith("net.")}
-    try:
-        net.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
-        raise UserError(
-            f"weights={path} does not fit model._target_={type(net).__name__}; choose its model."
-        ) from error
-
-
 def _prepare(config: DictConfig) -> None:
     """Checks the configuration, settles the precision, seeds, and makes the run's folder."""
     if config.trainer.precision == "auto":
@@ -227,13 +236,7 @@ def _prepare(config: DictConfig) -> None:
 def _go_on(config: DictConfig) -> None:
     """Settles which checkpoint to go on from; a run's last one goes on in the run's own folder."""
     if config.ckpt_path == "last":
-        found = Path("outputs/train").glob("*/*/checkpoints/last.ckpt")
-        newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-        if newest is None:
-            raise UserError(
-                "ckpt_path=last: no run below outputs/train has finished an epoch; give a checkpoint's path."
-            )
-        config.ckpt_path = str(newest)
+        config.ckpt_path = str(newest_checkpoint())
     load_checkpoint(config.ckpt_path)
     path = Path(config.ckpt_path).resolve()
     if path.name == "last.ckpt" and path.parent.name == "checkpoints":
@@ -256,11 +259,6 @@ def check_objective(config: DictConfig, node: str = "objective") -> None:
         raise UserError(f"{node}.metric={metric} is not measured.{suggestion(metric, known)}")
 
 
-def _check_exists(checkpoint: str) -> None:
-    if not Path(checkpoint).is_file():
-        raise UserError(f"There is no checkpoint {checkpoint}; give the path of a .ckpt file.")
-
-
 def _shown(path: str) -> str:
     """Returns a path as short as it can be typed from here."""
     here = Path.cwd()
@@ -271,26 +269,3 @@ def _best_checkpoint(trainer: L.Trainer) -> str | None:
     """Returns the path of the best checkpoint, None where the run kept none."""
     callback = trainer.checkpoint_callback
     return callback.best_model_path or None if isinstance(callback, ModelCheckpoint) else None
-
-
-def load_checkpoint(path: str) -> dict[str, Any]:
-    """Reads a checkpoint of this project.
-
-    Raises:
-        UserError: The file is missing, damaged or of another project.
-    """
-    checkpoint = _read(path)
-    if "config" not in checkpoint:
-        raise UserError(f"{path} is no checkpoint of this project: it lacks the configuration it was trained with.")
-    return checkpoint
-
-
-def _read(path: str) -> dict[str, Any]:
-    _check_exists(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises many kinds for files that are no checkpoint
-        raise UserError(f"{path} cannot be read as a checkpoint; it is damaged or another kind of file.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds no checkpoint and no weights, but a {type(content).__name__}.")
-    return content

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.data.synthesis import from_json, replay
 from wm_lightning.engine import WatermarkRemoval
-from wm_lightning.runner import load_checkpoint
 
 RUN = "hydra.run.dir=run"
 

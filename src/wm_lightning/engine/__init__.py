@@ -1,7 +1,6 @@
-"""The LightningModule, learning-rate schedules and checkpoint files."""
+"""The LightningModule and learning-rate schedules."""
 
-from wm_lightning.engine.checkpoints import AtomicCheckpointIO
 from wm_lightning.engine.module import StepOutput, WatermarkRemoval
 from wm_lightning.engine.schedules import Drop, WarmUp, cosine
 
-__all__ = ["AtomicCheckpointIO", "Drop", "StepOutput", "WarmUp", "WatermarkRemoval", "cosine"]
+__all__ = ["Drop", "StepOutput", "WarmUp", "WatermarkRemoval", "cosine"]

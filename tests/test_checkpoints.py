@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wm_lightning.engine import AtomicCheckpointIO
+from wm_lightning.checkpoints import AtomicCheckpointIO
 
 
 def test_a_checkpoint_is_written_whole_and_read_again(tmp_path):

@@ -2,7 +2,7 @@
 
 from wm_lightning.callbacks.config import ConfigInCheckpoint
 from wm_lightning.callbacks.epoch_line import EpochLine
-from wm_lightning.callbacks.finite import FiniteLoss
+from wm_lightning.callbacks.finite import FiniteLoss, NotFiniteError
 from wm_lightning.callbacks.freeze_batchnorm import FreezeBatchNorm
 from wm_lightning.callbacks.per_image import PerImageTable
 from wm_lightning.callbacks.progress import Progress
@@ -14,6 +14,7 @@ __all__ = [
     "EpochLine",
     "FiniteLoss",
     "FreezeBatchNorm",
+    "NotFiniteError",
     "PerImageTable",
     "Progress",
     "RunSummary",

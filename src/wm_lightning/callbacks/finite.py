@@ -15,6 +15,10 @@ from wm_lightning.errors import UserError
 from wm_lightning.types import Sample
 
 
+class NotFiniteError(UserError):
+    """The loss became infinite or not a number."""
+
+
 class FiniteLoss(L.Callback):
     """Stops training before a loss that is infinite or not a number reaches the weights.
 
@@ -43,13 +47,13 @@ class FiniteLoss(L.Callback):
         """Looks at each step's loss.
 
         Raises:
-            UserError: It is not finite.
+            NotFiniteError: It is not finite.
         """
         if torch.isfinite(loss):
             return
         value, epoch = float(loss.detach()), trainer.current_epoch
         self._write(trainer, value)
-        raise UserError(
+        raise NotFiniteError(
             f"The loss became {value} in epoch {epoch + 1}, step {trainer.global_step + 1}; the batch is described in "
             f"{self.path}. Lower optim.optimizer.lr, set trainer.gradient_clip_val=1, or use "
             "trainer.precision=32-true, and go on from the last checkpoint (ckpt_path=last)."

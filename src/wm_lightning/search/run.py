@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
+from wm_lightning.callbacks import NotFiniteError
 from wm_lightning.cli import explain
 from wm_lightning.configuration import check_config, plain
 from wm_lightning.errors import UserError
@@ -114,10 +115,7 @@ def _run_trial(
             value = train(run, callbacks=[report])
         except optuna.TrialPruned as pruned:
             note = str(pruned)
-        except UserError:
-            # FiniteLoss stopped it: a bad trial, from which the sampler learns, and not a failed one.
-            if not (folder / "not_finite.json").is_file():
-                raise
+        except NotFiniteError:  # a bad trial, from which the sampler learns, and not a failed one
             note = "the loss became infinite or no number"
         else:
             if math.isfinite(value):

@@ -117,6 +117,11 @@ def test_font_is_large_enough_and_not_twice_too_large(text):
             assert size == SMALLEST_FONT
 
 
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_no_font_is_large_enough_for_blanks(text):
+    assert font_size(text, SANS, 0.0, 4096) == SMALLEST_FONT
+
+
 @pytest.mark.parametrize("text", ["Sample", "Two words", "spaced", "one\ntwo"])
 def test_what_was_written_does_not_change_when_it_is_drawn_upon(text, forget):
     spacing = 0.1 if text == "spaced" else 0.0

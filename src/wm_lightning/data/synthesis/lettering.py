@@ -24,8 +24,9 @@ LINE_GAP = 0.25  # between lines of a text, as a share of the font's size
 
 
 def font_size(text: str, font: str, spacing: float, pixels: int) -> int:
-    """Returns the font size at which a text's longer side has about ``pixels`` or more."""
-    return SMALLEST_FONT << max(0, ceil(log2(pixels / _longer_side(text, font, spacing))))
+    """Returns the font size at which a text's longer side has about ``pixels`` or more; the smallest for blanks."""
+    longer = _longer_side(text, font, spacing) if text.strip() else pixels
+    return SMALLEST_FONT << max(0, ceil(log2(pixels / longer)))
 
 
 @lru_cache(maxsize=REMEMBERED_SIDES)

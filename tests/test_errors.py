@@ -29,6 +29,11 @@ CASES = [
     (["augment.after_crop.0.p=7"], "should be less than or equal to 1"),
     (["optim.scheduler.pct_start=2", "loss.alpha=0"], "optim: Expected float between 0 and 1 pct_start"),
     (["trainer.limit_val_batches=0"], "trainer.limit_val_batches=0 leaves nothing"),
+    (["trainer.max_epochs=-1"], "trainer.max_epochs=-1 must be at least 1"),
+    (["trainer.accumulate_grad_batches=0"], "trainer.accumulate_grad_batches=0 must be at least 1"),
+    (["optim=watermarkcnn", "trainer.max_epochs=1", "loss.alpha=0"], "within the run's 1 epochs"),
+    (["callbacks=ema", "callbacks.ema.decay=2", "loss.alpha=0"], "callbacks.ema: Invalid decay value 2"),
+    (["debug=slow"], "Could not find 'debug/slow'"),
     (["loss"], "Error parsing override 'loss'"),
 ]
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from wm_lightning import hardware
+from wm_lightning.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,23 @@ def test_the_cpu_is_asked_for_bfloat16(monkeypatch, name, present):
 def test_a_pytorch_that_cannot_tell_means_no_bfloat16(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert hardware.cpu_has_bf16() is False
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "cuda", "mps", "there"),
+    [
+        ("gpu", False, False, False), ("gpu", True, False, True), ("gpu", False, True, True),
+        ("cuda", False, True, False), ("cuda", True, False, True), ("auto", False, False, True),
+        ("cpu", False, False, True),
+    ],
+)  # fmt: skip
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch, accelerator, cuda, mps, there):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    if there:
+        hardware.check_accelerator(accelerator)
+        return
+    with pytest.raises(
+        UserError, match=f"trainer.accelerator={accelerator}: PyTorch finds no GPU here; use trainer=cpu"
+    ):
+        hardware.check_accelerator(accelerator)

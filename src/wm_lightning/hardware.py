@@ -6,6 +6,8 @@ from typing import Literal
 
 import torch
 
+from wm_lightning.errors import UserError
+
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
@@ -23,6 +25,20 @@ def choose_precision(accelerator: str) -> Precision:
     if accelerator == "cpu" or (accelerator == "auto" and not torch.backends.mps.is_available()):
         return "bf16-mixed" if cpu_has_bf16() else "32-true"
     return "32-true"
+
+
+def check_accelerator(accelerator: str) -> None:
+    """Looks for the kind of device that was asked for.
+
+    Raises:
+        UserError: A GPU was asked for and PyTorch finds none.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if (accelerator == "cuda" and not cuda) or (accelerator == "gpu" and not (cuda or mps)):
+        raise UserError(
+            f"trainer.accelerator={accelerator}: PyTorch finds no GPU here; use trainer=cpu, or install a PyTorch and "
+            "a driver that fit the GPU."
+        )
 
 
 def cpu_has_bf16() -> bool:

@@ -26,7 +26,7 @@ from wm_lightning.data import WatermarkDataModule
 from wm_lightning.data.pairs import STAGES
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
-from wm_lightning.hardware import choose_precision
+from wm_lightning.hardware import check_accelerator, choose_precision
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.reports.contact_sheet import contact_sheet
 from wm_lightning.reports.table import print_result
@@ -68,6 +68,7 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
     if config.ckpt_path is not None:
         _go_on(config)
     _prepare(config)
+    _check_length(config)
     check_objective(config)
     datamodule = build_data(config)
     module = build_module(config, datamodule)
@@ -222,6 +223,7 @@ def _prepare(config: DictConfig) -> None:
         config.trainer.precision = choose_precision(config.trainer.accelerator)
         log.info("precision: %s (trainer.precision=auto)", config.trainer.precision)
     check_config(config)
+    check_accelerator(config.trainer.accelerator)
     if getattr(rank_zero_only, "rank", 0):  # the first process speaks for all
         logging.getLogger().setLevel(logging.ERROR)
     L.seed_everything(config.seed, workers=True, verbose=False)
@@ -243,6 +245,14 @@ def _go_on(config: DictConfig) -> None:
         # Elsewhere, Lightning would forget which checkpoint was the best so far.
         config.paths.output_dir = str(path.parents[1])
     log.info("goes on from %s in %s", _shown(config.ckpt_path), _shown(config.paths.output_dir))
+
+
+def _check_length(config: DictConfig) -> None:
+    """Checks what the number of steps is reckoned from."""
+    for key in ("max_epochs", "accumulate_grad_batches"):
+        value = config.trainer[key]
+        if value is None or value < 1:
+            raise UserError(f"trainer.{key}={value} must be at least 1; trainer.max_time limits a run by the clock.")
 
 
 def check_objective(config: DictConfig, node: str = "objective") -> None:

@@ -11,13 +11,12 @@ import numpy.typing as npt
 from cv2.typing import MatLike
 
 from wm_lightning.data.synthesis.draw import Stencil, stencil
-from wm_lightning.data.synthesis.spec import Colour, MarkSpec, Tiling
+from wm_lightning.data.synthesis.spec import WHITE, Colour, MarkSpec, Tiling
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 
 STENCIL_SIDES = (8, 4096)  # smallest and largest longer side that is drawn; beyond, a stencil is resized
 STRONG_REDUCTION = 0.49  # below it, linear interpolation would pass pixels over
-WHITE: Colour = (255, 255, 255)
 
 
 class Layer(NamedTuple):

@@ -11,13 +11,11 @@ import numpy as np
 from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler, draw_shape
 from wm_lightning.data.synthesis.assets import Assets
 from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_range, checked_share, choose, within
-from wm_lightning.data.synthesis.spec import Art, Blend, Colour, Emblem, Logo, MarkSpec, Text, Tiling
+from wm_lightning.data.synthesis.spec import BLACK, WHITE, Art, Blend, Colour, Emblem, Logo, MarkSpec, Text, Tiling
 
 KINDS = ("text", "logo", "line", "rectangle", "circle", "grid", "bars")
 COVERING = frozenset({"grid", "bars"})  # cells that only make sense repeated
 FIELD_ROWS = FIELD_COLUMNS = 4
-WHITE: Colour = (255, 255, 255)
-BLACK: Colour = (0, 0, 0)
 
 
 class _Place(TypedDict):

@@ -10,6 +10,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from wm_lightning.errors import UserError
 
 Colour: TypeAlias = tuple[int, int, int]  # sRGB, 0..255
+WHITE: Colour = (255, 255, 255)
+BLACK: Colour = (0, 0, 0)
 Style = Literal["fill", "outline", "shadow", "emboss"]
 Blend = Literal["normal", "screen", "multiply"]
 Frame = Literal["none", "disc", "ring", "square", "rounded", "hexagon", "diamond", "shield", "star"]

@@ -30,7 +30,7 @@ from wm_lightning.cli import CONF
 from wm_lightning.data.pairs import EpochSampler
 from wm_lightning.hardware import choose_precision
 from wm_lightning.losses import functional
-from wm_lightning.runner import build_data, build_module
+from wm_lightning.runner.build import build_data, build_module
 from wm_lightning.types import Sample
 
 DTYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": torch.float32}

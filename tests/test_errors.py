@@ -33,6 +33,7 @@ CASES = [
     (["trainer.accumulate_grad_batches=0"], "trainer.accumulate_grad_batches=0 must be at least 1"),
     (["optim=watermarkcnn", "trainer.max_epochs=1", "loss.alpha=0"], "within the run's 1 epochs"),
     (["callbacks=ema", "callbacks.ema.decay=2", "loss.alpha=0"], "callbacks.ema: Invalid decay value 2"),
+    (["compile=fast"], "compile=fast is not one of null, default, reduce-overhead, max-autotune"),
     (["debug=slow"], "Could not find 'debug/slow'"),
     (["loss"], "Error parsing override 'loss'"),
 ]
@@ -64,12 +65,10 @@ def test_evaluate_refuses_a_damaged_checkpoint(command, tmp_path, content):
 
 
 def test_a_bug_is_not_dressed_up_as_a_sentence(command, monkeypatch):
-    import wm_lightning.runner as runner
-
     def broken(config):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(runner, "_prepare", broken)
+    monkeypatch.setattr("wm_lightning.runner.training.prepare", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         command("train", "hydra.run.dir=run")
 

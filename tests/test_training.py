@@ -363,3 +363,14 @@ def test_weights_of_another_network_or_no_weights_are_refused(trained, command, 
         outcome = command("train", *tiny, "hydra.run.dir=tuned", f"weights={path}", *([change] if change else []))
         assert outcome.status == 1
         assert sentence in outcome.err
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_as_the_eager_one_and_its_checkpoint_fits_both(command, tiny):
+    eager = command("train", *tiny, "hydra.run.dir=eager")
+    compiled = command("train", *tiny, "hydra.run.dir=compiled", "compile=default")
+    assert (eager.status, compiled.status) == (0, 0), compiled.err
+    losses = [summary_of(folder)["history"][0]["val/loss"] for folder in ("eager", "compiled")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert weights_of("eager/checkpoints/last.ckpt").keys() == weights_of("compiled/checkpoints/last.ckpt").keys()
+    assert command("evaluate", "ckpt=compiled/checkpoints/best.ckpt", "hydra.run.dir=scored").status == 0

@@ -141,9 +141,14 @@ def test_every_drawn_character_is_covered_by_the_chosen_font():
         assert {ord(c) for c in text.text if not c.isspace()} <= characters_of(text.font), text
 
 
+def test_a_text_says_which_language_its_phrase_is_listed_under():
+    texts = draw(make({"German": ["Muster"], "Spanish": ["Muestra"]}, two_lines=0.5), 100)
+    assert {(text.text, text.language) for text in texts} == {("Muster", "German"), ("Muestra", "Spanish")}
+
+
 def test_a_font_without_capitals_is_only_used_where_none_are_wanted(tmp_path, make_font):
     font = str(make_font(tmp_path / "small.ttf", "sample"))
-    assert draw(make(["sample"], [font]), 1) == [Text("sample", font)]
+    assert draw(make(["sample"], [font]), 1) == [Text("sample", font, language="English")]
     with pytest.raises(UserError, match="no phrase can be written"):
         make(["sample"], [font], capitals=0.1)
 

@@ -87,7 +87,8 @@ class TextSampler:
         if generator.random() < self.spaced and not needs_shaping(text):
             spacing = within((0.05, 0.4), generator)
         font = fonts[int(generator.integers(len(fonts)))]
-        return Text(text, font, style=choose(self.styles, generator), spacing=spacing)  # type: ignore[arg-type]
+        style: Style = choose(self.styles, generator)  # type: ignore[assignment]  # checked above to be one
+        return Text(text, font, style, spacing, language)
 
     def _everything(self, phrase: str) -> str:
         """Returns a text with every character that a phrase can come to have."""

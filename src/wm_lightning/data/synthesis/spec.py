@@ -30,6 +30,7 @@ class Text:
         style: ``fill``, ``outline`` (a second colour around the letters), ``shadow`` (a second colour behind them) or
             ``emboss`` (a light and a dark edge, nothing between).
         spacing: Added space between letters, as a share of the font's size; for scripts whose letters stand alone.
+        language: Under which the phrase is listed; says nothing about how it is drawn.
     """
 
     __pydantic_config__ = _KNOWN_KEYS_ONLY
@@ -38,6 +39,7 @@ class Text:
     font: str
     style: Style = "fill"
     spacing: float = 0.0
+    language: str = ""
     kind: Literal["text"] = "text"
 
 

@@ -1,0 +1,74 @@
+"""Builds what every command needs from its configuration."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import lightning as L
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
+
+from wm_lightning.configuration import check_config
+from wm_lightning.data import WatermarkDataModule
+from wm_lightning.engine import WatermarkRemoval
+from wm_lightning.hardware import check_accelerator, choose_precision
+
+log = logging.getLogger(__name__)
+
+EXPECTED_WARNINGS = (
+    # One loader process is what two cores can feed; Lightning asks for as many as there are cores.
+    ".*does not have many workers.*",
+    # Small sets have fewer steps an epoch than Lightning's logging interval, which only step/loss follows.
+    ".*number of training batches.*is smaller than the logging interval.*",
+    # Lightning's own use of PyTorch.
+    ".*`broadcast_buffers` is deprecated.*",
+    ".*isinstance\\(treespec, LeafSpec\\).*",
+)
+
+
+def prepare(config: DictConfig) -> None:
+    """Checks the configuration, settles the precision, seeds, and makes the run's folder."""
+    if config.trainer.precision == "auto":
+        config.trainer.precision = choose_precision(config.trainer.accelerator)
+        log.info("precision: %s (trainer.precision=auto)", config.trainer.precision)
+    check_config(config)
+    check_accelerator(config.trainer.accelerator)
+    if getattr(rank_zero_only, "rank", 0):  # the first process speaks for all
+        logging.getLogger().setLevel(logging.ERROR)
+    L.seed_everything(config.seed, workers=True, verbose=False)
+    torch.set_float32_matmul_precision("high")
+    Path(config.paths.output_dir).mkdir(parents=True, exist_ok=True)
+    # Lightning's notes on hardware and on products of its maker; what matters here is logged by this project.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in EXPECTED_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+
+
+def build_data(config: DictConfig) -> WatermarkDataModule:
+    """Builds the data module and finds its photographs."""
+    datamodule: WatermarkDataModule = instantiate(config.data)
+    datamodule.setup()
+    return datamodule
+
+
+def build_module(config: DictConfig, datamodule: WatermarkDataModule) -> WatermarkRemoval:
+    """Builds network, loss and optimizer and puts them together."""
+    net, loss = instantiate(config.model), instantiate(config.loss)
+    optim = instantiate(config.optim)
+    return WatermarkRemoval(net, loss, optim.optimizer, optim.scheduler, target=datamodule.target)
+
+
+def score(trainer: L.Trainer, module: WatermarkRemoval, datamodule: WatermarkDataModule) -> dict[str, float]:
+    """Scores the test split; returns loss, its terms and each metric column without the ``test/`` prefix."""
+    (figures,) = trainer.test(module, datamodule, verbose=False)
+    return {name.removeprefix("test/"): float(value) for name, value in figures.items()}
+
+
+def shown(path: str) -> str:
+    """Returns a path as short as it can be typed from here."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

@@ -13,7 +13,7 @@ def test_the_interval_is_that_of_the_normal_approximation_where_it_holds():
     assert found.mean == pytest.approx(values.mean())
     assert found.low == pytest.approx(values.mean() - half, abs=0.05)
     assert found.high == pytest.approx(values.mean() + half, abs=0.05)
-    assert found.count == 400
+    assert found.pictures == 400
 
 
 def test_a_higher_level_gives_a_wider_interval():
@@ -33,12 +33,12 @@ def test_about_95_of_100_intervals_hold_the_true_mean():
 
 def test_what_is_not_defined_is_left_out_and_counted():
     assert bootstrap_mean([1.0, NAN, 3.0, NAN]) == bootstrap_mean([1.0, 3.0])
-    assert bootstrap_mean([1.0, NAN, 3.0]).count == 2
+    assert bootstrap_mean([1.0, NAN, 3.0]).pictures == 2
 
 
 def test_no_picture_has_no_mean():
     found = bootstrap_mean([NAN])
-    assert found.count == 0
+    assert found.pictures == 0
     assert np.isnan(found[:3]).all()
 
 

@@ -4,19 +4,30 @@ import math
 import pytest
 from rich.console import Console
 
-from wm_lightning.metrics import COLUMNS
+from wm_lightning.metrics import COLUMNS, EXTRAS, PRESETS
 from wm_lightning.reports.table import print_result, result_table
 
 SCORES = {
     "psnr": 31.234, "psnr_input": 28.5, "ssim": 0.91236, "ssim_input": 0.9, "psnr_in": 22.5, "psnr_input_in": 17.25,
     "psnr_out": 35.678, "psnr_ref": 27.0, "psnr_input_ref": 28.0, "ssim_ref": 0.8, "ssim_input_ref": 0.825,
+    "rmse": 7.5, "rmse_input": 9.5, "rmse_w": 19.25, "rmse_input_w": 35.0, "iou": 0.71, "f1": 0.8126,
+    "precision": 0.9, "recall": 0.75, "gain": 2.734,
 }  # fmt: skip
+OTHERS = {
+    "ssim_uniform": 0.95, "ssim_input_uniform": 0.9375, "psnr_slbr": 31.0, "ssim_slbr": 0.94, "ssim_input_slbr": 0.95,
+    "rmse_slbr": 8.0, "rmse_slbr_w": 20.0, "lpips": 0.0123, "lpips_input": 0.05, "niqe": 4.5, "niqe_input": 4.25,
+}  # fmt: skip
+
+
+def of(preset, *extras):
+    columns = (*PRESETS[preset], *(column for extra in extras for column in EXTRAS[extra]))
+    return {column: {**SCORES, **OTHERS}[column] for column in columns}
 
 
 def cells(scores):
     """Each row of the table by its heading's column."""
     table = result_table(scores, "Test")
-    columns = {str(column.header): list(column.cells) for column in table.columns}
+    columns = {str(column.header).replace("\n", " "): list(column.cells) for column in table.columns}
     names = columns.pop("")
     return {name: {heading: values[row] for heading, values in columns.items()} for row, name in enumerate(names)}
 
@@ -30,22 +41,56 @@ def printed(scores):
 def test_model_row():
     assert cells(SCORES)["model"] == {
         "PSNR": "31.23", "SSIM": "0.9124", "PSNR in mask": "22.50", "PSNR outside": "35.68", "PSNR to ref.": "27.00",
-        "SSIM to ref.": "0.8000",
+        "SSIM to ref.": "0.8000", "RMSEw": "19.25", "IoU": "0.710", "F1": "0.813",
     }  # fmt: skip
 
 
 def test_identity_row():
     assert cells(SCORES)["do nothing (identity)"] == {
         "PSNR": "28.50", "SSIM": "0.9000", "PSNR in mask": "17.25", "PSNR outside": "exact", "PSNR to ref.": "28.00",
-        "SSIM to ref.": "0.8250",
+        "SSIM to ref.": "0.8250", "RMSEw": "35.00", "IoU": "", "F1": "",
     }  # fmt: skip
 
 
-def test_gain_row_has_signs():
+def test_gain_row_has_signs_and_more_is_better():
     assert cells(SCORES)["gain"] == {
         "PSNR": "+2.73", "SSIM": "+0.0124", "PSNR in mask": "+5.25", "PSNR outside": "", "PSNR to ref.": "-1.00",
-        "SSIM to ref.": "-0.0250",
+        "SSIM to ref.": "-0.0250", "RMSEw": "+15.75", "IoU": "", "F1": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("scores", "model", "gain"),
+    [
+        (of("swcnn"), {"PSNR": "31.23", "SSIM": "0.9500", "PSNR in mask": "22.50", "PSNR outside": "35.68"}, "+0.0125"),
+        (
+            of("slbr"),
+            {
+                "PSNR": "31.00", "SSIM": "0.9400", "PSNR in mask": "22.50", "PSNR outside": "35.68", "RMSE": "8.00",
+                "RMSEw": "20.00", "IoU": "0.710", "F1": "0.813",
+            },
+            "-0.0100",
+        ),
+        (of("watermarkcnn"), {"PSNR to ref.": "27.00", "SSIM to ref.": "0.8000"}, "-0.0250"),
+    ],
+    ids=["swcnn", "slbr", "watermarkcnn"],
+)  # fmt: skip
+def test_presets_show_their_own_columns(scores, model, gain):
+    rows = cells(scores)
+    assert rows["model"] == model
+    assert rows["gain"].get("SSIM", rows["gain"].get("SSIM to ref.")) == gain
+
+
+def test_extras_are_better_the_lower_they_are():
+    rows = cells(of("swcnn", "lpips", "niqe"))
+    assert [rows[row]["LPIPS"] for row in rows] == ["0.0123", "0.0500", "+0.0377"]
+    assert [rows[row]["NIQE"] for row in rows] == ["4.50", "4.25", "-0.25"]
+
+
+def test_what_no_picture_is_defined_on_is_said_to_be_so():
+    rows = cells({**SCORES, "psnr_ref": math.nan, "psnr_input_ref": math.nan, "iou": math.nan})
+    assert [rows[row]["PSNR to ref."] for row in rows] == ["n/a", "n/a", "n/a"]
+    assert rows["model"]["IoU"] == "n/a"
 
 
 def test_table_takes_all_reported_columns():
@@ -74,9 +119,35 @@ def test_verdict_goes_by_the_clean_photograph_and_not_by_the_reference():
     assert "NOT better" in printed({**SCORES, "psnr": 20.0, "psnr_ref": 40.0, "ssim": 0.99, "psnr_in": 50.0})
 
 
-def test_result_fits_a_console_of_90_columns():
-    console = Console(file=io.StringIO(), width=90)
+def test_each_target_has_its_verdict():
+    assert "Against the clean photograph the model is better than doing nothing (+2.50 dB)" in printed(of("slbr"))
+    against = "Against the second watermarked view the model is NOT better than doing nothing (-1.00 dB)"
+    assert against in printed(of("watermarkcnn"))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_result_fits_a_console_of_110_columns(preset):
+    console = Console(file=io.StringIO(), width=110)
+    # Figures of the greatest length.
+    scores = {name: 100.0 if "psnr" in name or "rmse" in name else value for name, value in of(preset).items()}
+    print_result({**scores, "psnr_input": 12.0, "psnr_input_in": 2.0}, "Test", console)
+    text = console.file.getvalue()
+    assert "do nothing (identity)" in text
+    assert "…" not in text
+    assert text.count("│ gain") == 1
+    assert len([line for line in text.splitlines() if line.startswith("│")]) == 3  # nothing is folded
+
+
+def test_a_log_file_holds_the_extras_too(capsys):
+    print_result(of("full", "lpips", "niqe"), "Test")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert len(lines) == 3
+    assert lines[0].split("│")[-2].strip() == "4.50"
+
+
+def test_a_narrow_console_cuts_no_figure():
+    console = Console(file=io.StringIO(), width=70)
     print_result(SCORES, "Test", console)
     text = console.file.getvalue()
-    assert max(map(len, text.splitlines())) <= 90
     assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 70

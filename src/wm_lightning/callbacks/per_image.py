@@ -10,24 +10,29 @@ import lightning as L
 import torch
 
 from wm_lightning.engine import StepOutput
-from wm_lightning.metrics import COLUMNS
+from wm_lightning.metrics import count_defined
 from wm_lightning.types import Sample
 
 
 class PerImageTable(L.Callback):
-    """Writes one CSV row for each test picture, in the order of the test split.
+    """Writes one CSV row for each test picture, in the order of the test split, with the columns that were measured.
 
     Args:
         path: The file; replaced at the end of a test.
+
+    Attributes:
+        rows: After a test, each picture's name and columns.
+        defined: After a test, for each column the number of pictures it is defined on.
     """
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
-        self._rows: list[list[str]] = []
+        self.defined: dict[str, int] = {}
+        self.rows: list[tuple[str, dict[str, float]]] = []
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Forgets an earlier test."""
-        self._rows = []
+        self.rows = []
 
     def on_test_batch_end(  # noqa: D102 - Lightning's hook
         self,
@@ -38,21 +43,22 @@ class PerImageTable(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        values = zip(*(outputs["scores"][column].tolist() for column in COLUMNS), strict=True)
-        for name, row in zip(batch.name, values, strict=True):
-            self._rows.append([name, *(f"{value:.6f}" for value in row)])
+        columns = {column: values.tolist() for column, values in outputs["scores"].items()}
+        for index, name in enumerate(batch.name):
+            self.rows.append((name, {column: values[index] for column, values in columns.items()}))
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Writes the file, with the rows of all processes."""
         if trainer.world_size > 1:
-            parts: list[list[list[str]]] = [[] for _ in range(trainer.world_size)]
-            torch.distributed.all_gather_object(parts, self._rows)
+            parts: list[list[tuple[str, dict[str, float]]]] = [[] for _ in range(trainer.world_size)]
+            torch.distributed.all_gather_object(parts, self.rows)
             # Each process took every n-th picture.
-            self._rows = [row for rows in zip_longest(*parts) for row in rows if row is not None]
+            self.rows = [row for rows in zip_longest(*parts) for row in rows if row is not None]
+        self.defined = count_defined(scores for _, scores in self.rows)
         if not trainer.is_global_zero:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["name", *COLUMNS])
-            writer.writerows(self._rows)
+            writer.writerow(["name", *self.defined])
+            writer.writerows([name, *(f"{value:.6f}" for value in scores.values())] for name, scores in self.rows)

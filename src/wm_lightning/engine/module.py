@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypedDict
 
 import lightning as L
@@ -15,7 +15,7 @@ from torchmetrics import MetricCollection
 
 from wm_lightning.errors import UserError
 from wm_lightning.losses import ColorAwareLoss, LossTerms
-from wm_lightning.metrics import measure, metric_collection
+from wm_lightning.metrics import COLUMNS, TRAIN_COLUMNS, measure, metric_collection
 from wm_lightning.models import RestorationNet
 from wm_lightning.types import Sample
 
@@ -49,6 +49,7 @@ class WatermarkRemoval(L.LightningModule):
             once each optimizer step. None keeps the learning rate.
         target: What the loss compares with: the second watermarked view, or the clean photograph.
         channels_last: Keeps 4-d tensors in the channels-last memory format, which convolutions run faster in.
+        test_columns: What a test measures; see :func:`~wm_lightning.metrics.choose_columns`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class WatermarkRemoval(L.LightningModule):
         scheduler: SchedulerFactory | None = None,
         target: Literal["reference", "clean"] = "reference",
         channels_last: bool = True,
+        test_columns: Sequence[str] = COLUMNS,
     ) -> None:
         super().__init__()
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -67,8 +69,10 @@ class WatermarkRemoval(L.LightningModule):
         self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
         self.target = target
         self._steps_before: int | None = None
-        stages = ("train", "val", "test")
-        self.metrics = nn.ModuleDict({f"{stage}_metrics": metric_collection(stage) for stage in stages})
+        self.columns = {"train": TRAIN_COLUMNS, "val": COLUMNS, "test": tuple(test_columns)}
+        self.metrics = nn.ModuleDict(
+            {f"{stage}_metrics": metric_collection(stage, columns) for stage, columns in self.columns.items()}
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """Removes watermarks from (B, 3, H, W) in 0..1."""
@@ -91,13 +95,13 @@ class WatermarkRemoval(L.LightningModule):
 
     def _step(self, batch: Sample, stage: str) -> tuple[LossTerms, StepOutput]:
         prediction = self(batch.watermarked)
-        losses: LossTerms = self.loss(prediction, getattr(batch, self.target), batch.mask)
+        losses: LossTerms = self.loss(prediction, self._target_of(batch), batch.mask)
         collection = self.metrics[f"{stage}_metrics"]
         assert isinstance(collection, MetricCollection)
         metrics = dict(collection.items(keep_base=True))
         with torch.no_grad():
+            scores = measure(prediction.detach(), batch, self.columns[stage])
             restored = prediction.detach().float().clamp(0, 1)
-            scores = measure(restored, batch, list(metrics))
         for column, metric in metrics.items():
             metric.update(scores[column])
         means = {"loss": losses.total, **{f"loss_{name}": term for name, term in losses.terms.items()}}
@@ -110,6 +114,12 @@ class WatermarkRemoval(L.LightningModule):
         )
         self.log_dict(collection, on_step=False, on_epoch=True, batch_size=len(batch.mask))
         return losses, StepOutput(prediction=restored, scores=scores)
+
+    def _target_of(self, batch: Sample) -> Tensor:
+        target: Tensor | None = getattr(batch, self.target)
+        if target is None:
+            raise UserError(f"data.target={self.target}: these pairs have none; set data.target=clean.")
+        return target
 
     def configure_optimizers(self) -> Optimizer | OptimizerLRSchedulerConfig:
         """Builds the optimizer and its schedule over all steps of the run."""

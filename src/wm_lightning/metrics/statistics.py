@@ -19,13 +19,13 @@ class Interval(NamedTuple):
         mean: The mean over pictures; NaN where there is none.
         low: Lower end of the confidence interval; equal to ``mean`` for a single picture.
         high: Its upper end.
-        count: Number of pictures the value is defined on.
+        pictures: On how many the value is defined.
     """
 
     mean: float
     low: float
     high: float
-    count: int
+    pictures: int
 
 
 def bootstrap_mean(values: Sequence[float], level: float = LEVEL, seed: int = 0) -> Interval:

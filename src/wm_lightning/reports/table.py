@@ -2,49 +2,117 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-# Heading, column of the model, column of doing nothing, digits.
-_SHOWN = (
-    ("PSNR", "psnr", "psnr_input", 2),
-    ("SSIM", "ssim", "ssim_input", 4),
-    ("PSNR in mask", "psnr_in", "psnr_input_in", 2),
-    ("PSNR outside", "psnr_out", None, 2),
-    ("PSNR to ref.", "psnr_ref", "psnr_input_ref", 2),
-    ("SSIM to ref.", "ssim_ref", "ssim_input_ref", 4),
+
+class Shown(NamedTuple):
+    """One column of the table.
+
+    Attributes:
+        heading: What stands above it.
+        model: The metric column of the model.
+        nothing: That of doing nothing, None where there is none.
+        digits: Digits after the point.
+        sign: 1 where higher is better, -1 where lower is.
+        without: What stands in the row of doing nothing where there is no column for it.
+    """
+
+    heading: str
+    model: str
+    nothing: str | None
+    digits: int
+    sign: int = 1
+    without: str = ""
+
+
+# Those whose metric column was measured are shown. RMSE is left out beside our own PSNR, which says the same.
+SHOWN = (
+    Shown("PSNR", "psnr", "psnr_input", 2),
+    Shown("PSNR", "psnr_slbr", "psnr_input", 2),
+    Shown("SSIM", "ssim", "ssim_input", 4),
+    Shown("SSIM", "ssim_uniform", "ssim_input_uniform", 4),
+    Shown("SSIM", "ssim_slbr", "ssim_input_slbr", 4),
+    Shown("PSNR\nin mask", "psnr_in", "psnr_input_in", 2),
+    Shown("PSNR\noutside", "psnr_out", None, 2, without="exact"),
+    Shown("PSNR\nto ref.", "psnr_ref", "psnr_input_ref", 2),
+    Shown("SSIM\nto ref.", "ssim_ref", "ssim_input_ref", 4),
+    Shown("RMSE", "rmse_slbr", "rmse_input", 2, sign=-1),
+    Shown("RMSEw", "rmse_w", "rmse_input_w", 2, sign=-1),
+    Shown("RMSEw", "rmse_slbr_w", "rmse_input_w", 2, sign=-1),
+    Shown("IoU", "iou", None, 3),
+    Shown("F1", "f1", None, 3),
+    Shown("LPIPS", "lpips", "lpips_input", 4, sign=-1),
+    Shown("NIQE", "niqe", "niqe_input", 2, sign=-1),
+)
+# What the verdict goes by, the first that was measured: the model's column, that of doing nothing, against what.
+_VERDICTS = (
+    ("psnr", "psnr_input", "clean photograph"),
+    ("psnr_slbr", "psnr_input", "clean photograph"),
+    ("psnr_ref", "psnr_input_ref", "second watermarked view"),
 )
 
 
-def result_table(scores: Mapping[str, float], title: str) -> Table:
-    """Returns model, doing nothing (identity) and the difference as rows.
+def shown_columns(measured: Container[str]) -> list[Shown]:
+    """Returns what a table shows of the metric columns that were measured."""
+    return [shown for shown in SHOWN if shown.model in measured]
+
+
+def verdict(scores: Mapping[str, float]) -> str:
+    """Says in a sentence whether the model is better than doing nothing.
 
     Args:
-        scores: Mean of each metric column.
+        scores: Mean of each metric column, of any preset.
+    """
+    model, nothing, target = next(verdict for verdict in _VERDICTS if verdict[0] in scores)
+    gain = scores[model] - scores[nothing]
+    better = "better than" if gain > 0 else "NOT better than"
+    return (
+        f"Against the {target} the model is {better} doing nothing ({gain:+.2f} dB). "
+        "PSNR in dB, mean over pictures; ref. is the second watermarked view."
+    )
+
+
+def result_table(scores: Mapping[str, float], title: str) -> Table:
+    """Returns model, doing nothing (identity) and the gain as rows; a gain above 0 is for the better in all columns.
+
+    Args:
+        scores: Mean of each metric column, of any preset; NaN where it is not defined on any picture.
         title: The table's heading.
     """
-    table = Table("", *(heading for heading, *_ in _SHOWN), title=title, min_width=90)
-    model, nothing, gain = ["model"], ["do nothing (identity)"], ["gain"]
-    for _, ours, theirs, digits in _SHOWN:
-        model.append(f"{scores[ours]:.{digits}f}")
-        nothing.append("exact" if theirs is None else f"{scores[theirs]:.{digits}f}")
-        gain.append("" if theirs is None else f"{scores[ours] - scores[theirs]:+.{digits}f}")
-    for row in (model, nothing, gain):
+    table = Table(title=title, min_width=90)
+    table.add_column("", overflow="fold")  # figures cut short would be wrong ones
+    rows = ["model"], ["do nothing (identity)"], ["gain"]
+    for shown in shown_columns(scores):
+        table.add_column(shown.heading, overflow="fold")
+        for row, cell in zip(rows, _cells(shown, scores), strict=True):
+            row.append(cell)
+    for row in rows:
         table.add_row(*row)
     return table
 
 
+def _cells(shown: Shown, scores: Mapping[str, float]) -> tuple[str, str, str]:
+    model = scores[shown.model]
+    if shown.nothing is None:
+        return _figure(model, shown.digits), shown.without, ""
+    nothing = scores[shown.nothing]
+    gain = shown.sign * (model - nothing)
+    return _figure(model, shown.digits), _figure(nothing, shown.digits), _figure(gain, shown.digits, "+")
+
+
+def _figure(value: float, digits: int, sign: str = "") -> str:
+    return "n/a" if math.isnan(value) else f"{value:{sign}.{digits}f}"
+
+
 def print_result(scores: Mapping[str, float], title: str, console: Console | None = None) -> None:
     """Prints :func:`result_table` and says which row is better."""
-    # A log file has no width of its own; 110 columns hold the table without wrapping.
-    console = console or Console(width=None if sys.stdout.isatty() else 110)
+    # A log file has no width of its own; 110 columns hold the usual table without wrapping, 140 also LPIPS and NIQE.
+    console = console or Console(width=None if sys.stdout.isatty() else 140)
     console.print(result_table(scores, title))
-    gain = scores["psnr"] - scores["psnr_input"]
-    verdict = "better than" if gain > 0 else "NOT better than"
-    console.print(
-        f"Against the clean photograph the model is {verdict} doing nothing ({gain:+.2f} dB). "
-        "PSNR in dB, mean over pictures; ref. is the second watermarked view."
-    )
+    console.print(verdict(scores))

@@ -1,0 +1,102 @@
+import csv
+import math
+from functools import partial
+
+import lightning as L
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from wm_lightning.callbacks import PerImageTable
+from wm_lightning.engine import WatermarkRemoval
+from wm_lightning.errors import UserError
+from wm_lightning.losses import ColorAwareLoss
+from wm_lightning.metrics import COLUMNS, PRESETS, TRAIN_COLUMNS, choose_columns, measure
+from wm_lightning.models import RestorationNet
+from wm_lightning.models.size import SizeRequirement
+from wm_lightning.types import Sample
+
+
+class Brighter(RestorationNet):
+    """Adds a trained grey, and leaves 0..1 where a picture is bright."""
+
+    size = SizeRequirement()
+
+    def __init__(self):
+        super().__init__()
+        self.grey = torch.nn.Parameter(torch.tensor(0.2))
+
+    def restore(self, image):
+        return image + self.grey
+
+
+def pictures(reference=True):
+    """Seven pairs in batches of three; the second mask is empty."""
+    generator = torch.Generator().manual_seed(0)
+    watermarked, second, clean = torch.rand((3, 7, 3, 16, 12), generator=generator)
+    mask = (torch.rand((7, 1, 16, 12), generator=generator) > 0.5).float()
+    mask[1] = 0
+    names = [f"p{number}" for number in range(7)]
+    parts = [slice(0, 3), slice(3, 6), slice(6, 7)]
+    return [
+        Sample(watermarked[p], second[p] if reference else None, clean[p], mask[p], names[p]) for p in parts
+    ], Sample(watermarked, second if reference else None, clean, mask, names)
+
+
+def run_test(batches, path, target="clean", **options):
+    """Tests a module; returns its scores and the callback that wrote the table."""
+    loss = ColorAwareLoss(alpha=0, beta=0, gamma=0, delta=0)
+    module = WatermarkRemoval(Brighter(), loss, partial(torch.optim.SGD, lr=0), target=target, **options)
+    table = PerImageTable(str(path))
+    trainer = L.Trainer(
+        accelerator="cpu", logger=False, callbacks=[table], enable_progress_bar=False, enable_model_summary=False,
+        enable_checkpointing=False,
+    )  # fmt: skip
+    (scores,) = trainer.test(module, DataLoader(batches, batch_size=None), verbose=False)
+    return scores, table
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_test_measures_the_columns_of_its_preset(preset, tmp_path):
+    batches, whole = pictures()
+    columns = choose_columns(preset)
+    scores, table = run_test(batches, tmp_path / "metrics.csv", test_columns=columns)
+    assert set(scores) == {"test/loss", "test/loss_l1", *(f"test/{column}" for column in columns)}
+    with table.path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["name", *columns]
+    assert [row["name"] for row in rows] == whole.name
+    for column, values in measure(whole.watermarked + 0.2, whole, columns).items():
+        assert [float(row[column]) for row in rows] == pytest.approx(values.tolist(), abs=2e-4, nan_ok=True), column
+        assert scores[f"test/{column}"] == pytest.approx(values.nanmean().item(), abs=2e-4), column
+        assert table.defined[column] == values.isfinite().sum() == 7 - (column.endswith(("_in", "_w")))
+
+
+def test_values_above_white_reach_the_columns_that_do_not_clamp(tmp_path):
+    batches, _ = pictures()
+    scores, _ = run_test(batches, tmp_path / "metrics.csv", test_columns=["psnr", "psnr_slbr"])
+    assert scores["test/psnr_slbr"] < scores["test/psnr"] - 0.1
+
+
+def test_pairs_without_a_second_view_are_scored_without_it(tmp_path):
+    batches, _ = pictures(reference=False)
+    scores, table = run_test(batches, tmp_path / "metrics.csv")
+    for column in COLUMNS:
+        assert math.isnan(scores[f"test/{column}"]) == column.endswith("_ref"), column
+        assert (table.defined[column] == 0) == column.endswith("_ref"), column
+
+
+def test_a_loss_against_a_view_that_is_not_there_is_refused(tmp_path):
+    batches, _ = pictures(reference=False)
+    with pytest.raises(UserError, match=r"data\.target=reference: these pairs have none; set data\.target=clean"):
+        run_test(batches, tmp_path / "metrics.csv", target="reference")
+
+
+def test_training_measures_less_than_validation():
+    module = WatermarkRemoval(Brighter(), ColorAwareLoss(alpha=0), partial(torch.optim.SGD, lr=0))
+    measured = {stage: set(module.metrics[f"{stage}_metrics"].keys()) for stage in ("train", "val", "test")}
+    assert measured == {
+        "train": {f"train/{column}" for column in TRAIN_COLUMNS},
+        "val": {f"val/{column}" for column in COLUMNS},
+        "test": {f"test/{column}" for column in COLUMNS},
+    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
+from torch.utils.data import default_collate
 
 
 class Sample(NamedTuple):
@@ -12,9 +14,11 @@ class Sample(NamedTuple):
 
     Attributes:
         watermarked: The network's input, (3, H, W) float32 in 0..1, sRGB.
-        reference: A second, independently watermarked view of the same photograph, (3, H, W) in 0..1.
+        reference: A second, independently watermarked view of the same photograph, (3, H, W) in 0..1; None where
+            there is but one.
         clean: The photograph without a watermark, (3, H, W) in 0..1.
-        mask: 1 where ``watermarked`` differs from ``clean``, else 0; (1, H, W) float32.
+        mask: 1 where ``watermarked`` differs from ``clean``, or where a data set of real pairs says so, else 0;
+            (1, H, W) float32.
         name: The photograph's name, relative to its folder; in a batch, a list of them.
         alpha: How much of the photograph the marks of ``watermarked`` take away, (3, H, W) in 0..1; None where it is
             not known.
@@ -23,7 +27,7 @@ class Sample(NamedTuple):
     """
 
     watermarked: Tensor
-    reference: Tensor
+    reference: Tensor | None
     clean: Tensor
     mask: Tensor
     name: str | list[str]
@@ -36,7 +40,7 @@ class PackedSample(NamedTuple):
 
     Attributes:
         watermarked: (H, W, 3) uint8, like all pictures here; a batch has a leading dimension.
-        reference: The second view.
+        reference: The second view; None as in :class:`Sample`.
         clean: The photograph.
         mask: (H, W, 1) uint8, 0 or 255.
         alpha: As in :class:`Sample`.
@@ -45,17 +49,35 @@ class PackedSample(NamedTuple):
     """
 
     watermarked: Tensor
-    reference: Tensor
+    reference: Tensor | None
     clean: Tensor
     mask: Tensor
-    alpha: Tensor
-    layer: Tensor
+    alpha: Tensor | None
+    layer: Tensor | None
     name: str | list[str]
 
     def unpack(self) -> Sample:
         """Returns float32 pictures in 0..1 with the channels in front, on the same device."""
-        pictures = {name: _to_float(value) for name, value in self._asdict().items() if name != "name"}
-        return Sample(**pictures, name=self.name)
+        return Sample(
+            watermarked=_to_float(self.watermarked),
+            reference=None if self.reference is None else _to_float(self.reference),
+            clean=_to_float(self.clean),
+            mask=_to_float(self.mask),
+            name=self.name,
+            alpha=None if self.alpha is None else _to_float(self.alpha),
+            layer=None if self.layer is None else _to_float(self.layer),
+        )
+
+
+def collate(samples: Sequence[PackedSample]) -> PackedSample:
+    """Puts samples together in a batch; what is None in all of them is None in the batch.
+
+    Raises:
+        TypeError: Something is None in some of them only.
+    """
+    columns = (list(column) for column in zip(*samples, strict=True))
+    together = (None if all(value is None for value in column) else default_collate(column) for column in columns)
+    return PackedSample._make(together)
 
 
 def _to_float(picture: Tensor) -> Tensor:

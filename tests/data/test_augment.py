@@ -6,7 +6,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from wm_lightning.data.augment import Augmentation, crop, enlarge_to
+from wm_lightning.data.augment import Augmentation, Pair, crop, crop_pair, enlarge_to, resize_pair
 
 CONF = Path(__file__).parents[2] / "conf" / "augment"
 
@@ -169,3 +169,82 @@ def test_crop_enlarges_what_is_too_small(height, width):
 def test_crops_of_equal_generators_are_equal():
     first, second = (crop(photograph(), 16, np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def pair(height=40, width=52, seed=0):
+    """Three pictures of which each tells where a pixel of the others came from."""
+    clean = photograph(height, width, seed)
+    return Pair(watermarked=255 - clean, clean=clean, mask=clean[..., 0].copy())
+
+
+def belong_together(pictures):
+    return np.array_equal(pictures.watermarked, 255 - pictures.clean) and np.array_equal(
+        pictures.mask, pictures.clean[..., 0]
+    )
+
+
+@pytest.mark.parametrize("generator", [None, 0, 1])
+def test_pairs_are_cropped_like_photographs(generator):
+    draw = [None if generator is None else np.random.default_rng(generator) for _ in range(2)]
+    out = crop_pair(pair(), 24, draw[0])
+    np.testing.assert_array_equal(out.clean, crop(photograph(), 24, draw[1]))
+    assert belong_together(out)
+
+
+def test_pixels_of_a_pair_move_alike():
+    moving = [
+        A.RandomRotate90(p=0.7), A.Transpose(p=0.5), A.OneOf([A.HorizontalFlip(p=1), A.VerticalFlip(p=1)], p=0.7),
+        A.RandomCrop(30, 33, p=1),
+    ]  # fmt: skip
+    augmentation = Augmentation(moving, moving[:3])
+    seen = set()
+    for seed in range(30):
+        out = augmentation.aligned(pair(), 24, np.random.default_rng(seed))
+        assert out.clean.shape == (24, 24, 3)
+        assert belong_together(out)
+        assert belong_together(augmentation.aligned(pair(), 24, np.random.default_rng(seed)))
+        seen.add(out.clean.tobytes())
+    assert len(seen) == 30
+    assert augmentation.aligned(pair()._replace(mask=None), 24, np.random.default_rng(0)).mask is None
+
+
+@pytest.mark.parametrize(
+    ("transform", "applied"),
+    [
+        (A.HorizontalFlip(p=1), True),
+        (A.Sequential([A.HorizontalFlip(p=1)], p=1), True),
+        (A.Sequential([A.HorizontalFlip(p=1), A.InvertImg(p=1)], p=1), False),
+        (A.InvertImg(p=1), False),
+        (A.PixelDropout(0.5, p=1), False),
+        (A.CoarseDropout(p=1), False),
+        (A.Morphological(p=1), False),
+    ],
+    ids=str,
+)
+def test_only_what_moves_pixels_is_applied_to_pairs(transform, applied):
+    augmentation = Augmentation(after_crop=[transform])
+    out = augmentation.aligned(pair(32, 32), 32, np.random.default_rng(0))
+    expected = pair(32, 32).clean
+    np.testing.assert_array_equal(out.clean, expected[:, ::-1] if applied else expected)
+    assert belong_together(out)
+    assert augmentation.photometric == ([] if applied else [type(transform).__name__])
+
+
+@pytest.mark.parametrize(("name", "left"), [("none", 0), ("light", 2), ("full", 8)])
+def test_presets_move_pairs_without_changing_the_masks_values(name, left):
+    augmentation = instantiate(configured(name), _convert_="all")
+    assert len(augmentation.photometric) == left
+    for seed in range(10):
+        marked = pair()._replace(mask=np.uint8(255) * (photograph()[..., 0] > 128))
+        out = augmentation.aligned(marked, 32, np.random.default_rng(seed))
+        assert out.watermarked.shape == out.clean.shape == (32, 32, 3)
+        assert set(np.unique(out.mask)) == {0, 255}
+
+
+def test_masks_of_resized_pairs_take_the_nearest_pixel():
+    marked = pair(37, 31)._replace(mask=np.uint8(255) * (photograph(37, 31)[..., 0] > 128))
+    out = resize_pair(marked, 16)
+    assert out.watermarked.shape == out.clean.shape == (16, 16, 3)
+    rows, columns = ((np.arange(16) * 2 + 1) * side // 32 for side in (37, 31))
+    np.testing.assert_array_equal(out.mask, marked.mask[rows][:, columns])
+    assert resize_pair(marked._replace(mask=None), 16).mask is None

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wm_lightning.reports.grid import sample_grid
+from wm_lightning.reports.grid import GRID_COLUMNS, grid_columns, sample_grid
 from wm_lightning.types import Sample
 
 
@@ -23,6 +23,15 @@ def test_every_picture_lies_in_its_row_and_column():
         for column, pictures in enumerate(columns):
             top, left = row * 13 + 4, column * 15 + 4
             assert torch.equal(grid[:, top : top + 5, left : left + 7], pictures[row])
+
+
+def test_a_missing_reference_leaves_its_column_out():
+    sample, prediction = batch()
+    alone = sample._replace(reference=None)
+    assert grid_columns(sample) == GRID_COLUMNS
+    assert grid_columns(alone) == ("watermarked", "prediction", "clean", "mask")
+    whole = sample_grid(sample, prediction)
+    assert torch.equal(sample_grid(alone, prediction), torch.cat([whole[..., :15], whole[..., 30:]], dim=2))
 
 
 def test_gaps_are_white():

@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from wm_lightning.engine import StepOutput
-from wm_lightning.reports.grid import GRID_COLUMNS, sample_grid
+from wm_lightning.reports.grid import grid_columns, sample_grid
 from wm_lightning.types import Sample
 
 
@@ -42,4 +42,4 @@ class SampleImages(L.Callback):
         grid = sample_grid(batch, outputs["prediction"], self.count)
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(f"val/{' | '.join(GRID_COLUMNS)}", grid, trainer.global_step)
+                logger.experiment.add_image(f"val/{' | '.join(grid_columns(batch))}", grid, trainer.global_step)

@@ -1,22 +1,42 @@
-"""Augmentation of clean photographs, before any watermark is drawn on them.
+"""Augmentation and crops: of clean photographs before a watermark is drawn on them, and of pairs that have one.
 
-What happens here becomes part of the photograph: both watermarked views and the clean target share it, so a model is
-never asked to undo it.
+What happens to a photograph here becomes part of it: both watermarked views and the clean target share it, so a model
+is never asked to undo it. What happens to a pair happens to its pictures alike.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import albumentations as A
 import cv2
 import numpy as np
+import numpy.typing as npt
+from albumentations.augmentations.dropout.transforms import BaseDropout
 
 from wm_lightning.data.sources import Photograph
 
 Transform: TypeAlias = "A.BasicTransform | A.BaseCompose"
+Picture = npt.NDArray[np.uint8]  # (H, W, 3) or (H, W)
+
+# Albumentations lists them with those that move pixels, but they write new values into some.
+_WRITERS = (BaseDropout, A.MaskDropout, A.PixelDropout, A.Morphological, A.Mosaic, A.OverlayElements, A.Lambda)
+
+
+class Pair(NamedTuple):
+    """Pictures that belong together pixel by pixel.
+
+    Attributes:
+        watermarked: (H, W, 3) uint8, sRGB.
+        clean: Likewise.
+        mask: (H, W) uint8, 255 where the watermark is, else 0; None where it is not given.
+    """
+
+    watermarked: Photograph
+    clean: Photograph
+    mask: Picture | None
 
 
 class Augmentation:
@@ -27,16 +47,51 @@ class Augmentation:
     Args:
         before_crop: See the whole photograph: what moves or scales it.
         after_crop: See the crop alone, which saves the work on the rest: changes of colour, noise.
+
+    Attributes:
+        photometric: Names of the transforms that change values and not places, which :meth:`aligned` leaves out.
     """
 
     def __init__(self, before_crop: Sequence[Transform] = (), after_crop: Sequence[Transform] = ()) -> None:
         self._before = A.Compose(list(before_crop)) if before_crop else None
         self._after = A.Compose(list(after_crop)) if after_crop else None
+        self._aligned_before, self._aligned_after = _aligned(before_crop), _aligned(after_crop)
+        self.photometric = [type(t).__name__ for t in (*before_crop, *after_crop) if not _moves_pixels(t)]
 
     def __call__(self, photograph: Photograph, size: int, generator: np.random.Generator) -> Photograph:
         """Returns an augmented random crop, (size, size, 3) uint8; equal generators give equal pictures."""
         out = _applied(self._before, enlarge_to(photograph, size), generator)
         return _applied(self._after, crop(out, size, generator), generator)
+
+    def aligned(self, pair: Pair, size: int, generator: np.random.Generator) -> Pair:
+        """Returns an augmented random crop of a pair, all of its pictures changed alike; masks take the nearest pixel.
+
+        Only what moves pixels is applied. A change of values after the watermark was put on would change the
+        watermark too: a gamma of a blend is not the blend of two gammas, and noise or rain over both pictures would
+        cover the mark as no watermark is ever covered.
+        """
+        out = _applied_alike(self._aligned_before, _enlarge_pair(pair, size), generator)
+        return _applied_alike(self._aligned_after, crop_pair(out, size, generator), generator)
+
+
+def _moves_pixels(transform: Transform) -> bool:
+    if isinstance(transform, A.BaseCompose):
+        return all(map(_moves_pixels, transform.transforms))
+    return isinstance(transform, A.DualTransform) and not isinstance(transform, _WRITERS)
+
+
+def _aligned(transforms: Sequence[Transform]) -> A.Compose | None:
+    moving = [transform for transform in transforms if _moves_pixels(transform)]
+    return A.Compose(moving, additional_targets={"clean": "image"}) if moving else None
+
+
+def _applied_alike(transforms: A.Compose | None, pair: Pair, generator: np.random.Generator) -> Pair:
+    if transforms is None:
+        return pair
+    transforms.set_random_state(generator, random.Random(int(generator.integers(2**63))))
+    given = {"image": pair.watermarked, "clean": pair.clean, "mask": pair.mask}
+    out = transforms(**{name: picture for name, picture in given.items() if picture is not None})
+    return Pair(out["image"], out["clean"], out.get("mask"))
 
 
 def _applied(transforms: A.Compose | None, photograph: Photograph, generator: np.random.Generator) -> Photograph:
@@ -47,14 +102,14 @@ def _applied(transforms: A.Compose | None, photograph: Photograph, generator: np
     return out
 
 
-def enlarge_to(photograph: Photograph, size: int) -> Photograph:
+def enlarge_to(photograph: Picture, size: int, interpolation: int = cv2.INTER_CUBIC) -> Picture:
     """Scales a picture up, its proportions kept, until no side is shorter than ``size`` pixels."""
     height, width = photograph.shape[:2]
     if min(height, width) >= size:
         return photograph
     scale = size / min(height, width)
     wanted = (max(size, round(width * scale)), max(size, round(height * scale)))
-    return np.asarray(cv2.resize(photograph, wanted, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    return np.asarray(cv2.resize(photograph, wanted, interpolation=interpolation), dtype=np.uint8)
 
 
 def crop(photograph: Photograph, size: int, generator: np.random.Generator | None = None) -> Photograph:
@@ -63,11 +118,53 @@ def crop(photograph: Photograph, size: int, generator: np.random.Generator | Non
     A picture that is too small is scaled up first.
     """
     photograph = enlarge_to(photograph, size)
-    spare_rows, spare_columns = photograph.shape[0] - size, photograph.shape[1] - size
+    return _cut(photograph, _corner(photograph, size, generator), size)
+
+
+def crop_pair(pair: Pair, size: int, generator: np.random.Generator | None = None) -> Pair:
+    """Cuts the same square out of all pictures of a pair, as :func:`crop` does out of one."""
+    pair = _enlarge_pair(pair, size)
+    corner = _corner(pair.clean, size, generator)
+    return Pair(
+        watermarked=_cut(pair.watermarked, corner, size),
+        clean=_cut(pair.clean, corner, size),
+        mask=None if pair.mask is None else _cut(pair.mask, corner, size),
+    )
+
+
+def resize_pair(pair: Pair, size: int) -> Pair:
+    """Resizes a pair to a square of ``size`` pixels, pictures linearly as published protocols do, masks to the nearest.
+
+    Proportions are not kept.
+    """
+    square = (size, size)
+    return Pair(
+        watermarked=np.asarray(cv2.resize(pair.watermarked, square), dtype=np.uint8),
+        clean=np.asarray(cv2.resize(pair.clean, square), dtype=np.uint8),
+        mask=None
+        if pair.mask is None
+        else np.asarray(cv2.resize(pair.mask, square, interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8),
+    )
+
+
+def _enlarge_pair(pair: Pair, size: int) -> Pair:
+    return Pair(
+        watermarked=enlarge_to(pair.watermarked, size),
+        clean=enlarge_to(pair.clean, size),
+        mask=None if pair.mask is None else enlarge_to(pair.mask, size, cv2.INTER_NEAREST_EXACT),
+    )
+
+
+def _corner(picture: Picture, size: int, generator: np.random.Generator | None) -> tuple[int, int]:
+    """Returns top and left of a random square, or of the middle one without a generator."""
+    spare_rows, spare_columns = picture.shape[0] - size, picture.shape[1] - size
     if generator is None:
-        top, left = spare_rows // 2, spare_columns // 2
-    else:
-        top, left = int(generator.integers(spare_rows + 1)), int(generator.integers(spare_columns + 1))
-    # A copy, since the photograph may be a cache's, which must not be written to.
-    cut: Photograph = photograph[top : top + size, left : left + size].copy()
+        return spare_rows // 2, spare_columns // 2
+    return int(generator.integers(spare_rows + 1)), int(generator.integers(spare_columns + 1))
+
+
+def _cut(picture: Picture, corner: tuple[int, int], size: int) -> Picture:
+    top, left = corner
+    # A copy, since the picture may be a cache's, which must not be written to.
+    cut: Picture = picture[top : top + size, left : left + size].copy()
     return cut

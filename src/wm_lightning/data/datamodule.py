@@ -1,4 +1,4 @@
-"""Lightning data modules: one for a folder of photographs, one for the demo."""
+"""Lightning data modules: what all share, one for a folder of photographs, one for the demo."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ from torch.utils.data import DataLoader
 
 from wm_lightning.data.augment import Augmentation
 from wm_lightning.data.cache import CacheKind, open_cache
-from wm_lightning.data.pairs import EpochSampler, Stage, WatermarkPairs
+from wm_lightning.data.pairs import EpochSampler, Stage, StagePairs, WatermarkPairs
 from wm_lightning.data.sources import FRACTIONS, DemoSource, FolderSource, PhotographSource, Split, split_names
 from wm_lightning.data.synthesis import Synthesizer
 from wm_lightning.errors import UserError
-from wm_lightning.types import PackedSample, Sample
+from wm_lightning.types import PackedSample, Sample, collate
 
 log = logging.getLogger(__name__)
 
 Target = Literal["reference", "clean"]
 
 
-class WatermarkDataModule(L.LightningDataModule):
-    """Watermarked pairs from clean photographs, split 70/20/10; a subclass says where photographs come from.
+class BaseDataModule(L.LightningDataModule):
+    """Pairs in three stages: their loaders, their order, and the split with what a checkpoint must know of it.
+
+    A subclass says where pairs come from: :meth:`find`, :meth:`check` and :meth:`pairs`.
 
     Args:
-        synthesis: Draws the watermarks.
-        augment: Changes training photographs before they are watermarked.
-        size: Side of the square crops, in pixels.
-        batch_size: Pairs in a batch.
         target: What a loss compares with: ``reference``, the second watermarked view (self-supervision), or ``clean``.
+        size: Side of the square pictures, in pixels.
+        batch_size: Pairs in a batch.
         num_workers: Loader processes; None takes half the CPU cores, at most 8. The pairs do not depend on it.
         seed: Chooses the split, the order and the pairs.
-        fractions: Shares of train, val and test.
         fresh: Draws new pairs each epoch; without it, the first epoch's come again in the same order.
         split_dir: Folder to write ``train.txt``, ``val.txt``, ``test.txt`` and ``broken.txt`` to.
 
@@ -53,14 +52,11 @@ class WatermarkDataModule(L.LightningDataModule):
 
     def __init__(
         self,
-        synthesis: Synthesizer,
-        augment: Augmentation,
+        target: Target,
         size: int = 256,
         batch_size: int = 8,
-        target: Target = "reference",
         num_workers: int | None = None,
         seed: int = 0,
-        fractions: Sequence[float] = FRACTIONS,
         fresh: bool = True,
         split_dir: str | None = None,
     ) -> None:
@@ -68,23 +64,29 @@ class WatermarkDataModule(L.LightningDataModule):
         for key, value, least in (("size", size, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
             if value is not None and value < least:
                 raise ValueError(f"data.{key}={value} must be at least {least}")
-        self.synthesis, self.augment = synthesis, augment
         self.size, self.batch_size, self.target, self.seed = size, batch_size, target, seed
         self.num_workers = min(8, max(1, (os.cpu_count() or 2) // 2)) if num_workers is None else num_workers
-        self.fractions, self.fresh, self.split_dir = fractions, fresh, split_dir
+        self.fresh, self.split_dir = fresh, split_dir
         self.split: Split | None = None
         self.broken: list[str] = []
-        self._source: PhotographSource | None = None
         self._trained_split: str | None = None
         self._epoch = 0
 
     @abstractmethod
-    def open_source(self) -> PhotographSource:
-        """Returns the photographs.
+    def find(self) -> Split:
+        """Finds the photographs and splits them; a stage may be empty where the data have none for it.
 
         Raises:
             UserError: There are none.
         """
+
+    @abstractmethod
+    def check(self) -> dict[str, str]:
+        """Returns the names that cannot be decoded, each with the file to tell the user of."""
+
+    @abstractmethod
+    def pairs(self, stage: Stage) -> StagePairs:
+        """Returns the pairs of one stage; needs :meth:`setup`."""
 
     def setup(self, stage: str | None = None) -> None:
         """Finds, checks and splits the photographs; the second call finds it done."""
@@ -93,16 +95,15 @@ class WatermarkDataModule(L.LightningDataModule):
         # OpenCV's threads do not survive the fork of a loader process, which would wait for them for ever; and with
         # many loader processes they would only take the cores from each other.
         cv2.setNumThreads(1)
-        self._source = self.open_source()
         # The split is drawn before broken files leave it: one bad file moves no other photograph across stages.
-        whole = split_names(self._source.names, self.seed, self.fractions)
-        self.broken = self._source.check()
-        for name in self.broken:
-            log.warning("skipped: %s cannot be decoded (truncated, or not a picture)", name)
-        broken = set(self.broken)
+        whole = self.find()
+        broken = self.check()
+        for file in broken.values():
+            log.warning("skipped: %s cannot be decoded (truncated, or not a picture)", file)
+        self.broken = list(broken)
         self.split = Split(*([name for name in names if name not in broken] for names in whole))
-        for stage_name, names in zip(Split._fields, self.split, strict=True):
-            if not names:
+        for stage_name, found, left in zip(Split._fields, whole, self.split, strict=True):
+            if found and not left:
                 raise UserError(f"No readable photograph is left for {stage_name}: {len(broken)} cannot be decoded.")
         log.info("photographs: %d train, %d val, %d test, %d broken", *map(len, self.split), len(broken))
         self._compare_split()
@@ -134,13 +135,6 @@ class WatermarkDataModule(L.LightningDataModule):
                 "photographs of this test split may have been trained on."
             )
 
-    def pairs(self, stage: Stage) -> WatermarkPairs:
-        """Returns the pairs of one stage; needs :meth:`setup`."""
-        assert self.split is not None
-        assert self._source is not None
-        names = getattr(self.split, stage)
-        return WatermarkPairs(self._source, names, self.synthesis, self.augment, self.size, self.seed, stage)
-
     def train_dataloader(self) -> DataLoader[PackedSample]:
         """Returns shuffled training pairs, new ones each epoch."""
         return self._loader("train")
@@ -159,6 +153,8 @@ class WatermarkDataModule(L.LightningDataModule):
 
     def _loader(self, stage: Stage) -> DataLoader[PackedSample]:
         pairs = self.pairs(stage)
+        if not len(pairs):
+            raise UserError(f"data.root holds no pairs for {stage}; add them, or give a folder that has some.")
         training = stage == "train"
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         sampler = EpochSampler(
@@ -172,12 +168,65 @@ class WatermarkDataModule(L.LightningDataModule):
             sampler=sampler,
             # What loaders draw to seed their processes would otherwise move the random state of the network's layers.
             generator=torch.Generator().manual_seed(self.seed),
+            collate_fn=collate,
             num_workers=self.num_workers,
             # A short last batch would give BatchNorm noisier statistics; a small set keeps its only batch.
             drop_last=training and len(pairs) > self.batch_size * world_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
+
+
+class WatermarkDataModule(BaseDataModule):
+    """Watermarked pairs from clean photographs, split 70/20/10; a subclass says where photographs come from.
+
+    Args:
+        synthesis: Draws the watermarks.
+        augment: Changes training photographs before they are watermarked.
+        target: As for :class:`BaseDataModule`.
+        fractions: Shares of train, val and test.
+        **options: As for :class:`BaseDataModule`.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        synthesis: Synthesizer,
+        augment: Augmentation,
+        target: Target = "reference",
+        fractions: Sequence[float] = FRACTIONS,
+        **options: Any,  # noqa: ANN401 - passed on as they are
+    ) -> None:
+        super().__init__(target, **options)
+        self.synthesis, self.augment, self.fractions = synthesis, augment, fractions
+        self._source: PhotographSource | None = None
+
+    @abstractmethod
+    def open_source(self) -> PhotographSource:
+        """Returns the photographs.
+
+        Raises:
+            UserError: There are none.
+        """
+
+    def find(self) -> Split:
+        """Splits the source's photographs."""
+        self._source = self.open_source()
+        return split_names(self._source.names, self.seed, self.fractions)
+
+    def check(self) -> dict[str, str]:
+        """Returns what the source cannot decode."""
+        assert self._source is not None
+        return {name: name for name in self._source.check()}
+
+    def pairs(self, stage: Stage) -> WatermarkPairs:
+        """Returns the pairs of one stage; needs :meth:`setup`."""
+        assert self.split is not None
+        assert self._source is not None
+        names = getattr(self.split, stage)
+        return WatermarkPairs(self._source, names, self.synthesis, self.augment, self.size, self.seed, stage)
 
 
 class FolderDataModule(WatermarkDataModule):

@@ -1,10 +1,14 @@
-"""The self-supervised data set: a clean photograph in, two independently watermarked views out."""
+"""The self-supervised data set: a clean photograph in, two independently watermarked views out.
+
+Also what it shares with other data sets of pairs: the order of an epoch, the seed of a pair.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from typing import Literal
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +22,8 @@ from wm_lightning.types import PackedSample
 
 Stage = Literal["train", "val", "test"]
 STAGES: tuple[Stage, ...] = ("train", "val", "test")
+
+Loaded = TypeVar("Loaded")
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -60,12 +66,48 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return whole + (rest > 0 if self.shuffle else rest > self.rank)
 
 
-class WatermarkPairs(Dataset[PackedSample]):
-    """Watermarked pairs made on the fly.
+class StagePairs(Dataset[PackedSample]):
+    """The pairs of one stage, each known by a name.
 
-    A pair depends on the seed, the stage, the epoch and the photograph's name alone, so it is the same for any number
-    of workers. Validation and test use the photograph's middle, no augmentation, and always epoch 0: the same pairs
-    in every epoch and run.
+    A pair depends on the seed, the stage, the epoch and the name alone, so it is the same for any number of workers.
+    Validation and test are always epoch 0: the same pairs in every epoch and run.
+
+    Args:
+        names: The pairs of this stage.
+        size: Side of the square pictures in pixels.
+        seed: The run's seed.
+        stage: The stage.
+    """
+
+    def __init__(self, names: list[str], size: int, seed: int, stage: Stage) -> None:
+        self.names, self.size, self.seed, self.stage = names, size, seed, stage
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @abstractmethod
+    def __getitem__(self, key: tuple[int, int]) -> PackedSample:
+        """Makes the pair of (epoch, index)."""
+
+    def generator(self, epoch: int, name: str) -> np.random.Generator:
+        """Returns the generator that a pair is drawn from."""
+        return np.random.default_rng([self.seed, STAGES.index(self.stage), epoch, zlib.crc32(name.encode())])
+
+
+def load_again(load: Callable[[str], Loaded], name: str) -> Loaded:
+    """Loads what could be read when the run began.
+
+    Raises:
+        UserError: It no longer can.
+    """
+    try:
+        return load(name)
+    except OSError as error:
+        raise UserError(f"A photograph can no longer be read ({error}); restore it or start again.") from error
+
+
+class WatermarkPairs(StagePairs):
+    """Watermarked pairs made on the fly; validation and test use the photograph's middle and no augmentation.
 
     Args:
         source: Where photographs come from.
@@ -87,12 +129,8 @@ class WatermarkPairs(Dataset[PackedSample]):
         seed: int,
         stage: Stage,
     ) -> None:
-        self.source, self.names = source, names
-        self.synthesizer, self.augmentation = synthesizer, augmentation
-        self.size, self.seed, self.stage = size, seed, stage
-
-    def __len__(self) -> int:
-        return len(self.names)
+        super().__init__(names, size, seed, stage)
+        self.source, self.synthesizer, self.augmentation = source, synthesizer, augmentation
 
     def __getitem__(self, key: tuple[int, int]) -> PackedSample:
         """Makes the pair of (epoch, index)."""
@@ -111,15 +149,11 @@ class WatermarkPairs(Dataset[PackedSample]):
         """Makes the pair of (epoch, index) with all that is known of it, the specifications of its marks too."""
         epoch, index = key
         name = self.names[index]
-        seeds = [self.seed, STAGES.index(self.stage), epoch, zlib.crc32(name.encode())]
-        generator = np.random.default_rng(seeds)
+        generator = self.generator(epoch, name)
         return self.synthesizer.pair(self._photograph(name, generator), generator)
 
     def _photograph(self, name: str, generator: np.random.Generator) -> Photograph:
-        try:
-            photograph = self.source.load(name)
-        except OSError as error:  # it could be read when the run began
-            raise UserError(f"A photograph can no longer be read ({error}); restore it or start again.") from error
+        photograph = load_again(self.source.load, name)
         if self.stage != "train":
             return crop(photograph, self.size)
         return self.augmentation(photograph, self.size, generator)

@@ -6,10 +6,10 @@ import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 FRACTIONS = (0.7, 0.2, 0.1)
 
 Photograph = npt.NDArray[np.uint8]  # (H, W, 3), sRGB
+Verdict = TypeVar("Verdict")
 
 
 class PhotographSource(Protocol):
@@ -117,6 +118,13 @@ def _reduced_size(size: tuple[int, int], short_side: int | None) -> tuple[int, i
     return width, height
 
 
+def check_each(names: Sequence[str], check: Callable[[str], Verdict]) -> dict[str, Verdict]:
+    """Returns what ``check`` says of each name; works in threads and shows a bar."""
+    with ThreadPoolExecutor() as pool:
+        verdicts = track(pool.map(check, names), "checking photographs", total=len(names), transient=True)
+        return dict(zip(names, verdicts, strict=True))
+
+
 def to_rgb(image: Image.Image) -> Photograph:
     """Converts a Pillow picture to (H, W, 3) uint8 sRGB.
 
@@ -178,10 +186,7 @@ class FolderSource:
         decoded at an eighth of its size, which costs less than an epoch's decoding. With one, this fills it: here,
         before loader processes are forked, so that they share what it holds.
         """
-        with ThreadPoolExecutor() as pool:
-            intact = pool.map(self._is_intact, self.names)
-            shown = track(intact, "checking photographs", total=len(self.names), transient=True)
-            broken = [name for name, good in zip(self.names, shown, strict=True) if not good]
+        broken = [name for name, intact in check_each(self.names, self._is_intact).items() if not intact]
         if self.cache is not None:
             log.info("cache: %s", self.cache)
         return broken

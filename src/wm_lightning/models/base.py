@@ -15,9 +15,22 @@ class RestorationNet(nn.Module, ABC):
 
     A subclass declares the sizes it can work on in ``size`` and implements :meth:`restore` for those; padding to
     them and cropping back happens here, once for all networks.
+
+    A subclass may also name the layers worth looking at; what it does not name, reports leave out.
+
+    Attributes:
+        size: The sizes the network can work on.
+        activation_layers: Modules whose outputs, (B, C, h, w), show how a picture is worked on, from input to output.
+        attention_layers: Modules that put out one map in 0..1, (B, 1, h, w).
+        decoder_layer: The last module with features of the picture's size; None where there is none.
+        first_layer: The convolution that sees the picture itself; None where there is none.
     """
 
     size: ClassVar[SizeRequirement]
+    activation_layers: ClassVar[tuple[str, ...]] = ()
+    attention_layers: ClassVar[tuple[str, ...]] = ()
+    decoder_layer: ClassVar[str | None] = None
+    first_layer: ClassVar[str | None] = None
 
     def forward(self, image: Tensor) -> Tensor:
         """Restores pictures of any size.

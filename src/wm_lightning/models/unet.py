@@ -72,6 +72,10 @@ class HeterogeneousUNet(RestorationNet):
     """
 
     size: ClassVar[SizeRequirement] = SizeRequirement(multiple=8)
+    activation_layers: ClassVar[tuple[str, ...]] = ("enc1", "enc2", "dec1", "dec2", "dec3")
+    attention_layers: ClassVar[tuple[str, ...]] = ("attn_gate1", "attn_gate2", "attn_gate3")
+    decoder_layer: ClassVar[str | None] = "dec3"
+    first_layer: ClassVar[str | None] = "enc1.conv.0"
 
     def __init__(self, attention: Literal["gate", "sdpa"] = "gate") -> None:
         super().__init__()

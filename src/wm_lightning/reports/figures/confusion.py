@@ -1,0 +1,96 @@
+"""Which pixels a network took for watermark, against those that were."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from wm_lightning.reports.figures.style import MODEL, new_figure, plain_axes
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Numbers of pixels; those of several pictures add up with ``+``.
+
+    Attributes:
+        hit: Watermarked and found.
+        missed: Watermarked, not found.
+        alarm: Not watermarked, but found.
+        kept: Neither.
+    """
+
+    hit: int = 0
+    missed: int = 0
+    alarm: int = 0
+    kept: int = 0
+
+    def __add__(self, other: Confusion) -> Confusion:
+        return Confusion(
+            self.hit + other.hit, self.missed + other.missed, self.alarm + other.alarm, self.kept + other.kept
+        )
+
+    def scores(self) -> dict[str, float]:
+        """Returns precision, recall, F1 and IoU in 0..1; NaN where nothing was watermarked or found."""
+        return {
+            "precision": _share(self.hit, self.hit + self.alarm),
+            "recall": _share(self.hit, self.hit + self.missed),
+            "F1": _share(2 * self.hit, 2 * self.hit + self.missed + self.alarm),
+            "IoU": _share(self.hit, self.hit + self.missed + self.alarm),
+        }
+
+
+def count_pixels(found: Tensor, mask: Tensor) -> Confusion:
+    """Compares two masks of one shape, a pixel belonging to them where they are not 0."""
+    claim, mark = found != 0, mask != 0
+    hit, claimed, marked = int((claim & mark).sum()), int(claim.sum()), int(mark.sum())
+    return Confusion(hit, marked - hit, claimed - hit, mark.numel() - marked - claimed + hit)
+
+
+def confusion_matrix(counts: Confusion, found_by: str = "found: changed by the model") -> Figure:
+    """Draws the matrix as shares of the watermarked and of the other pixels, with precision, recall, F1 and IoU.
+
+    Args:
+        counts: Pixels of a picture or of a whole test set.
+        found_by: What it means that a pixel was found.
+    """
+    total = counts.hit + counts.missed + counts.alarm + counts.kept
+    figure = new_figure(3.9, f"Watermark pixels found: {total:,} pixels")
+    left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
+    cells = np.array([[counts.hit, counts.missed], [counts.alarm, counts.kept]], dtype=float)
+    of_row = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+    # Up to 0.6 of the map, dark letters are read well everywhere.
+    left.imshow(of_row, cmap="Blues", vmin=0, vmax=1 / 0.6, aspect="auto")
+    names = (("found", "missed"), ("false alarm", "left alone"))
+    for row in range(2):
+        for column in range(2):
+            number = cells[row, column]
+            words = f"{names[row][column]}\n{100 * of_row[row, column]:.2f} % of the row\n{number:,.0f} pixels"
+            words += f"\n{100 * number / max(total, 1):.2f} % of all"
+            left.text(column, row, words, ha="center", va="center", fontsize=9)
+    left.set_title("Shade: share of each row", fontsize=10)
+    left.set_xticks([0, 1], ["found", "not found"], fontsize=9)
+    left.set_yticks([0, 1], ["watermarked", "not\nwatermarked"], fontsize=9)
+    left.set_xlabel(found_by, fontsize=9)
+    _score_bars(right, counts.scores())
+    return figure
+
+
+def _score_bars(axes: Axes, scores: Mapping[str, float]) -> None:
+    axes.barh(range(len(scores)), list(scores.values()), color=MODEL, height=0.6)
+    for position, value in enumerate(scores.values()):
+        known = math.isfinite(value)
+        axes.text(value + 0.02 if known else 0.02, position, f"{value:.3f}" if known else "none", va="center")
+    plain_axes(axes, "Scores of the pixels found", "score (0..1)", "")
+    axes.set_yticks(range(len(scores)), list(scores), fontsize=9)
+    axes.set_xlim(0, 1.15)
+    axes.set_ylim(len(scores) - 0.4, -0.6)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
 import torch
@@ -48,3 +49,18 @@ def cpu_has_bf16() -> bool:
     """
     capabilities: dict[str, object] = dict(getattr(torch.cpu, "get_capabilities", dict)())
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Returns the most memory held so far, in bytes; None where the system does not tell.
+
+    Of a GPU what this process had allocated on it, of a CPU what the process held altogether.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource  # not on Windows
+    except ModuleNotFoundError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # other systems count in KiB

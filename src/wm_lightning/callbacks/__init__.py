@@ -5,9 +5,10 @@ from wm_lightning.callbacks.epoch_line import EpochLine
 from wm_lightning.callbacks.finite import FiniteLoss, NotFiniteError
 from wm_lightning.callbacks.freeze_batchnorm import FreezeBatchNorm
 from wm_lightning.callbacks.per_image import PerImageTable
+from wm_lightning.callbacks.pixel_counts import PixelCounts
 from wm_lightning.callbacks.progress import Progress
 from wm_lightning.callbacks.samples import SampleImages
-from wm_lightning.callbacks.summary import RunSummary
+from wm_lightning.callbacks.summary import RunSummary, read_history
 
 __all__ = [
     "ConfigInCheckpoint",
@@ -16,7 +17,9 @@ __all__ = [
     "FreezeBatchNorm",
     "NotFiniteError",
     "PerImageTable",
+    "PixelCounts",
     "Progress",
     "RunSummary",
     "SampleImages",
+    "read_history",
 ]

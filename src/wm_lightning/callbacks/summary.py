@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,18 @@ class RunSummary(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from an earlier run's figures."""
         self.history, self._seconds_before = state_dict["history"], state_dict["seconds"]
+
+
+def read_history(path: Path, checkpoint: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Returns the figures of each epoch of the run that a checkpoint is of.
+
+    Args:
+        path: Of the checkpoint. Where its run's summary is still beside it, the history is that of the whole run.
+        checkpoint: Its content, with the history up to its own epoch; used where there is no summary.
+    """
+    summary = path.resolve().parent.parent / "summary.json"
+    if summary.is_file():
+        history: list[dict[str, float]] = json.loads(summary.read_text(encoding="utf-8")).get("history", [])
+        return history
+    state: dict[str, Any] = checkpoint["callbacks"].get(RunSummary.__qualname__, {})
+    return list(state.get("history", []))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import lightning as L
@@ -13,9 +14,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from wm_lightning.configuration import check_config
-from wm_lightning.data import WatermarkDataModule
+from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.hardware import check_accelerator, choose_precision
+from wm_lightning.metrics import COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -48,21 +50,21 @@ def prepare(config: DictConfig) -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def build_data(config: DictConfig) -> WatermarkDataModule:
+def build_data(config: DictConfig) -> BaseDataModule:
     """Builds the data module and finds its photographs."""
-    datamodule: WatermarkDataModule = instantiate(config.data)
+    datamodule: BaseDataModule = instantiate(config.data)
     datamodule.setup()
     return datamodule
 
 
-def build_module(config: DictConfig, datamodule: WatermarkDataModule) -> WatermarkRemoval:
+def build_module(config: DictConfig, target: Target, test_columns: Sequence[str] = COLUMNS) -> WatermarkRemoval:
     """Builds network, loss and optimizer and puts them together."""
     net, loss = instantiate(config.model), instantiate(config.loss)
     optim = instantiate(config.optim)
-    return WatermarkRemoval(net, loss, optim.optimizer, optim.scheduler, target=datamodule.target)
+    return WatermarkRemoval(net, loss, optim.optimizer, optim.scheduler, target, test_columns=test_columns)
 
 
-def score(trainer: L.Trainer, module: WatermarkRemoval, datamodule: WatermarkDataModule) -> dict[str, float]:
+def score(trainer: L.Trainer, module: WatermarkRemoval, datamodule: BaseDataModule) -> dict[str, float]:
     """Scores the test split; returns loss, its terms and each metric column without the ``test/`` prefix."""
     (figures,) = trainer.test(module, datamodule, verbose=False)
     return {name.removeprefix("test/"): float(value) for name, value in figures.items()}

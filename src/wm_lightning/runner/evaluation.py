@@ -1,55 +1,225 @@
-"""Scores checkpoints and reports on them."""
+"""Scores checkpoints on the same pairs and reports on them."""
 
 from __future__ import annotations
 
 import json
 import logging
+import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import lightning as L
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from torch import Tensor
 
-from wm_lightning.callbacks import PerImageTable
+from wm_lightning.callbacks import PerImageTable, PixelCounts, read_history
 from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.data.datamodule import BaseDataModule
+from wm_lightning.data.pairs import StagePairs, WatermarkPairs
+from wm_lightning.data.synthesis.traits import Traits, traits_of, traits_of_mask
+from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
+from wm_lightning.hardware import peak_memory
+from wm_lightning.metrics import choose_columns
+from wm_lightning.models.cost import cost_of
+from wm_lightning.reports.evaluation import Subject, Tested, build_report
+from wm_lightning.reports.groups import PictureScore
+from wm_lightning.reports.page import write_page
+from wm_lightning.reports.published import benchmark_table
 from wm_lightning.reports.table import print_result
+from wm_lightning.runner.benchmark import means_by_opacity, score_swcnn, write_rows
 from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
 
 log = logging.getLogger(__name__)
 
+DEMO = "wm_lightning.data.DemoDataModule"
+
+
+class Scored(NamedTuple):
+    """A checkpoint after its test.
+
+    Attributes:
+        checkpoint: Its content.
+        module: The module with its weights.
+        trainer: The one that tested it.
+        scores: Mean of each column, the loss and its terms.
+        table: Each picture's scores.
+        counts: Of pixels.
+    """
+
+    checkpoint: dict[str, Any]
+    module: WatermarkRemoval
+    trainer: L.Trainer
+    scores: dict[str, float]
+    table: PerImageTable
+    counts: PixelCounts
+
+    def restore(self, picture: Tensor) -> Tensor:
+        """Restores (B, 3, H, W) as the test did, in its precision; returns float32 in 0..1 on the CPU."""
+        return restore(self.module, self.trainer, picture)
+
+
+def restore(module: WatermarkRemoval, trainer: L.Trainer, picture: Tensor) -> Tensor:
+    """Restores (B, 3, H, W) in a trainer's precision and on its device; returns float32 in 0..1 on the CPU."""
+    module.to(trainer.strategy.root_device).eval()
+    with torch.no_grad(), trainer.precision_plugin.forward_context():
+        restored: Tensor = module(picture.to(module.device))
+    return restored.float().clamp(0, 1).cpu()
+
 
 def evaluate(config: DictConfig) -> None:
-    """Scores the test split of a checkpoint's data; writes ``metrics.json`` and ``metrics.csv``.
+    """Scores the test split of a checkpoint's data, or of other data; writes tables, figures and a page.
 
     Raises:
-        UserError: The checkpoint cannot be used.
+        UserError: A checkpoint, or what the configuration asks for, cannot be used.
     """
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise UserError(f"{missing[0]} is not set; give it a value: {missing[0]}=PATH.")
-    checkpoint = load_checkpoint(config.ckpt)
+    columns = choose_columns(config.metrics, config.extra_metrics)
+    paths = [str(path) for path in (config.ckpt, *config.compare)]
+    checkpoints = [load_checkpoint(path) for path in paths]  # a wrong path is found before anything is scored
+    runs = [_as_trained(config, checkpoint) for checkpoint in checkpoints]
+    for run in runs[1:]:
+        run.data = runs[0].data  # all are scored on the same pairs
+    for run in reversed(runs):  # the first one's seed and precision are those that stay
+        prepare(run)
+    output = Path(config.paths.output_dir)
+    if config.get("benchmark") is not None:
+        for number, (path, run, checkpoint) in enumerate(zip(paths, runs, checkpoints, strict=True)):
+            folder = output if not number else output / f"compared_{number}"
+            _benchmark(config, path, run, checkpoint, folder)
+        return
+    datamodule = build_data(runs[0])
+    tested = {}
+    for number, (path, run, checkpoint) in enumerate(zip(paths, runs, checkpoints, strict=True)):
+        table = PerImageTable(str(output / ("metrics.csv" if not number else f"metrics_{number}.csv")))
+        tested[path] = _test(run, checkpoint, datamodule, columns, table)
+    _write_record(output / "metrics.json", tested, len(datamodule.pairs("test")))
+    for path, found in tested.items():
+        print_result({column: found.scores[column] for column in columns}, f"{path}: {len(found.table.rows)} pictures")
+    log.info("written: %s and metrics.csv", shown(str(output / "metrics.json")))
+    if config.report and tested[paths[0]].trainer.is_global_zero:
+        page = _report(config, tested, datamodule, columns, output / "report")
+        log.info("look at it: %s", shown(str(page)))
+
+
+def _as_trained(config: DictConfig, checkpoint: dict[str, Any]) -> DictConfig:
+    """Returns the configuration to score a checkpoint with: that of its training, with what is to be different."""
     trained = OmegaConf.create(checkpoint["config"])
-    changes = {key: value for key, value in config.data.items() if value is not None}
-    trained.data.split_dir = None  # the training's folder is not this run's to write to
-    trained.data.pop("cache", None)  # a test looks at each photograph once
-    trained.data = OmegaConf.merge(trained.data, changes)
-    if "root" in changes:
-        trained.data["_target_"] = "wm_lightning.data.FolderDataModule"
+    data = OmegaConf.to_container(config.data, resolve=False)
+    assert isinstance(data, dict)
+    if "_target_" in data:
+        trained.augment = trained.data.augment  # which these data ask for; a test does not use it
+        trained.data = {**data, "split_dir": None}
+    else:
+        changes = {key: value for key, value in data.items() if value is not None}
+        trained.data.split_dir = None  # the training's folder is not this run's to write to
+        trained.data.pop("cache", None)  # a test looks at each photograph once
+        trained.data = OmegaConf.merge(trained.data, changes)
+        if "root" in changes and trained.data["_target_"] == DEMO:  # whose pictures come with a library
+            trained.data["_target_"] = "wm_lightning.data.FolderDataModule"
     precision = config.trainer.precision or trained.trainer.precision
     run = OmegaConf.merge(trained, {"trainer": {**config.trainer, "precision": precision}, "paths": config.paths})
     assert isinstance(run, DictConfig)
-    prepare(run)
-    datamodule = build_data(run)
-    if "root" not in changes:
-        datamodule.load_state_dict(checkpoint[type(datamodule).__qualname__])
-    module = build_module(run, datamodule)
+    return run
+
+
+def _test(
+    run: DictConfig,
+    checkpoint: dict[str, Any],
+    datamodule: BaseDataModule,
+    columns: Sequence[str],
+    table: PerImageTable,
+) -> Scored:
+    if run.data.get("root") == checkpoint["config"]["data"].get("root"):
+        datamodule.load_state_dict(checkpoint[type(datamodule).__qualname__])  # says so if the split is another one
+    # What the report is made of is measured whatever is shown.
+    module = build_module(run, datamodule.target, tuple(dict.fromkeys((*choose_columns("full"), *columns))))
     module.load_state_dict(checkpoint["state_dict"])
-    output = Path(config.paths.output_dir)
-    callbacks = [PerImageTable(str(output / "metrics.csv"))]
-    trainer: L.Trainer = instantiate(run.trainer, callbacks=callbacks, logger=False)
+    counts = PixelCounts()
+    trainer: L.Trainer = instantiate(run.trainer, callbacks=[table, counts], logger=False)
     scores = score(trainer, module, datamodule)
-    pictures = len(datamodule.pairs("test"))
-    record = {"checkpoint": str(config.ckpt), "epoch": checkpoint["epoch"], "pictures": pictures, "test": scores}
-    (output / "metrics.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
-    print_result(scores, f"{config.ckpt}: {pictures} pictures")
-    log.info("written: %s and metrics.csv", shown(str(output / "metrics.json")))
+    return Scored(checkpoint, module, trainer, scores, table, counts)
+
+
+def _benchmark(config: DictConfig, path: str, run: DictConfig, checkpoint: dict[str, Any], folder: Path) -> None:
+    module = build_module(run, run.data.target)
+    module.load_state_dict(checkpoint["state_dict"])
+    trainer: L.Trainer = instantiate(run.trainer, logger=False)
+    chosen = config.benchmark
+    rows = score_swcnn(partial(restore, module, trainer), chosen.root, chosen.opacities, chosen.batch_size)
+    write_rows(rows, folder)
+    Console(width=None if sys.stdout.isatty() else 100).print(benchmark_table(means_by_opacity(rows), path))
+    log.info("written: %s and benchmark.csv", shown(str(folder / "benchmark.json")))
+
+
+def _write_record(path: Path, tested: dict[str, Scored], pictures: int) -> None:
+    (ckpt, first), *others = tested.items()
+    record = {
+        "checkpoint": ckpt,
+        "epoch": first.checkpoint["epoch"],
+        "pictures": pictures,
+        "test": first.scores,
+        "defined_on": first.table.defined,
+        "compared": {other: found.scores for other, found in others},
+    }
+    path.write_text(json.dumps(record, indent=2), encoding="utf-8")
+
+
+def _report(
+    config: DictConfig, tested: dict[str, Scored], datamodule: BaseDataModule, columns: Sequence[str], folder: Path
+) -> Path:
+    pairs = datamodule.pairs("test")
+    traits = [_traits(pairs, index) for index in range(len(pairs))]
+    (ckpt, first), *_ = tested.items()
+
+    subject = Subject(
+        net=first.module.net.eval(),
+        restore=first.restore,
+        pair=lambda index: pairs[0, index].unpack(),
+        residuals=first.counts.residuals,
+        confusion=first.counts.confusion,
+        history=read_history(Path(ckpt), first.checkpoint),
+        costs=_costs(first),
+    )
+    facts = {
+        "checkpoint": ckpt,
+        "epoch": str(first.checkpoint["epoch"] + 1),
+        "test pictures": f"{len(pairs)} of {datamodule.size}x{datamodule.size} pixels",
+        "data": f"{type(datamodule).__name__} {getattr(datamodule, 'root', '')}".strip(),
+        "metrics": ", ".join((config.metrics, *config.extra_metrics)),
+        "precision": str(first.trainer.precision),
+    }
+    tests = [
+        Tested(
+            path if len(tested) > 1 else "model",
+            [PictureScore(name, row, found) for (name, row), found in zip(scored.table.rows, traits, strict=True)],
+        )
+        for path, scored in tested.items()
+    ]
+    report = build_report(tests, subject, columns, "Watermark removal, measured", facts)
+    return write_page(report, folder)
+
+
+def _traits(pairs: StagePairs, index: int) -> Traits:
+    if isinstance(pairs, WatermarkPairs):
+        return traits_of(pairs.views((0, index))[0])
+    return traits_of_mask(pairs[0, index].mask.numpy()[..., 0] > 0)
+
+
+def _costs(scored: Scored) -> dict[str, str]:
+    net, device = scored.module.net, scored.module.device
+    cost = cost_of(net, scored.restore)
+    held = peak_memory(device)
+    return {
+        "network": type(net).__name__,
+        "parameters": f"{cost.parameters:,}",
+        "operations": f"{cost.gflops:,.0f} GFLOP a megapixel",
+        "time": f"{cost.seconds:.2f} s a megapixel ({device.type}, {torch.get_num_threads()} threads)",
+        **({} if held is None else {"peak memory": f"{held / 2**30:.2f} GiB (whole process)"}),
+    }

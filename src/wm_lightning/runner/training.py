@@ -59,7 +59,7 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
     if config.compile not in COMPILE_MODES:
         raise UserError(f"compile={config.compile} is not one of null, {', '.join(filter(None, COMPILE_MODES))}.")
     datamodule = build_data(config)
-    module = build_module(config, datamodule)
+    module = build_module(config, datamodule.target)
     if config.weights is not None:
         load_weights(module.net, config.weights)
     if config.compile is not None:

@@ -1,0 +1,99 @@
+"""Scores of pictures that have something in common: a kind of mark, a language, an opacity, a coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from wm_lightning.data.synthesis.traits import Traits
+from wm_lightning.metrics.statistics import Interval, bootstrap_mean
+
+# Edges of the groups; the last one is closed. Half of what the synthesis makes covers less than a tenth.
+OPACITY_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+COVERAGE_EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 1.0)
+
+
+class PictureScore(NamedTuple):
+    """One test picture.
+
+    Attributes:
+        name: The photograph's.
+        scores: Its value of each metric column; NaN where it is not defined.
+        traits: What its marks are like.
+    """
+
+    name: str
+    scores: Mapping[str, float]
+    traits: Traits
+
+
+class Group(NamedTuple):
+    """Pictures with something in common.
+
+    Attributes:
+        label: What it is.
+        psnr: The model's, in dB.
+        psnr_input: Of doing nothing.
+        gain: The difference of the two, picture by picture.
+        psnr_in: The model's inside the mask.
+        psnr_input_in: Of doing nothing, there.
+    """
+
+    label: str
+    psnr: Interval
+    psnr_input: Interval
+    gain: Interval
+    psnr_in: Interval
+    psnr_input_in: Interval
+
+
+def group_scores(pictures: Sequence[PictureScore]) -> dict[str, list[Group]]:
+    """Groups pictures by kind of mark, language, opacity and coverage.
+
+    A picture with marks of several kinds or languages counts in each of them. What is not known of any picture, as of
+    pairs that were not made here, has no groups.
+    """
+    ways: dict[str, Callable[[Traits], Iterable[str]]] = {
+        "kind of mark": lambda traits: traits.kinds,
+        "language": lambda traits: traits.languages,
+        "opacity": lambda traits: _bin(traits.opacity, OPACITY_EDGES, "{:.1f} to {:.1f}", 1.0),
+        "coverage": lambda traits: _bin(traits.coverage, COVERAGE_EDGES, "{:g} to {:g} %", 100.0),
+    }
+    return {title: groups for title, labels_of in ways.items() if (groups := _grouped(pictures, labels_of))}
+
+
+def _grouped(pictures: Sequence[PictureScore], labels_of: Callable[[Traits], Iterable[str]]) -> list[Group]:
+    members: dict[str, list[PictureScore]] = {}
+    for picture in pictures:
+        for label in labels_of(picture.traits):
+            members.setdefault(label, []).append(picture)
+    return [_group(label, members[label]) for label in sorted(members, key=_rank)]
+
+
+def _group(label: str, pictures: Sequence[PictureScore]) -> Group:
+    def interval(value: Callable[[Mapping[str, float]], float]) -> Interval:
+        return bootstrap_mean([value(picture.scores) for picture in pictures])
+
+    return Group(
+        label,
+        psnr=interval(lambda scores: scores["psnr"]),
+        psnr_input=interval(lambda scores: scores["psnr_input"]),
+        gain=interval(lambda scores: scores["psnr"] - scores["psnr_input"]),
+        psnr_in=interval(lambda scores: scores["psnr_in"]),
+        psnr_input_in=interval(lambda scores: scores["psnr_input_in"]),
+    )
+
+
+def _bin(value: float, edges: Sequence[float], form: str, factor: float) -> Iterable[str]:
+    """Returns the label of the bin that holds a value; none for NaN."""
+    for low, high in pairwise(edges):
+        if low <= value < high or value == high == edges[-1]:
+            return (form.format(low * factor, high * factor),)
+    return ()
+
+
+def _rank(label: str) -> tuple[float, str]:
+    """Sorts ranges by their numbers and names by their letters."""
+    first = label.split(" ", 1)[0]
+    return (float(first) if first.replace(".", "", 1).isdigit() else 0.0, label)

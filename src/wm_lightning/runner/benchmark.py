@@ -1,0 +1,104 @@
+"""Scores a network on a published benchmark."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import Progress
+from torch import Tensor
+
+from wm_lightning.data.swcnn import BenchmarkPair, swcnn_pairs
+from wm_lightning.data.synthesis.blend import changed
+from wm_lightning.errors import UserError
+from wm_lightning.metrics import PRESETS, measure
+from wm_lightning.types import Sample
+
+log = logging.getLogger(__name__)
+
+COLUMNS = PRESETS["swcnn"]
+Row = dict[str, str | float]
+
+
+def score_swcnn(
+    restore: Callable[[Tensor], Tensor], root: str | Path, opacities: Sequence[float], batch_size: int
+) -> list[Row]:
+    """Scores the SWCNN benchmark's pairs, in its published order of channels.
+
+    Args:
+        restore: Restores (B, 3, H, W) in 0..1.
+        root: The benchmark's folder.
+        opacities: Of the watermarks.
+        batch_size: Pairs of one photograph that are restored together.
+
+    Returns:
+        For each pair its ``opacity``, ``name`` and metric columns.
+
+    Raises:
+        UserError: The folder is not the benchmark's, or an opacity is out of range.
+    """
+    for opacity in opacities:
+        if not 0 < opacity <= 1:
+            raise UserError(f"benchmark.opacities: {opacity} must be above 0 and at most 1.")
+    rows: list[Row] = []
+    with Progress(transient=True) as progress:
+        for opacity in opacities:
+            task = progress.add_task(f"opacity {opacity:g}", total=None)
+            for pairs in _batches(swcnn_pairs(root, opacity), batch_size):
+                rows += _score(restore, pairs, opacity)
+                progress.advance(task, len(pairs))
+    return rows
+
+
+def means_by_opacity(rows: Sequence[Row]) -> dict[float, dict[str, float]]:
+    """Returns the mean over pairs of each metric column, by opacity."""
+    opacities = dict.fromkeys(float(row["opacity"]) for row in rows)
+    return {
+        opacity: {
+            column: float(np.nanmean([row[column] for row in rows if row["opacity"] == opacity])) for column in COLUMNS
+        }
+        for opacity in opacities
+    }
+
+
+def write_rows(rows: Sequence[Row], folder: Path) -> None:
+    """Writes ``benchmark.csv``, a row for each pair, and ``benchmark.json``, the means."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "benchmark.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    text = json.dumps({f"{opacity:g}": means for opacity, means in means_by_opacity(rows).items()}, indent=2)
+    (folder / "benchmark.json").write_text(text, encoding="utf-8")
+
+
+def _batches(pairs: Iterator[BenchmarkPair], size: int) -> Iterator[list[BenchmarkPair]]:
+    """Yields pairs of one size together."""
+    batch: list[BenchmarkPair] = []
+    for pair in pairs:
+        if batch and (len(batch) == size or batch[0].clean.shape != pair.clean.shape):
+            yield batch
+            batch = []
+        batch.append(pair)
+    if batch:
+        yield batch
+
+
+def _score(restore: Callable[[Tensor], Tensor], pairs: Sequence[BenchmarkPair], opacity: float) -> list[Row]:
+    watermarked, clean = (_stacked([getattr(pair, field) for pair in pairs]) for field in ("watermarked", "clean"))
+    mask = torch.from_numpy(np.stack([changed(pair.clean, pair.watermarked) for pair in pairs]))[:, None].float()
+    sample = Sample(watermarked, None, clean, mask, [pair.name for pair in pairs])
+    scores = measure(restore(watermarked), sample, COLUMNS)
+    return [
+        {"opacity": opacity, "name": pair.name, **{column: float(scores[column][index]) for column in COLUMNS}}
+        for index, pair in enumerate(pairs)
+    ]
+
+
+def _stacked(pictures: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]) -> Tensor:
+    return torch.from_numpy(np.stack(pictures)).movedim(-1, 1).float().div(255)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.data.synthesis import from_json, replay
@@ -49,3 +50,26 @@ def test_an_infinite_loss_stops_the_run_too(command, tiny, monkeypatch):
     assert outcome.status == 1
     assert "The loss became inf in epoch 1, step 1" in outcome.err
     assert not Path("run/checkpoints").exists()
+
+
+def test_of_pairs_of_files_the_names_are_written(command, tiny, monkeypatch, photographs):
+    for path in photographs.iterdir():
+        for folder, levels in (("clean", 0), ("watermarked", 40)):
+            target = Path("pairs", folder, path.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with Image.open(path) as picture:
+                Image.eval(picture, lambda value, levels=levels: min(255, value + levels)).save(target)
+    step, seen = WatermarkRemoval.training_step, {}
+
+    def broken(self, batch, batch_idx):
+        seen["names"] = batch.name
+        return step(self, batch, batch_idx) * float("nan")
+
+    monkeypatch.setattr(WatermarkRemoval, "training_step", broken)
+    options = [option for option in tiny if not option.startswith(("data=", "data.root="))]
+    outcome = command("train", *options, RUN, "data=paired", "data.root=pairs")
+    assert outcome.status == 1
+    assert "The loss became nan in epoch 1, step 1" in outcome.err
+    record = json.loads(Path("run/not_finite.json").read_text())
+    assert len(seen["names"]) == 4
+    assert record["batch"] == {name: {} for name in seen["names"]}

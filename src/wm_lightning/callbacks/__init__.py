@@ -2,6 +2,7 @@
 
 from wm_lightning.callbacks.config import ConfigInCheckpoint
 from wm_lightning.callbacks.epoch_line import EpochLine
+from wm_lightning.callbacks.figures import EpochFigures
 from wm_lightning.callbacks.finite import FiniteLoss, NotFiniteError
 from wm_lightning.callbacks.freeze_batchnorm import FreezeBatchNorm
 from wm_lightning.callbacks.per_image import PerImageTable
@@ -9,9 +10,11 @@ from wm_lightning.callbacks.pixel_counts import PixelCounts
 from wm_lightning.callbacks.progress import Progress
 from wm_lightning.callbacks.samples import SampleImages
 from wm_lightning.callbacks.summary import RunSummary, read_history
+from wm_lightning.callbacks.tensorboard import RunDescription
 
 __all__ = [
     "ConfigInCheckpoint",
+    "EpochFigures",
     "EpochLine",
     "FiniteLoss",
     "FreezeBatchNorm",
@@ -19,6 +22,7 @@ __all__ = [
     "PerImageTable",
     "PixelCounts",
     "Progress",
+    "RunDescription",
     "RunSummary",
     "SampleImages",
     "read_history",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
 
-from wm_lightning.data import WatermarkDataModule
+from wm_lightning.data import BaseDataModule
+from wm_lightning.data.pairs import StagePairs, WatermarkPairs
 from wm_lightning.data.synthesis import to_json
 from wm_lightning.errors import UserError
 from wm_lightning.types import Sample
@@ -22,8 +24,9 @@ class NotFiniteError(UserError):
 class FiniteLoss(L.Callback):
     """Stops training before a loss that is infinite or not a number reaches the weights.
 
-    The photographs of the batch and the specifications of their marks are written to a file, from which
-    :func:`~wm_lightning.data.synthesis.replay` makes the same pictures. The checkpoints of earlier epochs stay.
+    The names of the batch's photographs are written to a file; where their marks were drawn, with the specifications,
+    from which :func:`~wm_lightning.data.synthesis.replay` makes the same pictures. The checkpoints of earlier epochs
+    stay.
 
     Args:
         path: The JSON file.
@@ -61,17 +64,21 @@ class FiniteLoss(L.Callback):
 
     def _write(self, trainer: L.Trainer, loss: float) -> None:
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # set by fit
-        assert isinstance(datamodule, WatermarkDataModule)
+        assert isinstance(datamodule, BaseDataModule)
         pairs, epoch = datamodule.pairs("train"), trainer.current_epoch
-        views = {name: pairs.views((epoch, pairs.names.index(name))) for name in self._names}
         record = {
             "loss": str(loss),
             "epoch": epoch,
             "step": trainer.global_step,
-            "batch": {
-                name: {"watermarked": json.loads(to_json(first.spec)), "reference": json.loads(to_json(second.spec))}
-                for name, (first, second) in views.items()
-            },
+            "batch": {name: _specifications(pairs, epoch, name) for name in self._names},
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps(record, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _specifications(pairs: StagePairs, epoch: int, name: str) -> dict[str, Any]:
+    """Returns the specifications of a pair's marks; empty for a pair of files, which has none."""
+    if not isinstance(pairs, WatermarkPairs):
+        return {}
+    first, second = pairs.views((epoch, pairs.names.index(name)))
+    return {"watermarked": json.loads(to_json(first.spec)), "reference": json.loads(to_json(second.spec))}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import lightning as L
-from lightning.pytorch.loggers import TensorBoardLogger
 
+from wm_lightning.callbacks.tensorboard import tensorboard_loggers
 from wm_lightning.engine import StepOutput
 from wm_lightning.reports.grid import grid_columns, sample_grid
 from wm_lightning.types import Sample
@@ -13,7 +13,7 @@ from wm_lightning.types import Sample
 class SampleImages(L.Callback):
     """Sends input, reference, prediction, clean photograph and mask of the first validation pairs to TensorBoard.
 
-    Other loggers get no pictures.
+    Other loggers get none.
 
     Args:
         count: Number of pairs.
@@ -32,14 +32,8 @@ class SampleImages(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if (
-            not trainer.is_global_zero
-            or batch_idx
-            or trainer.sanity_checking
-            or trainer.current_epoch % self.every_n_epochs
-        ):
+        if batch_idx or trainer.sanity_checking or trainer.current_epoch % self.every_n_epochs:
             return
-        grid = sample_grid(batch, outputs["prediction"], self.count)
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image(f"val/{' | '.join(grid_columns(batch))}", grid, trainer.global_step)
+        for logger in tensorboard_loggers(trainer):
+            grid = sample_grid(batch, outputs["prediction"], self.count)
+            logger.experiment.add_image(f"val/{' | '.join(grid_columns(batch))}", grid, trainer.global_step)

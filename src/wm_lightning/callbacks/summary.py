@@ -106,11 +106,13 @@ def read_history(path: Path, checkpoint: Mapping[str, Any]) -> list[dict[str, fl
 
     Args:
         path: Of the checkpoint. Where its run's summary is still beside it, the history is that of the whole run.
-        checkpoint: Its content, with the history up to its own epoch; used where there is no summary.
+        checkpoint: Its content, with the history up to its own epoch; used where there is no summary, or where that is
+            of a run which was resumed and has not ended again.
     """
-    summary = path.resolve().parent.parent / "summary.json"
-    if summary.is_file():
-        history: list[dict[str, float]] = json.loads(summary.read_text(encoding="utf-8")).get("history", [])
-        return history
     state: dict[str, Any] = checkpoint["callbacks"].get(RunSummary.__qualname__, {})
-    return list(state.get("history", []))
+    own: list[dict[str, float]] = state.get("history", [])
+    summary = path.resolve().parent.parent / "summary.json"
+    if not summary.is_file():
+        return own
+    whole: list[dict[str, float]] = json.loads(summary.read_text(encoding="utf-8")).get("history", [])
+    return max(whole, own, key=len)

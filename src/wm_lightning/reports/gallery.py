@@ -19,8 +19,7 @@ from wm_lightning.reports.figures.local import local_psnr_map, local_ssim_map
 from wm_lightning.reports.figures.network import activation_maps, feature_grid, first_kernels
 from wm_lightning.reports.figures.network import attention_maps as attention_figure
 from wm_lightning.reports.figures.pictures import residual_error, side_by_side, watermark_residual
-from wm_lightning.reports.figures.scores import Group as Bar
-from wm_lightning.reports.figures.scores import group_bars, opacity_curve, score_distribution
+from wm_lightning.reports.figures.scores import Bar, group_bars, opacity_curve, score_distribution
 from wm_lightning.reports.groups import Group, PictureScore
 
 REGION = 32  # pixels of the side of the box that Grad-CAM asks about
@@ -195,7 +194,7 @@ def network_figures(net: RestorationNet, watermarked: Tensor, clean: Tensor, mas
             saliency_overlay(watermarked, found.saliency[0], loss),
         ),
     ]
-    layers = dict.fromkeys((*net.activation_layers[-2:], *([net.decoder_layer] if net.decoder_layer else [])))
+    layers = dict.fromkeys((*net.activation_layers[-3:], *([net.decoder_layer] if net.decoder_layer else [])))
     if layers:
         box = box_on(mask[0])
         cams = {layer: grad_cam(net, batch, box, layer)[0] for layer in layers}

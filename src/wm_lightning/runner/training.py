@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning as L
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from wm_lightning.callbacks import ConfigInCheckpoint, RunSummary
+from wm_lightning.callbacks import ConfigInCheckpoint, RunDescription, RunSummary
 from wm_lightning.checkpoints import load_checkpoint, load_weights, newest_checkpoint
 from wm_lightning.configuration import plain, suggestion
 from wm_lightning.data.pairs import STAGES
@@ -36,6 +38,8 @@ REBUILT = ("model", "loss", "data", "optim", "seed")
 # What TensorBoard's HParams page compares runs by.
 HPARAM_GROUPS = ("model", "loss", "optim")
 HPARAM_SCORES = ("psnr", "ssim", "psnr_in", "psnr_out")
+
+LOGGER_EXTRAS = ("wandb", "mlflow")  # loggers whose packages pyproject.toml has as extras of the same name
 
 
 def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
@@ -58,6 +62,12 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
     check_objective(config)
     if config.compile not in COMPILE_MODES:
         raise UserError(f"compile={config.compile} is not one of null, {', '.join(filter(None, COMPILE_MODES))}.")
+    with _open_loggers(config) as loggers:
+        return _train(config, callbacks, loggers)
+
+
+def _train(config: DictConfig, callbacks: Sequence[L.Callback], loggers: list[Logger]) -> float:
+    """Does the work of :func:`train`, the configuration being settled."""
     datamodule = build_data(config)
     module = build_module(config, datamodule.target)
     if config.weights is not None:
@@ -66,13 +76,16 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
         module.net.compile(mode=config.compile)
     summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
     configured = [instantiate(node) for node in config.callbacks.values() if node is not None]
+    if not loggers:  # without which the monitor refuses to run
+        configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
     resolved = plain(config)
     rebuilt = {**{key: resolved[key] for key in REBUILT}, "trainer": {"precision": config.trainer.precision}}
-    callbacks = [*configured, summary, ConfigInCheckpoint(rebuilt), *callbacks]
-    loggers = [instantiate(node) for node in config.logger.values() if node is not None]
+    description = RunDescription(OmegaConf.to_yaml(config, resolve=True))
+    # The summary comes first: others draw an epoch from it.
+    callbacks = [summary, *configured, description, ConfigInCheckpoint(rebuilt), *callbacks]
     trainer: L.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
-    for logger in loggers:
-        logger.log_hyperparams({"config": OmegaConf.to_yaml(config, resolve=True), "seed": config.seed})
+    for logger in trainer.loggers:
+        logger.log_hyperparams(resolved)
     try:
         trainer.fit(module, datamodule, ckpt_path=config.ckpt_path, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to Ctrl-C and SIGTERM
@@ -101,13 +114,37 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
         if trainer.is_global_zero:
             print_result(scores, f"test: {len(datamodule.pairs('test'))} pictures")
     tested = {f"test/{name}": scores[name] for name in HPARAM_SCORES} if config.test else {}
-    _log_hyperparameters(loggers, config, {f"best/{config.objective.metric}": best, **tested})
+    _log_hyperparameters(trainer.loggers, config, {f"best/{config.objective.metric}": best, **tested})
     if datamodule.broken:
         log.warning("%d photographs could not be decoded and were skipped", len(datamodule.broken))
     if checkpoint is not None:
         log.info("score it again: python evaluate.py ckpt=%s", shown(checkpoint))
-    log.info("watch it: tensorboard --logdir %s", shown(config.paths.output_dir))
+    if any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
+        log.info("watch it: tensorboard --logdir %s", shown(config.paths.output_dir))
     return best
+
+
+@contextmanager
+def _open_loggers(config: DictConfig) -> Iterator[list[Logger]]:
+    """Builds the loggers; afterwards ends what they began, so that the next job of a multirun begins its own."""
+    loggers = [_build_logger(name, node) for name, node in config.logger.items() if node is not None]
+    try:
+        yield loggers
+    finally:
+        if any(isinstance(logger, WandbLogger) for logger in loggers):
+            import wandb  # an extra
+
+            wandb.finish()
+
+
+def _build_logger(name: str, node: DictConfig) -> Logger:
+    try:
+        logger: Logger = instantiate(node)
+    except InstantiationException as error:
+        if name not in LOGGER_EXTRAS or not isinstance(error.__cause__, ModuleNotFoundError):
+            raise
+        raise UserError(f'logger={name} needs packages that are not installed: pip install -e ".[{name}]"') from error
+    return logger
 
 
 @rank_zero_only

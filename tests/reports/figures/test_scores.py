@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from wm_lightning.reports.figures import Group, Score, group_bars, opacity_curve, score_distribution, summary_card
+from wm_lightning.reports.figures import Bar, Score, group_bars, opacity_curve, score_distribution, summary_card
 from wm_lightning.reports.figures.style import IDENTITY, MODEL
 
 NAN = math.nan
@@ -69,8 +69,8 @@ def test_scores_of_nothing_are_refused():
 
 
 def groups():
-    ours = [Group("text", 12, 28.0, 27.0, 29.5), Group("logo", 0, NAN, NAN, NAN)]
-    theirs = [Group("text", 12, 26.5, 26.0, 27.0), Group("logo", 0, NAN, NAN, NAN)]
+    ours = [Bar("text", 12, 28.0, 27.0, 29.5), Bar("logo", 0, NAN, NAN, NAN)]
+    theirs = [Bar("text", 12, 26.5, 26.0, 27.0), Bar("logo", 0, NAN, NAN, NAN)]
     return ours, theirs
 
 

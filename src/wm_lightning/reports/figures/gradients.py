@@ -79,11 +79,12 @@ def grad_cam_overlay(picture: Tensor, cams: Mapping[str, Tensor], box: Box) -> F
     figure, panels = picture_grid(1, columns, picture, "Grad-CAM: what speaks for the change inside the box", bars=1)
     show(panels[0, 0], picture, f"input; box of {box.bottom - box.top}x{box.right - box.left} pixels")
     for axes, (name, cam) in zip(panels[0, 1:], cams.items(), strict=True):
-        image = overlay(axes, picture, cam, name if cam.any() else f"{name}: nothing does")
+        top = quantiles(cam, 0.995)[0] or float(cam.max()) or 1.0  # a few pixels at a border would hide the rest
+        image = overlay(axes, picture, cam / top, name if cam.any() else f"{name}: nothing does")
     for axes in panels[0]:
         for colour, width in (("white", 3.5), (IDENTITY, 1.8)):  # seen on any ground
             axes.add_patch(_frame(box, colour, width))
-    colour_bar(image, panels[0], "relative to each layer's largest value (0..1)")
+    colour_bar(image, panels[0], "relative to what half a percent of each layer's pixels reach")
     return figure
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from wm_lightning.reports.figures.style import IDENTITY, MODEL, QUIET, new_figure, plain_axes
 
 
-class Group(NamedTuple):
+class Bar(NamedTuple):
     """The mean score of a group of pictures.
 
     Attributes:
@@ -40,12 +40,14 @@ class Score(NamedTuple):
         model: The model's mean.
         identity: That of doing nothing.
         digits: How many decimals are shown.
+        sign: 1 where higher is better, -1 where lower is; a gain above 0 is for the better.
     """
 
     name: str
     model: float
     identity: float
     digits: int = 2
+    sign: int = 1
 
 
 def opacity_curve(
@@ -125,7 +127,7 @@ def score_distribution(model: Sequence[float], identity: Sequence[float], label:
 
 
 def group_bars(
-    model: Sequence[Group], identity: Sequence[Group], title: str, label: str = "PSNR (dB)", digits: int = 2
+    model: Sequence[Bar], identity: Sequence[Bar], title: str, label: str = "PSNR (dB)", digits: int = 2
 ) -> Figure:
     """Draws mean and confidence interval of each group, the model's and those of doing nothing, and the gain.
 
@@ -173,7 +175,7 @@ def summary_card(facts: Mapping[str, str], scores: Sequence[Score], title: str) 
     _table(left, [[name, value] for name, value in facts.items()], ["network", ""])
     rows = [
         [score.name, *(f"{value:.{score.digits}f}" for value in (score.model, score.identity)),
-         f"{score.model - score.identity:+.{score.digits}f}"]
+         f"{score.sign * (score.model - score.identity):+.{score.digits}f}"]
         for score in scores
     ]  # fmt: skip
     _table(right, rows, ["score", "model", "doing nothing", "gain"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ from wm_lightning import cli
 TINY = (
     "data=folder", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0", "trainer.max_epochs=1",
     "trainer.precision=32-true", "trainer.accelerator=cpu", "callbacks.progress=null",
-    "trainer.enable_progress_bar=false", "synthesis.system_fonts=false",
+    "trainer.enable_progress_bar=false", "synthesis.system_fonts=false", "callbacks.figures.names=[]",
 )  # fmt: skip
 
 
@@ -73,6 +75,34 @@ def command(
         return Outcome(int(status or 0), captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def command_in() -> Callable[..., Outcome]:
+    """Runs a command as typed, from a folder: for outputs that several tests look at."""
+
+    def run(folder: Path, name: str, *arguments: str) -> Outcome:
+        out, err, status = io.StringIO(), io.StringIO(), 0
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(folder)
+            patch.setenv("COLUMNS", "200")
+            patch.setattr(sys, "argv", [f"{name}.py", *arguments])
+            try:
+                getattr(cli, name)()
+            except SystemExit as end:
+                status = int(end.code or 0)
+        return Outcome(status, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def checkpoint(photographs: Path, tmp_path_factory: pytest.TempPathFactory, command_in: Callable[..., Outcome]) -> Path:
+    """The best checkpoint of one short run on ``photographs``, its summary beside it; not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    outcome = command_in(folder, "train", *TINY, f"data.root={photographs}", "hydra.run.dir=run", "test=false")
+    assert outcome.status == 0, outcome.err
+    return folder / "run" / "checkpoints" / "best.ckpt"
 
 
 @pytest.fixture

@@ -1,3 +1,8 @@
+import shlex
+import subprocess
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -57,3 +62,37 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch, accelerator, cuda, mps,
         UserError, match=f"trainer.accelerator={accelerator}: PyTorch finds no GPU here; use trainer=cpu"
     ):
         hardware.check_accelerator(accelerator)
+
+
+@pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1)])
+def test_peak_memory_is_in_bytes_whatever_the_system_counts_in(monkeypatch, system, unit):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=3000))
+    monkeypatch.setattr(hardware.sys, "platform", system)
+    assert hardware.peak_memory(torch.device("cpu")) == 3000 * unit
+
+
+def test_a_system_that_does_not_tell_has_no_peak_memory(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert hardware.peak_memory(torch.device("cpu")) is None
+
+
+def test_of_a_gpu_the_peak_is_what_was_allocated_on_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: {"cuda:1": 123}[str(device)])
+    assert hardware.peak_memory(torch.device("cuda", 1)) == 123
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")
+def test_peak_memory_grows_by_what_is_held_and_stays_when_it_is_freed():
+    script = (
+        "import torch; from wm_lightning.hardware import peak_memory as peak; device = torch.device('cpu');"
+        "before = peak(device); block = bytes(range(200)) * 1_000_000; held = peak(device); del block;"
+        "print(before, held, peak(device))"
+    )
+    # A process of its own, and not a child of this one, whose peak it would begin with.
+    shell = f"{shlex.quote(sys.executable)} -c {shlex.quote(script)}; exit $?"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True)
+    before, held, after = map(int, done.stdout.split())
+    assert 190e6 < held - before < 230e6
+    assert after >= held
+    assert 20e6 < before < 4e9

@@ -34,3 +34,28 @@ def test_bad_input_is_one_sentence(command, arguments, sentence):
     outcome = command("preview", *arguments)
     assert outcome.status == 1
     assert sentence in outcome.err
+
+
+def save_pairs(folder, below, count):
+    for number in range(count):
+        for name, grey in (("clean", 100), ("watermarked", 180)):
+            (folder / below / name).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 40), (grey, grey, grey)).save(folder / below / name / f"{number}.png")
+    return folder
+
+
+def test_real_pairs_are_shown_without_what_they_do_not_have(command, tmp_path):
+    root = save_pairs(tmp_path / "pairs", ".", 10)
+    outcome = command("preview", "out=sheet.png", "data=paired", f"data.root={root}", "data.size=32", "count=2")
+    assert outcome.status == 0, outcome.err
+    sheet = Image.open("sheet.png")
+    assert sheet.width == 3 * (32 + 6) + 6
+    # Below their titles: the photograph, the watermarked picture, and a mask that is white where they differ.
+    assert [sheet.getpixel((6 + column * 38 + 16, 50))[0] for column in range(3)] == [100, 180, 255]
+
+
+def test_pairs_without_any_to_train_on_are_one_sentence(command, tmp_path):
+    root = save_pairs(tmp_path / "pairs", "test", 3)
+    outcome = command("preview", "data=paired", f"data.root={root}", "data.size=32")
+    assert outcome.status == 1
+    assert "error: data.root holds no pairs for train" in outcome.err

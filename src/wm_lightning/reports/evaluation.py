@@ -91,10 +91,10 @@ def build_report(
     rows = [*(Row(test.label, {c.model: _mean(test.pictures, c.model) for c in shown}) for test in tests), nothing]
     groups = group_scores(pictures)
     chosen = choose_examples(pictures)
-    median = next(choice.picture for choice in chosen if choice.why == "median")
+    median = chosen[len(chosen) // 2].picture
     sections = {
         "What it achieves": [
-            _card(subject, shown, rows[0], nothing, title),
+            _card(subject, shown, rows[0], nothing, len(pictures)),
             *score_figures(pictures, groups, subject.residuals, subject.confusion),
         ],
         "One picture": _picture_section(subject, median, chosen),
@@ -114,13 +114,18 @@ def build_report(
 
 
 def choose_examples(pictures: Sequence[PictureScore], each: int = EACH) -> list[Chosen]:
-    """Returns the pictures with the best, the median and the worst gain, each picture once, best first."""
+    """Returns the pictures with the best, the median and the worst gain, each picture once, best first.
+
+    Args:
+        pictures: At least one.
+        each: How many of each at most; at least three pictures are needed for one of each.
+    """
     order = sorted(range(len(pictures)), key=lambda index: -pictures[index].scores["gain"])
     each = max(1, min(each, len(order) // 3))
     middle = (len(order) - each) // 2
-    places = dict.fromkeys(range(middle, middle + each), "median")
-    places |= {place: "best" for place in range(each) if place not in places}
-    places |= {place: "worst" for place in range(len(order) - each, len(order)) if place not in places}
+    places = dict.fromkeys(range(len(order) - each, len(order)), "worst")
+    places |= dict.fromkeys(range(middle, middle + each), "median")
+    places |= dict.fromkeys(range(each), "best")  # the last word where there are fewer than three
     return [Chosen(places[place], order[place]) for place in sorted(places)]
 
 
@@ -128,16 +133,22 @@ def _mean(pictures: Sequence[PictureScore], column: str) -> Interval:
     return bootstrap_mean([picture.scores[column] for picture in pictures])
 
 
-def _card(subject: Subject, shown: Sequence[Shown], model: Row, nothing: Row, title: str) -> FigureEntry:
+def _card(subject: Subject, shown: Sequence[Shown], model: Row, nothing: Row, pictures: int) -> FigureEntry:
     scores = [
-        Score(column.heading.replace("\n", " "), model.values[key].mean, nothing.values[key].mean, column.digits)
+        Score(
+            column.heading.replace("\n", " "),
+            model.values[key].mean,
+            nothing.values[key].mean,
+            column.digits,
+            column.sign,
+        )
         for column in shown
-        if (key := column.model) in nothing.values
+        if (key := column.model) in nothing.values and nothing.values[key].pictures
     ]
     return FigureEntry(
         "summary_card",
         "What the network is and costs, and what it achieves.",
-        summary_card(subject.costs, scores, title),
+        summary_card(subject.costs, scores, f"{pictures} test pictures"),
     )
 
 
@@ -146,7 +157,7 @@ def _example(subject: Subject, choice: Chosen, picture: PictureScore) -> Example
     scores, traits = picture.scores, picture.traits
     words = [
         f"{scores['psnr_input']:.2f} to {scores['psnr']:.2f} dB ({scores['gain']:+.2f})",
-        f"inside the mask {scores['psnr_input_in']:.2f} to {scores['psnr_in']:.2f} dB",
+        *([f"inside the mask {scores['psnr_input_in']:.2f} to {scores['psnr_in']:.2f} dB"] if traits.coverage else []),
         f"{traits.coverage:.1%} covered",
         *([f"opacity {traits.opacity:.2f}"] if traits.opacity == traits.opacity else []),
         *traits.kinds,
@@ -164,8 +175,8 @@ def _example(subject: Subject, choice: Chosen, picture: PictureScore) -> Example
 def _picture_section(subject: Subject, median: int, chosen: Sequence[Chosen]) -> list[FigureEntry]:
     pair = subject.pair(median)
     entries = picture_figures(pair.watermarked, _restored(subject, pair), pair.clean)
-    step = max(1, len(chosen) // BATCH)
-    pairs = [subject.pair(choice.picture) for choice in chosen[::step][:BATCH]]
+    spread = sorted({round(place * (len(chosen) - 1) / (BATCH - 1)) for place in range(BATCH)})
+    pairs = [subject.pair(chosen[place].picture) for place in spread]
     view = batch_view(
         torch.stack([pair.watermarked for pair in pairs]),
         torch.stack([_restored(subject, pair) for pair in pairs]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -123,7 +124,7 @@ def _data_url(content: bytes, kind: str) -> str:
 
 
 def _rounded(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}"
+    return "n/a" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _signed(value: Interval, digits: int = 2) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rich.markup import escape
 from rich.table import Table
 
 # PSNR in dB by opacity, and SSIM at 0.3 where it was given; as quoted in the papers of SWCNN, PSLNet and SSH-Net.
@@ -39,7 +40,7 @@ def benchmark_table(scores: Mapping[float, Mapping[str, float]], label: str) -> 
     table.add_section()
     rows = (
         ("do nothing, measured", "psnr_input", "ssim_input_uniform"),
-        (label, "psnr", "ssim_uniform"),
+        (escape(label), "psnr", "ssim_uniform"),
         ("  inside the mask", "psnr_in", None),
         ("  outside the mask", "psnr_out", None),
     )

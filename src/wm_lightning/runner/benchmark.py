@@ -26,7 +26,7 @@ Row = dict[str, str | float]
 
 
 def score_swcnn(
-    restore: Callable[[Tensor], Tensor], root: str | Path, opacities: Sequence[float], batch_size: int
+    restore: Callable[[Tensor], Tensor], root: str | Path, opacities: list[float], batch_size: int
 ) -> list[Row]:
     """Scores the SWCNN benchmark's pairs, in its published order of channels.
 
@@ -40,8 +40,12 @@ def score_swcnn(
         For each pair its ``opacity``, ``name`` and metric columns.
 
     Raises:
-        UserError: The folder is not the benchmark's, or an opacity is out of range.
+        UserError: The folder is not the benchmark's, or a number is out of range.
     """
+    if batch_size < 1:
+        raise UserError(f"benchmark.batch_size={batch_size} must be at least 1.")
+    if not opacities:
+        raise UserError("benchmark.opacities is empty; give some, for example [0.3].")
     for opacity in opacities:
         if not 0 < opacity <= 1:
             raise UserError(f"benchmark.opacities: {opacity} must be above 0 and at most 1.")

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import lightning as L
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from rich.console import Console
 from torch import Tensor
 
 from wm_lightning.callbacks import PerImageTable, PixelCounts, read_history
 from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.configuration import check_config
 from wm_lightning.data.datamodule import BaseDataModule
 from wm_lightning.data.pairs import StagePairs, WatermarkPairs
 from wm_lightning.data.synthesis.traits import Traits, traits_of, traits_of_mask
@@ -32,7 +33,7 @@ from wm_lightning.reports.groups import PictureScore
 from wm_lightning.reports.page import write_page
 from wm_lightning.reports.published import benchmark_table
 from wm_lightning.reports.table import print_result
-from wm_lightning.runner.benchmark import means_by_opacity, score_swcnn, write_rows
+from wm_lightning.runner.benchmark import means_by_opacity, write_rows
 from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Scored(NamedTuple):
     """A checkpoint after its test.
 
     Attributes:
+        path: Of its file, as it was given.
         checkpoint: Its content.
         module: The module with its weights.
         trainer: The one that tested it.
@@ -52,6 +54,7 @@ class Scored(NamedTuple):
         counts: Of pixels.
     """
 
+    path: str
     checkpoint: dict[str, Any]
     module: WatermarkRemoval
     trainer: L.Trainer
@@ -78,10 +81,10 @@ def evaluate(config: DictConfig) -> None:
     Raises:
         UserError: A checkpoint, or what the configuration asks for, cannot be used.
     """
-    if missing := sorted(OmegaConf.missing_keys(config)):
-        raise UserError(f"{missing[0]} is not set; give it a value: {missing[0]}=PATH.")
-    columns = choose_columns(config.metrics, config.extra_metrics)
-    paths = [str(path) for path in (config.ckpt, *config.compare)]
+    if OmegaConf.is_missing(config, "ckpt"):
+        raise UserError("ckpt is not set; give it a value: ckpt=PATH.")
+    columns = choose_columns(config.metrics, _listed(config.extra_metrics))
+    paths = [str(path) for path in (config.ckpt, *_listed(config.compare))]
     checkpoints = [load_checkpoint(path) for path in paths]  # a wrong path is found before anything is scored
     runs = [_as_trained(config, checkpoint) for checkpoint in checkpoints]
     for run in runs[1:]:
@@ -90,22 +93,33 @@ def evaluate(config: DictConfig) -> None:
         prepare(run)
     output = Path(config.paths.output_dir)
     if config.get("benchmark") is not None:
+        check_config(OmegaConf.create({"benchmark": config.benchmark}))
         for number, (path, run, checkpoint) in enumerate(zip(paths, runs, checkpoints, strict=True)):
             folder = output if not number else output / f"compared_{number}"
             _benchmark(config, path, run, checkpoint, folder)
         return
     datamodule = build_data(runs[0])
-    tested = {}
+    tested = []
     for number, (path, run, checkpoint) in enumerate(zip(paths, runs, checkpoints, strict=True)):
         table = PerImageTable(str(output / ("metrics.csv" if not number else f"metrics_{number}.csv")))
-        tested[path] = _test(run, checkpoint, datamodule, columns, table)
-    _write_record(output / "metrics.json", tested, len(datamodule.pairs("test")))
-    for path, found in tested.items():
-        print_result({column: found.scores[column] for column in columns}, f"{path}: {len(found.table.rows)} pictures")
+        tested.append(_test(path, run, checkpoint, datamodule, columns, table))
+    if not tested[0].trainer.is_global_zero:
+        return
+    _write_record(output / "metrics.json", tested)
+    for found in tested:
+        title = f"{found.path}: {len(found.table.rows)} pictures"
+        print_result({column: found.scores[column] for column in columns}, title)
     log.info("written: %s and metrics.csv", shown(str(output / "metrics.json")))
-    if config.report and tested[paths[0]].trainer.is_global_zero:
+    if config.report:
         page = _report(config, tested, datamodule, columns, output / "report")
         log.info("look at it: %s", shown(str(page)))
+
+
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - whatever the command line gave
+    """Returns what was given as a list, also where it is one thing or nothing."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, ListConfig) else [value]
 
 
 def _as_trained(config: DictConfig, checkpoint: dict[str, Any]) -> DictConfig:
@@ -114,7 +128,9 @@ def _as_trained(config: DictConfig, checkpoint: dict[str, Any]) -> DictConfig:
     data = OmegaConf.to_container(config.data, resolve=False)
     assert isinstance(data, dict)
     if "_target_" in data:
-        trained.augment = trained.data.augment  # which these data ask for; a test does not use it
+        for key in ("augment", "synthesis"):  # which these data may ask for
+            if key in trained.data:
+                trained[key] = trained.data[key]
         trained.data = {**data, "split_dir": None}
     else:
         changes = {key: value for key, value in data.items() if value is not None}
@@ -130,77 +146,77 @@ def _as_trained(config: DictConfig, checkpoint: dict[str, Any]) -> DictConfig:
 
 
 def _test(
+    path: str,
     run: DictConfig,
     checkpoint: dict[str, Any],
     datamodule: BaseDataModule,
     columns: Sequence[str],
     table: PerImageTable,
 ) -> Scored:
-    if run.data.get("root") == checkpoint["config"]["data"].get("root"):
-        datamodule.load_state_dict(checkpoint[type(datamodule).__qualname__])  # says so if the split is another one
+    split = checkpoint.get(type(datamodule).__qualname__)
+    if split is not None and run.data.get("root") == checkpoint["config"]["data"].get("root"):
+        datamodule.load_state_dict(split)  # says so if the split is another one
     # What the report is made of is measured whatever is shown.
     module = build_module(run, datamodule.target, tuple(dict.fromkeys((*choose_columns("full"), *columns))))
     module.load_state_dict(checkpoint["state_dict"])
     counts = PixelCounts()
     trainer: L.Trainer = instantiate(run.trainer, callbacks=[table, counts], logger=False)
     scores = score(trainer, module, datamodule)
-    return Scored(checkpoint, module, trainer, scores, table, counts)
+    return Scored(path, checkpoint, module, trainer, scores, table, counts)
 
 
 def _benchmark(config: DictConfig, path: str, run: DictConfig, checkpoint: dict[str, Any], folder: Path) -> None:
     module = build_module(run, run.data.target)
     module.load_state_dict(checkpoint["state_dict"])
     trainer: L.Trainer = instantiate(run.trainer, logger=False)
-    chosen = config.benchmark
-    rows = score_swcnn(partial(restore, module, trainer), chosen.root, chosen.opacities, chosen.batch_size)
+    rows = instantiate(config.benchmark)(partial(restore, module, trainer))
     write_rows(rows, folder)
     Console(width=None if sys.stdout.isatty() else 100).print(benchmark_table(means_by_opacity(rows), path))
     log.info("written: %s and benchmark.csv", shown(str(folder / "benchmark.json")))
 
 
-def _write_record(path: Path, tested: dict[str, Scored], pictures: int) -> None:
-    (ckpt, first), *others = tested.items()
+def _write_record(path: Path, tested: Sequence[Scored]) -> None:
+    first, *others = tested
     record = {
-        "checkpoint": ckpt,
+        "checkpoint": first.path,
         "epoch": first.checkpoint["epoch"],
-        "pictures": pictures,
+        "pictures": len(first.table.rows),
         "test": first.scores,
         "defined_on": first.table.defined,
-        "compared": {other: found.scores for other, found in others},
+        "compared": {other.path: other.scores for other in others},
     }
     path.write_text(json.dumps(record, indent=2), encoding="utf-8")
 
 
 def _report(
-    config: DictConfig, tested: dict[str, Scored], datamodule: BaseDataModule, columns: Sequence[str], folder: Path
+    config: DictConfig, tested: Sequence[Scored], datamodule: BaseDataModule, columns: Sequence[str], folder: Path
 ) -> Path:
-    pairs = datamodule.pairs("test")
-    traits = [_traits(pairs, index) for index in range(len(pairs))]
-    (ckpt, first), *_ = tested.items()
-
+    first = tested[0]
+    pairs, scored = datamodule.pairs("test"), len(first.table.rows)
+    traits = [_traits(pairs, index) for index in range(scored)]
     subject = Subject(
         net=first.module.net.eval(),
         restore=first.restore,
         pair=lambda index: pairs[0, index].unpack(),
         residuals=first.counts.residuals,
         confusion=first.counts.confusion,
-        history=read_history(Path(ckpt), first.checkpoint),
+        history=read_history(Path(first.path), first.checkpoint),
         costs=_costs(first),
     )
     facts = {
-        "checkpoint": ckpt,
+        "checkpoint": first.path,
         "epoch": str(first.checkpoint["epoch"] + 1),
-        "test pictures": f"{len(pairs)} of {datamodule.size}x{datamodule.size} pixels",
+        "test pictures": f"{scored} of {datamodule.size}x{datamodule.size} pixels",
         "data": f"{type(datamodule).__name__} {getattr(datamodule, 'root', '')}".strip(),
-        "metrics": ", ".join((config.metrics, *config.extra_metrics)),
+        "metrics": ", ".join((config.metrics, *_listed(config.extra_metrics))),
         "precision": str(first.trainer.precision),
     }
     tests = [
         Tested(
-            path if len(tested) > 1 else "model",
-            [PictureScore(name, row, found) for (name, row), found in zip(scored.table.rows, traits, strict=True)],
+            test.path if len(tested) > 1 else "model",
+            [PictureScore(name, row, found) for (name, row), found in zip(test.table.rows, traits, strict=True)],
         )
-        for path, scored in tested.items()
+        for test in tested
     ]
     report = build_report(tests, subject, columns, "Watermark removal, measured", facts)
     return write_page(report, folder)

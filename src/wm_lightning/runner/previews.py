@@ -14,9 +14,11 @@ from wm_lightning.runner.build import build_data
 
 log = logging.getLogger(__name__)
 
+COLUMNS = ("clean", "watermarked", "reference", "mask", "alpha")
+
 
 def preview(config: DictConfig) -> None:
-    """Draws a contact sheet of training pairs: original, two views, mask, alpha.
+    """Draws a contact sheet of training pairs: original, two views, mask, alpha; of real pairs what they have.
 
     Raises:
         UserError: The configuration or what it points to cannot be used.
@@ -28,8 +30,10 @@ def preview(config: DictConfig) -> None:
     if config.count < 1:
         raise UserError(f"count={config.count} must be at least 1.")
     pairs = build_data(config).pairs("train")
+    if not len(pairs):
+        raise UserError("data.root holds no pairs for train; add them, or give a folder that has some.")
     samples = [pairs[0, index % len(pairs)] for index in range(config.count)]
-    columns = ("clean", "watermarked", "reference", "mask", "alpha")
+    columns = [column for column in COLUMNS if getattr(samples[0], column) is not None]
     rows = [[getattr(sample, column).numpy().squeeze() for column in columns] for sample in samples]
     out.parent.mkdir(parents=True, exist_ok=True)
     contact_sheet(columns, rows).save(out)

@@ -1,0 +1,296 @@
+"""``evaluate.py`` from the command line to its files."""
+
+import csv
+import gc
+import json
+import math
+import re
+import shutil
+import weakref
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import hydra
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wm_lightning.callbacks import PixelCounts
+from wm_lightning.cli import CONF
+from wm_lightning.metrics import COLUMNS, PRESETS, measure
+from wm_lightning.models.cost import cost_of
+from wm_lightning.runner import evaluation
+from wm_lightning.types import Sample
+
+CPU = ("hydra.run.dir=scored", "trainer.accelerator=cpu")
+QUICK = (*CPU, "report=false")
+LEVEL = 40  # by how much a mark of the made pairs is too bright
+
+
+def record_of(folder="scored"):
+    return json.loads((Path(folder) / "metrics.json").read_text(encoding="utf-8"))
+
+
+def rows_of(path):
+    with Path(path).open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def save_pairs(folder, count, side):
+    """Even pictures and the same with a square of ``side`` pixels in the middle of 40 x 40."""
+    for number in range(count):
+        clean = np.full((40, 40, 3), 100 + number, dtype=np.uint8)
+        watermarked = clean.copy()
+        low, high = 20 - side // 2, 20 + side // 2
+        watermarked[low:high, low:high] += LEVEL
+        for name, pixels in (("clean", clean), ("watermarked", watermarked)):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / name / f"{number:02d}.png")
+    return folder
+
+
+def psnr_of_pairs(side, size=32):
+    return -10 * math.log10((LEVEL / 255) ** 2 * side**2 / size**2)
+
+
+@pytest.fixture
+def slim(checkpoint, tmp_path):
+    """Writes the trained checkpoint without its optimizer, changed, to ``tmp_path``."""
+
+    def save(name="slim.ckpt", change=lambda content: None):
+        content = torch.load(checkpoint, weights_only=True)
+        content["optimizer_states"] = []
+        change(content)
+        torch.save(content, tmp_path / name)
+        return name
+
+    return save
+
+
+@pytest.fixture(scope="module")
+def compared(checkpoint, command_in, tmp_path_factory):
+    """The outputs of one evaluation beside the same checkpoint, with its report."""
+    folder = tmp_path_factory.mktemp("compared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "cost_of", partial(cost_of, size=32))
+        outcome = command_in(folder, "evaluate", f"ckpt={checkpoint}", f"compare=[{checkpoint}]", *CPU)
+    assert outcome.status == 0, outcome.err
+    return SimpleNamespace(out=outcome.out, folder=folder / "scored")
+
+
+def test_the_record_says_what_was_scored_and_on_how_many_pictures(compared, checkpoint):
+    record = record_of(compared.folder)
+    assert list(record) == ["checkpoint", "epoch", "pictures", "test", "defined_on", "compared"]
+    assert record["checkpoint"] == str(checkpoint)
+    assert (record["epoch"], record["pictures"]) == (0, 2)
+    assert set(record["test"]) == {"loss", "loss_l1", "loss_lab", "loss_ssim", "loss_laplacian", *COLUMNS}
+    assert record["defined_on"] == dict.fromkeys(COLUMNS, 2)
+    assert record["compared"] == {str(checkpoint): record["test"]}
+
+
+def test_each_picture_has_a_row_with_the_columns_of_full(compared):
+    rows = rows_of(compared.folder / "metrics.csv")
+    assert list(rows[0]) == ["name", *COLUMNS]
+    assert len({row["name"] for row in rows}) == 2
+    mean = sum(float(row["psnr"]) for row in rows) / 2
+    assert mean == pytest.approx(record_of(compared.folder)["test"]["psnr"], abs=1e-5)
+
+
+def test_the_same_checkpoint_has_the_same_scores_in_every_table(compared, checkpoint):
+    files = [(compared.folder / name).read_text() for name in ("metrics.csv", "metrics_1.csv")]
+    assert files[0] == files[1]
+    lines = [line.split("│")[2:] for line in compared.out.splitlines() if line.startswith("│ model")]
+    assert len(lines) == 2
+    assert lines[0] == lines[1]
+    page = (compared.folder / "report" / "index.html").read_text(encoding="utf-8")
+    rows = re.findall(rf"<tr><td>{re.escape(str(checkpoint))}</td>(.*?)</tr>", page, re.DOTALL)
+    assert len(rows) == 2
+    assert rows[0] == rows[1]
+
+
+def test_the_report_shows_network_pictures_and_training(compared):
+    page = (compared.folder / "report" / "index.html").read_text(encoding="utf-8")
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    saved = {path.stem for path in (compared.folder / "report" / "figures").iterdir()}
+    assert saved <= set(ids)
+    # One of every part of the page: the whole gallery is tested beside its functions.
+    parts = {"summary_card", "distribution", "by_coverage", "confusion_matrix", "side_by_side", "batch"}
+    assert parts | {"attention", "activations", "decoder_features", "kernels", "saliency", "grad_cam"} <= saved
+    assert "training_loss_psnr" in saved
+    assert page.count('class="example"') == 2
+    assert "HeterogeneousUNet" not in page.split("<figure")[0]  # facts are of the test, costs stand on the card
+
+
+def test_the_report_is_of_the_network_and_the_pairs_that_were_tested(command, checkpoint, monkeypatch):
+    seen = {}
+
+    def keep(tests, subject, columns, title, facts):
+        seen.update(tests=tests, subject=subject, columns=columns, facts=facts)
+
+    monkeypatch.setattr(evaluation, "build_report", keep)
+    monkeypatch.setattr(evaluation, "write_page", lambda report, folder: folder / "index.html")
+    monkeypatch.setattr(evaluation, "cost_of", partial(cost_of, size=16))
+    options = ("data.batch_size=1", "+trainer.limit_test_batches=1", "metrics=slbr")
+    outcome = command("evaluate", f"ckpt={checkpoint}", *options, *CPU)
+    assert outcome.status == 0, outcome.err
+    (test,) = seen["tests"]
+    assert test.label == "model"
+    (picture,) = test.pictures  # of the two, one was to be scored
+    assert picture.name == rows_of("scored/metrics.csv")[0]["name"]
+    assert seen["columns"] == PRESETS["slbr"]
+    assert seen["facts"]["test pictures"] == "1 of 32x32 pixels"
+    assert seen["facts"]["metrics"] == "slbr"
+    assert (seen["facts"]["epoch"], seen["facts"]["precision"]) == ("1", "32-true")
+    subject = seen["subject"]
+    pair = subject.pair(0)
+    assert pair.name == picture.name
+    batch = Sample(*(view[None] for view in pair[:4]), name=[pair.name])
+    found = measure(subject.restore(batch.watermarked), batch, ("psnr", "psnr_in", "psnr_input"))
+    for column, value in found.items():
+        assert float(value) == pytest.approx(picture.scores[column], abs=1e-3)
+    assert picture.traits.coverage == pytest.approx(float(pair.mask.mean()))
+    assert picture.traits.kinds
+    assert 0 < picture.traits.opacity <= 1
+    assert subject.residuals.sum(dim=2)[:, 0].tolist() == [3 * 32 * 32] * 2
+    assert subject.confusion.hit + subject.confusion.missed == int(pair.mask.sum())
+    assert [epoch["epoch"] for epoch in subject.history] == [1]
+    assert subject.costs["parameters"] == f"{sum(weight.numel() for weight in subject.net.parameters()):,}"
+
+
+def test_no_picture_is_kept_when_the_test_is_over(command, checkpoint, monkeypatch):
+    pictures, alive = [], []
+    count = PixelCounts.on_test_batch_end
+
+    def watch(self, trainer, module, outputs, batch, *rest):
+        pictures.extend(map(weakref.ref, (outputs["prediction"], batch.watermarked, batch.clean)))
+        return count(self, trainer, module, outputs, batch, *rest)
+
+    def look(config, tested, datamodule, columns, folder):
+        gc.collect()
+        alive.extend(picture for picture in pictures if picture() is not None)
+        return folder
+
+    monkeypatch.setattr(PixelCounts, "on_test_batch_end", watch)
+    monkeypatch.setattr(evaluation, "_report", look)
+    outcome = command("evaluate", f"ckpt={checkpoint}", "data.batch_size=1", *CPU)
+    assert outcome.status == 0, outcome.err
+    assert len(pictures) == 2 * 3
+    assert alive == []
+
+
+def test_without_a_report_there_is_none_and_other_metrics_have_their_columns(command, checkpoint):
+    outcome = command("evaluate", f"ckpt={checkpoint}", "metrics=slbr", *QUICK)
+    assert outcome.status == 0, outcome.err
+    assert not Path("scored/report").exists()
+    heads = next(line for line in outcome.out.splitlines() if "RMSEw" in line)
+    assert [head.strip() for head in heads.split("┃") if head.strip()] == [
+        "PSNR", "SSIM", "in mask", "outside", "RMSE", "RMSEw", "IoU", "F1",
+    ]  # fmt: skip
+    columns = list(dict.fromkeys((*COLUMNS, *PRESETS["slbr"])))
+    assert list(rows_of("scored/metrics.csv")[0]) == ["name", *columns]
+    assert set(columns) <= set(record_of()["test"])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["metrics=slbrr"], "There are no metrics slbrr; choose from: full, swcnn, slbr, watermarkcnn."),
+        (["extra_metrics=[fid]"], "There are no metrics fid; choose from: lpips, niqe."),
+        (["extra_metrics=fid"], "There are no metrics fid; choose from: lpips, niqe."),
+        (["compare=[nowhere.ckpt]"], "There is no checkpoint nowhere.ckpt; give the path of a .ckpt file."),
+        (["compare=nowhere.ckpt"], "There is no checkpoint nowhere.ckpt; give the path of a .ckpt file."),
+        (["data=paired"], "data.root is not set; give it a value"),
+        (["data=paired", "data.root=/nowhere"], "data.root=/nowhere is not a folder"),
+        (["data.root=/nowhere"], "data.root=/nowhere is not a folder"),
+        (["data.size=4"], "data.size=4 must be at least 8"),
+        (["data.sizes=4"], "data.sizes: there is no such key; did you mean data.size?"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_sentence_and_nothing_is_scored(command, checkpoint, options, sentence):
+    outcome = command("evaluate", f"ckpt={checkpoint}", *options, *QUICK)
+    assert outcome.status == 1
+    last = outcome.err.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert sentence in last
+    assert not list(Path().rglob("metrics.*"))
+
+
+def test_real_pairs_are_scored_with_a_network_that_saw_none(command, checkpoint, tmp_path):
+    root = save_pairs(tmp_path / "pairs", 20, side=8)
+    options = ("data=paired", f"data.root={root}", "data.layout=plain", "data.size=32")
+    outcome = command("evaluate", f"ckpt={checkpoint}", *options, *QUICK)
+    assert outcome.status == 0, outcome.err
+    record = record_of()
+    assert record["pictures"] == 2
+    assert record["test"]["psnr_input"] == pytest.approx(psnr_of_pairs(8), abs=1e-3)
+    assert record["test"]["psnr_input_in"] == pytest.approx(-20 * math.log10(LEVEL / 255), abs=1e-3)
+    assert math.isnan(record["test"]["psnr_ref"])
+    assert (record["defined_on"]["psnr"], record["defined_on"]["psnr_ref"]) == (2, 0)
+    assert "n/a" in next(line for line in outcome.out.splitlines() if line.startswith("│ model"))
+    assert "THE SPLIT" not in outcome.out
+
+
+def test_a_network_of_real_pairs_is_scored_on_its_own_and_on_others(command, tiny, tmp_path):
+    for name, side in (("small", 8), ("large", 16)):
+        save_pairs(tmp_path / name, 20, side)
+    options = [option for option in tiny if not option.startswith(("data=", "data.root=", "synthesis"))]
+    training = ("trainer.limit_train_batches=1", "test=false", "hydra.run.dir=run")
+    outcome = command("train", "data=paired", "data.root=small", *options, *training)
+    assert outcome.status == 0, outcome.err
+    for name, side, more in (("small", 8, ()), ("large", 16, ("data.root=large",))):
+        outcome = command("evaluate", "ckpt=run/checkpoints/best.ckpt", *more, *QUICK)
+        assert outcome.status == 0, outcome.err
+        assert record_of()["test"]["psnr_input"] == pytest.approx(psnr_of_pairs(side), abs=1e-3), name
+        assert "THE SPLIT" not in outcome.out + Path("scored/evaluate.log").read_text()
+
+
+def test_other_photographs_and_other_data_take_the_place_of_those_of_the_training(
+    command, checkpoint, photographs, tmp_path
+):
+    other = tmp_path / "other"
+    other.mkdir()
+    for number, path in enumerate(sorted(photographs.iterdir())[:10]):
+        shutil.copy(path, other / f"other{number}.png")
+    results = []
+    for name, options in (("as_trained", ()), ("folder", ("data=folder", "data.size=32"))):
+        outcome = command("evaluate", f"ckpt={checkpoint}", *options, f"data.root={other}", *QUICK)
+        assert outcome.status == 0, outcome.err
+        rows = rows_of("scored/metrics.csv")
+        assert all(row["name"].startswith("other") for row in rows), name
+        results.append(rows)
+    assert results[0] == results[1]  # the checkpoint's own marks and seed either way
+    assert len(results[0]) == 1
+
+
+def test_an_old_checkpoint_whose_marks_no_longer_fit_can_still_be_compared(command, checkpoint, slim):
+    def age(content):
+        content["config"]["data"]["synthesis"]["no_longer_known"] = 1
+
+    old = slim("old.ckpt", age)
+    outcome = command("evaluate", f"ckpt={old}", *QUICK)
+    assert outcome.status == 1
+    assert "data.synthesis.no_longer_known: there is no such option" in outcome.err
+    outcome = command("evaluate", f"ckpt={checkpoint}", f"compare={old}", *QUICK)
+    assert outcome.status == 0, outcome.err
+    record = record_of()
+    assert record["compared"] == {"old.ckpt": record["test"]}
+
+
+def test_a_checkpoint_of_other_data_is_not_told_that_the_split_changed(command, slim):
+    """Its root is the same folder, and its data module another one."""
+
+    def rename(content):
+        content["PairedDataModule"] = content.pop("FolderDataModule")
+
+    outcome = command("evaluate", f"ckpt={slim('renamed.ckpt', rename)}", *QUICK)
+    assert outcome.status == 0, outcome.err
+    assert "THE SPLIT" not in outcome.out
+
+
+def test_processes_share_pictures_out_as_in_training():
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        settings = [hydra.compose(name).trainer.use_distributed_sampler for name in ("evaluate", "train")]
+    assert settings == [False, False]  # the data module does; Lightning would share out the shares

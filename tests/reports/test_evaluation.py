@@ -27,7 +27,7 @@ def entries_of(report):
 
 def card_rows(report):
     """The lines of the summary card's right table."""
-    (table,) = entries_of(report)["summary_card"].figure.axes[1].tables
+    (table,) = entries_of(report)["summary_card"].draw().axes[1].tables
     cells = table.get_celld()
     return [[cells[row, column].get_text().get_text() for column in range(4)] for row in range(max(cells)[0] + 1)]
 
@@ -167,7 +167,7 @@ def test_the_batch_goes_from_the_best_to_the_worst(make_subject, count, rows, re
     subject, pictures = make_subject(1.2, count, real)
     report = report_of(subject, Model("ours", pictures))
     columns = 4 if real else 5  # without a second view
-    axes = entries_of(report)["batch"].figure.axes
+    axes = entries_of(report)["batch"].draw().axes
     assert len(axes) == rows * columns
     inputs = [panel.get_title() for panel in axes[::columns]]
     order = sorted(pictures, key=lambda picture: -picture.scores["gain"])

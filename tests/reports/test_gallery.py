@@ -92,7 +92,7 @@ def test_each_histogram_gets_the_counts_of_its_region(score):
     for index, level in (((0, 0), 10), ((0, 1), 20), ((1, 0), 30), ((1, 1), 40)):
         residuals[index][255 + level] = 7
     pictures = [score("a", 20.0, 22.0)]
-    entries = {entry.name: entry.figure for entry in score_figures(pictures, {}, residuals, Confusion(1, 1, 1, 1))}
+    entries = {entry.name: entry.draw() for entry in score_figures(pictures, {}, residuals, Confusion(1, 1, 1, 1))}
     for name, levels in (("residual_histogram", (10, 30)), ("residual_histogram_inside", (20, 40))):
         (legend,) = entries[name].legends
         said = {text.get_text().split(":")[0]: text.get_text() for text in legend.get_texts()}

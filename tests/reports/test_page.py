@@ -33,7 +33,7 @@ def even(colour, height=60, width=90):
 def figure_entry(name, caption="What is seen."):
     figure = Figure(figsize=(3, 2))
     figure.subplots().plot([0, 1], [1, 0])
-    return FigureEntry(name, caption, figure)
+    return FigureEntry(name, caption, lambda: figure)
 
 
 def make_report(**changes):

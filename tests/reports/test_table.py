@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from wm_lightning.metrics import COLUMNS, EXTRAS, PRESETS
-from wm_lightning.reports.table import print_result, result_table
+from wm_lightning.reports.table import print_result, result_table, verdict
 
 SCORES = {
     "psnr": 31.234, "psnr_input": 28.5, "ssim": 0.91236, "ssim_input": 0.9, "psnr_in": 22.5, "psnr_input_in": 17.25,
@@ -32,9 +32,9 @@ def cells(scores):
     return {name: {heading: values[row] for heading, values in columns.items()} for row, name in enumerate(names)}
 
 
-def printed(scores):
+def printed(scores, title="Test of a model"):
     console = Console(file=io.StringIO(), width=200)
-    print_result(scores, "Test of a model", console)
+    print_result(scores, title, console)
     return console.file.getvalue()
 
 
@@ -151,3 +151,12 @@ def test_a_narrow_console_cuts_no_figure():
     text = console.file.getvalue()
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 70
+
+
+def test_pairs_without_a_second_view_are_not_judged_by_it():
+    scores = {"psnr_ref": math.nan, "psnr_input_ref": math.nan}
+    assert verdict(scores) == "These pairs have no second watermarked view to compare with."
+
+
+def test_brackets_in_a_path_are_shown_as_they_are():
+    assert "runs/[bold]/best.ckpt" in printed({"psnr": 30.0, "psnr_input": 28.0}, "runs/[bold]/best.ckpt")

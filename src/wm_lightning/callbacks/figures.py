@@ -39,7 +39,7 @@ class EpochFigures(L.Callback):
 
     Args:
         names: Which of the figures in :mod:`~wm_lightning.reports.gallery`. What a network does not have, such as
-            attention gates, is left out. One figure of the network costs about what all of them cost.
+            attention gates, is left out.
         every_n_epochs: How often.
 
     Raises:
@@ -102,5 +102,7 @@ class EpochFigures(L.Callback):
 
     def _send(self, trainer: L.Trainer, entries: Iterable[FigureEntry]) -> None:
         for entry in entries:
-            for logger in tensorboard_loggers(trainer) if entry.name in self.names else ():
-                logger.experiment.add_figure(f"figures/{entry.name}", entry.figure, trainer.global_step)
+            if entry.name not in self.names:
+                continue
+            for logger in tensorboard_loggers(trainer):
+                logger.experiment.add_figure(f"figures/{entry.name}", entry.draw(), trainer.global_step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import lightning as L
 from lightning.pytorch.utilities import rank_zero_only
 
 from wm_lightning.engine import WatermarkRemoval
+from wm_lightning.reports.record import write_record
 
 
 class RunSummary(L.Callback):
@@ -88,9 +90,7 @@ class RunSummary(L.Callback):
         """Adds keys to the file; the old file stays whole until the new one is. Only the first process writes."""
         before = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".tmp")
-        draft.write_text(json.dumps({**before, **values}, indent=2, ensure_ascii=False), encoding="utf-8")
-        draft.replace(self.path)
+        write_record(self.path, {**before, **values})
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a resumed run goes on from."""
@@ -114,5 +114,7 @@ def read_history(path: Path, checkpoint: Mapping[str, Any]) -> list[dict[str, fl
     summary = path.resolve().parent.parent / "summary.json"
     if not summary.is_file():
         return own
-    whole: list[dict[str, float]] = json.loads(summary.read_text(encoding="utf-8")).get("history", [])
-    return max(whole, own, key=len)
+    whole: list[dict[str, float | None]] = json.loads(summary.read_text(encoding="utf-8")).get("history", [])
+    if len(whole) < len(own):
+        return own
+    return [{name: math.nan if value is None else value for name, value in epoch.items()} for epoch in whole]

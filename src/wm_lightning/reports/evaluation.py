@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -148,7 +149,7 @@ def _card(subject: Subject, shown: Sequence[Shown], model: Row, nothing: Row, pi
     return FigureEntry(
         "summary_card",
         "What the network is and costs, and what it achieves.",
-        summary_card(subject.costs, scores, f"{pictures} test pictures"),
+        partial(summary_card, subject.costs, scores, f"{pictures} test pictures"),
     )
 
 
@@ -177,7 +178,8 @@ def _picture_section(subject: Subject, median: int, chosen: Sequence[Chosen]) ->
     entries = picture_figures(pair.watermarked, _restored(subject, pair), pair.clean)
     spread = sorted({round(place * (len(chosen) - 1) / (BATCH - 1)) for place in range(BATCH)})
     pairs = [subject.pair(chosen[place].picture) for place in spread]
-    view = batch_view(
+    view = partial(
+        batch_view,
         torch.stack([pair.watermarked for pair in pairs]),
         torch.stack([_restored(subject, pair) for pair in pairs]),
         torch.stack([pair.clean for pair in pairs]),

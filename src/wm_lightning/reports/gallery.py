@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -10,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from wm_lightning.models import RestorationNet
-from wm_lightning.models.inspect import Box, activations, attention_maps, grad_cam, gradients, kernels
+from wm_lightning.models.inspect import Box, Gradients, activations, attention_maps, grad_cam, gradients, kernels
 from wm_lightning.reports.figures.confusion import Confusion, confusion_matrix
 from wm_lightning.reports.figures.curves import History, learning_rate, learning_rate_points, training_curves
 from wm_lightning.reports.figures.gradients import grad_cam_overlay, gradient_norms, saliency_overlay
@@ -22,6 +24,7 @@ from wm_lightning.reports.figures.pictures import residual_error, side_by_side, 
 from wm_lightning.reports.figures.scores import Bar, group_bars, opacity_curve, score_distribution
 from wm_lightning.reports.groups import Group, PictureScore
 
+LOSS = "L1 to the clean photograph"  # what is differentiated
 REGION = 32  # pixels of the side of the box that Grad-CAM asks about
 
 
@@ -31,16 +34,16 @@ class FigureEntry(NamedTuple):
     Attributes:
         name: Of its file, without suffix.
         caption: What is seen, in a sentence.
-        figure: The drawing.
+        draw: Makes the drawing, and computes what it shows.
     """
 
     name: str
     caption: str
-    figure: Figure
+    draw: Callable[[], Figure]
 
 
 def training_figures(history: History) -> list[FigureEntry]:
-    """Draws how a training went; nothing where there is no history.
+    """Returns how a training went; nothing where there is no history.
 
     Args:
         history: Each epoch's figures, as the run's summary keeps them.
@@ -51,18 +54,17 @@ def training_figures(history: History) -> list[FigureEntry]:
         FigureEntry(
             "training_loss_psnr",
             "Loss and PSNR of training and validation, by epoch.",
-            training_curves(history, ("loss", "psnr")),
+            partial(training_curves, history, ("loss", "psnr")),
         ),
         FigureEntry(
             "training_loss_psnr_ssim",
             "Loss, PSNR and SSIM beside each other, with the line of doing nothing.",
-            training_curves(history),
+            partial(training_curves, history),
         ),
     ]
     if rates := learning_rate_points(history):
-        entries.append(
-            FigureEntry("learning_rate", "The learning rate as it was logged, with its phases.", learning_rate(rates))
-        )
+        caption = "The learning rate as it was logged, with its phases."
+        entries.append(FigureEntry("learning_rate", caption, partial(learning_rate, rates)))
     return entries
 
 
@@ -72,7 +74,7 @@ def score_figures(
     residuals: Tensor,
     confusion: Confusion,
 ) -> list[FigureEntry]:
-    """Draws what all test pictures together show.
+    """Returns what all test pictures together show.
 
     Args:
         pictures: The scores of each, with ``psnr`` and ``psnr_input``.
@@ -80,80 +82,73 @@ def score_figures(
         residuals: (2, 2, 511) counts: of the model and of the input, of all pixels and inside the mask.
         confusion: Pixels the model changed against those that are marked.
     """
-    model, nothing = ([picture.scores[column] for picture in pictures] for column in ("psnr", "psnr_input"))
-    entries = [
+    (model_all, model_in), (input_all, input_in) = residuals
+    known = [picture for picture in pictures if not math.isnan(picture.traits.opacity)]
+    opacity = [picture.traits.opacity for picture in known]
+    return [
         FigureEntry(
-            "distribution", "Each picture's gain, and its PSNR before and after.", score_distribution(model, nothing)
-        )
-    ]
-    for title, members in groups.items():
-        entries.append(
+            "distribution",
+            "Each picture's gain, and its PSNR before and after.",
+            partial(score_distribution, _column(pictures, "psnr"), _column(pictures, "psnr_input")),
+        ),
+        *(
             FigureEntry(
                 f"by_{title.replace(' ', '_')}",
                 f"PSNR by {title}, with 95 % confidence intervals.",
-                group_bars(
-                    [Bar(group.label, group.psnr.pictures, *group.psnr[:3]) for group in members],
-                    [Bar(group.label, group.psnr_input.pictures, *group.psnr_input[:3]) for group in members],
-                    f"PSNR by {title}",
-                ),
+                partial(_group_figure, title, members),
             )
-        )
-    known = [picture for picture in pictures if picture.traits.opacity == picture.traits.opacity]
-    if known:
-        entries.append(
-            FigureEntry(
-                "opacity",
-                "PSNR by how much of the photograph the marks hide.",
-                opacity_curve(
-                    [picture.traits.opacity for picture in known],
-                    [picture.scores["psnr"] for picture in known],
-                    [picture.scores["psnr_input"] for picture in known],
-                ),
-            )
-        )
-    (model_all, model_in), (input_all, input_in) = residuals
-    entries += [
+            for title, members in groups.items()
+        ),
+        *(
+            [
+                FigureEntry(
+                    "opacity",
+                    "PSNR by how much of the photograph the marks hide.",
+                    partial(opacity_curve, opacity, _column(known, "psnr"), _column(known, "psnr_input")),
+                )
+            ]
+            if known
+            else []
+        ),
         FigureEntry(
             "residual_histogram",
             "How large the errors are, over all pixels.",
-            residual_histogram(model_all, input_all),
+            partial(residual_histogram, model_all, input_all),
         ),
         FigureEntry(
             "residual_histogram_inside",
             "How large the errors are inside the watermark masks.",
-            residual_histogram(model_in, input_in, "inside the mask"),
+            partial(residual_histogram, model_in, input_in, "inside the mask"),
         ),
         FigureEntry(
             "confusion_matrix",
             "Which pixels the model changed by more than 0.1, and which were marked.",
-            confusion_matrix(confusion),
+            partial(confusion_matrix, confusion),
         ),
     ]
-    return entries
 
 
 def picture_figures(watermarked: Tensor, predicted: Tensor, clean: Tensor) -> list[FigureEntry]:
-    """Draws what a model did to one picture.
+    """Returns what a model did to one picture.
 
     Args:
         watermarked: (3, H, W) in 0..1.
         predicted: (3, H, W) in 0..1.
         clean: (3, H, W) in 0..1.
     """
+    figures: dict[str, tuple[str, Callable[[Tensor, Tensor, Tensor], Figure]]] = {
+        "side_by_side": ("The picture, and five times its differences.", side_by_side),
+        "local_psnr": ("PSNR of each patch, before and after.", local_psnr_map),
+        "local_ssim": ("SSIM around each pixel, before and after.", local_ssim_map),
+        "watermark_residual": ("What is left of the mark, and what the model changed.", watermark_residual),
+        "residual_error": ("The error before and after, and what was gained.", residual_error),
+    }
     three = watermarked, predicted, clean
-    return [
-        FigureEntry("side_by_side", "The picture, and five times its differences.", side_by_side(*three)),
-        FigureEntry("local_psnr", "PSNR of each patch, before and after.", local_psnr_map(*three)),
-        FigureEntry("local_ssim", "SSIM around each pixel, before and after.", local_ssim_map(*three)),
-        FigureEntry(
-            "watermark_residual", "What is left of the mark, and what the model changed.", watermark_residual(*three)
-        ),
-        FigureEntry("residual_error", "The error before and after, and what was gained.", residual_error(*three)),
-    ]
+    return [FigureEntry(name, caption, partial(draw, *three)) for name, (caption, draw) in figures.items()]
 
 
 def network_figures(net: RestorationNet, watermarked: Tensor, clean: Tensor, mask: Tensor) -> list[FigureEntry]:
-    """Draws what goes on inside a network for one picture; what it does not name has no figure.
+    """Returns what goes on inside a network for one picture; what it does not name has no figure.
 
     Args:
         net: The network.
@@ -161,51 +156,86 @@ def network_figures(net: RestorationNet, watermarked: Tensor, clean: Tensor, mas
         clean: (3, H, W) in 0..1.
         mask: (1, H, W), 1 where the watermark is.
     """
-    batch = watermarked[None]
-    entries = []
-    if net.attention_layers:
-        gates = {name: gate[0] for name, gate in attention_maps(net, batch).items()}
-        entries.append(
-            FigureEntry("attention", "What each attention gate lets through.", attention_figure(watermarked, gates))
-        )
-    if net.activation_layers:
-        seen = {name: features[0] for name, features in activations(net, batch, net.activation_layers).items()}
-        entries.append(
-            FigureEntry("activations", "What layers respond to, from input to output.", activation_maps(batch[0], seen))
-        )
-    if net.decoder_layer is not None:
-        features = activations(net, batch, [net.decoder_layer])[net.decoder_layer][0]
-        entries.append(
-            FigureEntry("decoder_features", "Channels of the last layer.", feature_grid(features, net.decoder_layer))
-        )
-    if net.first_layer is not None:
-        weights = kernels(net, net.first_layer)
-        entries.append(
-            FigureEntry("kernels", "The first layer's kernels and spectra.", first_kernels(weights, net.first_layer))
-        )
-    target = clean[None].to(watermarked.device)
-    found = gradients(net, batch, lambda restored: (restored - target.to(restored.device)).abs().mean())
-    loss = "L1 to the clean photograph"
-    entries += [
-        FigureEntry("gradient_norms", "How much each layer would learn.", gradient_norms(found.norms, loss)),
-        FigureEntry(
-            "saliency",
-            "Which input pixels the loss depends on.",
-            saliency_overlay(watermarked, found.saliency[0], loss),
+    figures: list[tuple[object, str, str, Callable[[], Figure]]] = [
+        (
+            net.attention_layers,
+            "attention",
+            "What each attention gate lets through.",
+            partial(_attention, net, watermarked),
+        ),
+        (
+            net.activation_layers,
+            "activations",
+            "What layers respond to, from input to output.",
+            partial(_activations, net, watermarked),
+        ),
+        (net.decoder_layer, "decoder_features", "Channels of the last layer.", partial(_features, net, watermarked)),
+        (net.first_layer, "kernels", "The first layer's kernels and spectra.", partial(_kernels, net)),
+        (True, "gradient_norms", "How much each layer would learn.", partial(_norms, net, watermarked, clean)),
+        (True, "saliency", "Which input pixels the loss depends on.", partial(_saliency, net, watermarked, clean)),
+        (
+            _cam_layers(net),
+            "grad_cam",
+            "What speaks for the change inside a box on the mark.",
+            partial(_grad_cam, net, watermarked, mask),
         ),
     ]
-    layers = dict.fromkeys((*net.activation_layers[-3:], *([net.decoder_layer] if net.decoder_layer else [])))
-    if layers:
-        box = box_on(mask[0])
-        cams = {layer: grad_cam(net, batch, box, layer)[0] for layer in layers}
-        entries.append(
-            FigureEntry(
-                "grad_cam",
-                "What speaks for the change inside a box on the mark.",
-                grad_cam_overlay(batch[0], cams, box),
-            )
-        )
-    return entries
+    return [FigureEntry(name, caption, draw) for there_is, name, caption, draw in figures if there_is]
+
+
+def _column(pictures: Sequence[PictureScore], column: str) -> list[float]:
+    return [picture.scores[column] for picture in pictures]
+
+
+def _group_figure(title: str, groups: Sequence[Group]) -> Figure:
+    return group_bars(
+        [Bar(group.label, group.psnr.pictures, *group.psnr[:3]) for group in groups],
+        [Bar(group.label, group.psnr_input.pictures, *group.psnr_input[:3]) for group in groups],
+        f"PSNR by {title}",
+    )
+
+
+def _attention(net: RestorationNet, picture: Tensor) -> Figure:
+    return attention_figure(picture, {name: gate[0] for name, gate in attention_maps(net, picture[None]).items()})
+
+
+def _activations(net: RestorationNet, picture: Tensor) -> Figure:
+    seen = activations(net, picture[None], net.activation_layers)
+    return activation_maps(picture, {name: features[0] for name, features in seen.items()})
+
+
+def _features(net: RestorationNet, picture: Tensor) -> Figure:
+    assert net.decoder_layer is not None
+    return feature_grid(activations(net, picture[None], [net.decoder_layer])[net.decoder_layer][0], net.decoder_layer)
+
+
+def _kernels(net: RestorationNet) -> Figure:
+    assert net.first_layer is not None
+    return first_kernels(kernels(net, net.first_layer), net.first_layer)
+
+
+def _gradients(net: RestorationNet, picture: Tensor, clean: Tensor) -> Gradients:
+    return gradients(net, picture[None], lambda restored: (restored - clean[None].to(restored.device)).abs().mean())
+
+
+def _norms(net: RestorationNet, picture: Tensor, clean: Tensor) -> Figure:
+    return gradient_norms(_gradients(net, picture, clean).norms, LOSS)
+
+
+def _saliency(net: RestorationNet, picture: Tensor, clean: Tensor) -> Figure:
+    return saliency_overlay(picture, _gradients(net, picture, clean).saliency[0], LOSS)
+
+
+def _cam_layers(net: RestorationNet) -> list[str]:
+    last = [net.decoder_layer] if net.decoder_layer else []
+    return list(dict.fromkeys((*net.activation_layers[-3:], *last)))
+
+
+def _grad_cam(net: RestorationNet, picture: Tensor, mask: Tensor) -> Figure:
+    box = box_on(mask[0])
+    return grad_cam_overlay(
+        picture, {layer: grad_cam(net, picture[None], box, layer)[0] for layer in _cam_layers(net)}, box
+    )
 
 
 def box_on(mask: Tensor, side: int = REGION) -> Box:

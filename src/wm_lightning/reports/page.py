@@ -95,7 +95,7 @@ def write_page(report: Report, folder: Path) -> Path:
     for entries in report.sections.values():
         for entry in entries:
             path = figures / f"{entry.name}.png"
-            entry.figure.savefig(path, dpi=FIGURE_DPI)
+            entry.draw().savefig(path, dpi=FIGURE_DPI)
             images[entry.name] = _data_url(path.read_bytes(), "png")
     environment = Environment(
         loader=PackageLoader("wm_lightning", "reports"),

@@ -8,6 +8,7 @@ from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -71,6 +72,8 @@ def verdict(scores: Mapping[str, float]) -> str:
     """
     model, nothing, target = next(verdict for verdict in _VERDICTS if verdict[0] in scores)
     gain = scores[model] - scores[nothing]
+    if math.isnan(scores[nothing]):
+        return f"These pairs have no {target} to compare with."
     better = "better than" if gain > 0 else "NOT better than"
     return (
         f"Against the {target} the model is {better} doing nothing ({gain:+.2f} dB). "
@@ -85,7 +88,7 @@ def result_table(scores: Mapping[str, float], title: str) -> Table:
         scores: Mean of each metric column, of any preset; NaN where it is not defined on any picture.
         title: The table's heading.
     """
-    table = Table(title=title, min_width=90)
+    table = Table(title=escape(title), min_width=90)  # a path may have brackets
     table.add_column("", overflow="fold")  # figures cut short would be wrong ones
     rows = ["model"], ["do nothing (identity)"], ["gain"]
     for shown in shown_columns(scores):

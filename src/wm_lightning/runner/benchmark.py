@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from wm_lightning.data.swcnn import BenchmarkPair, swcnn_pairs
 from wm_lightning.data.synthesis.blend import changed
 from wm_lightning.errors import UserError
 from wm_lightning.metrics import PRESETS, measure
+from wm_lightning.reports.record import write_record
 from wm_lightning.types import Sample
 
 log = logging.getLogger(__name__)
@@ -77,8 +77,9 @@ def write_rows(rows: Sequence[Row], folder: Path) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    text = json.dumps({f"{opacity:g}": means for opacity, means in means_by_opacity(rows).items()}, indent=2)
-    (folder / "benchmark.json").write_text(text, encoding="utf-8")
+    write_record(
+        folder / "benchmark.json", {f"{opacity:g}": means for opacity, means in means_by_opacity(rows).items()}
+    )
 
 
 def _batches(pairs: Iterator[BenchmarkPair], size: int) -> Iterator[list[BenchmarkPair]]:

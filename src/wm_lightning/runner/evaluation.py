@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -32,6 +31,7 @@ from wm_lightning.reports.evaluation import Subject, Tested, build_report
 from wm_lightning.reports.groups import PictureScore
 from wm_lightning.reports.page import write_page
 from wm_lightning.reports.published import benchmark_table
+from wm_lightning.reports.record import write_record
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.benchmark import means_by_opacity, write_rows
 from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
@@ -185,7 +185,7 @@ def _write_record(path: Path, tested: Sequence[Scored]) -> None:
         "defined_on": first.table.defined,
         "compared": {other.path: other.scores for other in others},
     }
-    path.write_text(json.dumps(record, indent=2), encoding="utf-8")
+    write_record(path, record)
 
 
 def _report(

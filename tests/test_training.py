@@ -288,7 +288,7 @@ def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
     assert len(rates) > 10
 
 
-@pytest.mark.parametrize("choice", ["optim=adamw_cosine", "callbacks=ema", "trainer=cpu"])
+@pytest.mark.parametrize("choice", ["optim=adamw_cosine", "optim=nadamw_cosine", "callbacks=ema", "trainer=cpu"])
 def test_every_recipe_runs(command, tiny, choice):
     outcome = command("train", *tiny, RUN, choice, "trainer.max_epochs=2")
     assert outcome.status == 0, outcome.err

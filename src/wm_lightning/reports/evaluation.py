@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -160,7 +161,7 @@ def _example(subject: Subject, choice: Chosen, picture: PictureScore) -> Example
         f"{scores['psnr_input']:.2f} to {scores['psnr']:.2f} dB ({scores['gain']:+.2f})",
         *([f"inside the mask {scores['psnr_input_in']:.2f} to {scores['psnr_in']:.2f} dB"] if traits.coverage else []),
         f"{traits.coverage:.1%} covered",
-        *([f"opacity {traits.opacity:.2f}"] if traits.opacity == traits.opacity else []),
+        *([f"opacity {traits.opacity:.2f}"] if not math.isnan(traits.opacity) else []),
         *traits.kinds,
         *traits.languages,
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import torch
@@ -156,6 +156,7 @@ def network_figures(net: RestorationNet, watermarked: Tensor, clean: Tensor, mas
         clean: (3, H, W) in 0..1.
         mask: (1, H, W), 1 where the watermark is.
     """
+    found = cache(partial(_gradients, net, watermarked, clean))  # which two figures show
     figures: list[tuple[object, str, str, Callable[[], Figure]]] = [
         (
             net.attention_layers,
@@ -171,8 +172,13 @@ def network_figures(net: RestorationNet, watermarked: Tensor, clean: Tensor, mas
         ),
         (net.decoder_layer, "decoder_features", "Channels of the last layer.", partial(_features, net, watermarked)),
         (net.first_layer, "kernels", "The first layer's kernels and spectra.", partial(_kernels, net)),
-        (True, "gradient_norms", "How much each layer would learn.", partial(_norms, net, watermarked, clean)),
-        (True, "saliency", "Which input pixels the loss depends on.", partial(_saliency, net, watermarked, clean)),
+        (True, "gradient_norms", "How much each layer would learn.", lambda: gradient_norms(found().norms, LOSS)),
+        (
+            True,
+            "saliency",
+            "Which input pixels the loss depends on.",
+            lambda: saliency_overlay(watermarked, found().saliency[0], LOSS),
+        ),
         (
             _cam_layers(net),
             "grad_cam",
@@ -216,14 +222,6 @@ def _kernels(net: RestorationNet) -> Figure:
 
 def _gradients(net: RestorationNet, picture: Tensor, clean: Tensor) -> Gradients:
     return gradients(net, picture[None], lambda restored: (restored - clean[None].to(restored.device)).abs().mean())
-
-
-def _norms(net: RestorationNet, picture: Tensor, clean: Tensor) -> Figure:
-    return gradient_norms(_gradients(net, picture, clean).norms, LOSS)
-
-
-def _saliency(net: RestorationNet, picture: Tensor, clean: Tensor) -> Figure:
-    return saliency_overlay(picture, _gradients(net, picture, clean).saliency[0], LOSS)
 
 
 def _cam_layers(net: RestorationNet) -> list[str]:

@@ -126,8 +126,8 @@ class Ours:
         waited = time.perf_counter() - begin
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            prediction = self.module(batch.watermarked)
-            loss = self.module.loss(prediction, getattr(batch, self.module.target), batch.mask).total
+            prediction = self.module.predict(batch.watermarked)
+            loss = self.module.loss(prediction, getattr(batch, self.module.target), batch).total
         loss.backward()
         self.optimizer.step()
         return float(loss.detach()), waited
@@ -157,7 +157,7 @@ def flops_of_a_step(config: DictConfig) -> int:
     side = config.data.size
     picture, mask = torch.rand(1, 3, side, side), torch.ones(1, 1, side, side)
     with FlopCounterMode(display=False) as counter:
-        loss(net(picture), picture, mask).total.backward()
+        loss(net.predict(picture), picture, Sample(picture, picture, picture, mask, [""])).total.backward()
     return int(counter.get_total_flops())
 
 

@@ -35,6 +35,33 @@ class Sample(NamedTuple):
     layer: Tensor | None = None
 
 
+class Prediction(NamedTuple):
+    """What a network says about a picture, or a batch of them; float32 unless a network paints in less.
+
+    Attributes:
+        image: The picture restored, (B, 3, H, W) in 0..1, which a network may pass by a little.
+        mask_logits: Logits of a pixel being marked, (B, 1, H, W); None from a network that predicts no mask.
+        mask: How much of ``proposal`` is taken, (B, 1, H, W) in 0..1; where it is 0, ``image`` is the input to the bit.
+        proposal: What is put where the mask is, (B, 3, H, W).
+        content: The photograph behind the mark as painted without the blend's inverse, (B, 3, H, W) in 0..1; None from
+            a network that knows no layer.
+        alpha: As in :class:`Sample`, predicted.
+        layer: As in :class:`Sample`, predicted.
+    """
+
+    image: Tensor
+    mask_logits: Tensor | None = None
+    mask: Tensor | None = None
+    proposal: Tensor | None = None
+    content: Tensor | None = None
+    alpha: Tensor | None = None
+    layer: Tensor | None = None
+
+    def cropped(self, height: int, width: int) -> Prediction:
+        """Returns the top-left ``height`` x ``width`` pixels of everything."""
+        return Prediction._make(None if value is None else value[..., :height, :width] for value in self)
+
+
 class PackedSample(NamedTuple):
     """A :class:`Sample` as loaders carry it: a quarter of the bytes, and already channels last.
 

@@ -23,7 +23,7 @@ def batch_of(mark, left):
     prediction = clean + mask * left / 255
     prediction[..., 0, 0] = watermarked[..., 0, 0]
     prediction[..., 3, 3] -= 50 / 255
-    return {"prediction": prediction, "scores": {}}, Sample(watermarked, None, clean, mask, ["a"])
+    return {"prediction": prediction, "mask": None, "scores": {}}, Sample(watermarked, None, clean, mask, ["a"])
 
 
 def counted(*batches):
@@ -53,6 +53,13 @@ def test_residuals_and_found_pixels_by_hand():
 
 def test_small_changes_are_not_found():
     assert counted(batch_of(mark=20, left=0)).confusion == Confusion(hit=0, missed=5, alarm=1, kept=14)
+
+
+def test_a_predicted_mask_is_what_was_found():
+    outputs, batch = batch_of(mark=20, left=0)
+    found = torch.zeros(1, 1, 4, 5)
+    found[..., 0, :3], found[..., 2, 0], found[..., 3, 0] = 0.9, 0.51, 0.5
+    assert counted(({**outputs, "mask": found}, batch)).confusion == Confusion(hit=3, missed=2, alarm=1, kept=14)
 
 
 def test_batches_add_up():

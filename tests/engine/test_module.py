@@ -14,7 +14,7 @@ from wm_lightning.losses import ColorAwareLoss
 from wm_lightning.metrics import COLUMNS, PRESETS, TRAIN_COLUMNS, choose_columns, measure
 from wm_lightning.models import RestorationNet
 from wm_lightning.models.size import SizeRequirement
-from wm_lightning.types import Sample
+from wm_lightning.types import Prediction, Sample
 
 
 class Brighter(RestorationNet):
@@ -27,7 +27,7 @@ class Brighter(RestorationNet):
         self.grey = torch.nn.Parameter(torch.tensor(0.2))
 
     def restore(self, image):
-        return image + self.grey
+        return Prediction(image + self.grey)
 
 
 def pictures(reference=True):

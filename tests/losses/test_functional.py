@@ -221,3 +221,50 @@ def test_masked_terms_under_autocast_equal_those_outside(term):
     wanted = term(prediction, target, mask)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(term(prediction, target, mask), wanted)
+
+
+def test_outside_l1_adds_up_what_the_mask_leaves_out_and_divides_by_what_it_marks():
+    prediction, target = torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
+    prediction[0, :, 0, 0] = torch.tensor([0.1, 0.2, 0.3])
+    prediction[0, :, 0, 1] = 0.9  # marked
+    prediction[0, 0, 1, 1] = 0.5
+    mask = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).view(1, 1, 2, 2)
+    assert functional.outside_l1(prediction, target, mask).item() == pytest.approx((0.6 + 0.5) / 1)
+
+
+def test_outside_l1_divides_by_a_hundredth_of_the_pixels_where_nothing_is_marked():
+    prediction, target = torch.full((1, 3, 20, 10), 0.1), torch.zeros(1, 3, 20, 10)
+    value = functional.outside_l1(prediction, target, torch.zeros(1, 1, 20, 10))
+    assert value.item() == pytest.approx(0.1 * 3 * 200 / 2)
+
+
+def test_both_sides_of_a_mask_add_up_to_the_whole():
+    prediction, target = pictures()
+    mask = (torch.rand(2, 1, 37, 31, generator=torch.Generator().manual_seed(4)) > 0.7).float()
+    both = functional.masked_l1(prediction, target, mask) + functional.outside_l1(prediction, target, mask)
+    assert both.item() == pytest.approx((prediction - target).abs().sum().item() / mask.sum().item(), rel=1e-5)
+
+
+def test_mask_bce_by_hand():
+    logits = torch.tensor([2.0, -1.0, 0.5, 0.0]).view(1, 1, 2, 2)
+    mask = torch.tensor([1.0, 0.0, 0.0, 1.0]).view(1, 1, 2, 2)
+    p = 1 / (1 + np.exp(-logits.double().numpy()))
+    m = mask.double().numpy()
+    assert functional.mask_bce(logits, mask).item() == pytest.approx(-(m * np.log(p) + (1 - m) * np.log(1 - p)).mean())
+
+
+def test_soft_iou_by_hand():
+    logits = torch.tensor([2.0, -1.0, 0.5, 0.0]).view(1, 1, 2, 2)
+    mask = torch.tensor([1.0, 0.0, 0.0, 1.0]).view(1, 1, 2, 2)
+    p = 1 / (1 + np.exp(-logits.double().numpy().ravel()))
+    wanted = 1 - (p[0] + p[3]) / (p.sum() + 2 - p[0] - p[3])
+    assert functional.soft_iou(logits, mask).item() == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_soft_iou_of_a_sure_mask_that_is_right_is_0_and_of_its_opposite_1(share):
+    mask = (torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(4)) < share).float()
+    sure = 40 * (2 * mask - 1)
+    assert functional.soft_iou(-sure, mask).item() == pytest.approx(1, abs=1e-6)
+    if share:
+        assert functional.soft_iou(sure, mask).item() == pytest.approx(0, abs=1e-6)

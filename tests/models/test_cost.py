@@ -4,6 +4,7 @@ from torch import nn
 
 from wm_lightning.models import RestorationNet, SizeRequirement
 from wm_lightning.models.cost import cost_of
+from wm_lightning.types import Prediction
 
 
 class OneConv(RestorationNet):
@@ -14,7 +15,7 @@ class OneConv(RestorationNet):
         self.conv = nn.Conv2d(3, 3, 3, padding=1)
 
     def restore(self, image):
-        return self.conv(image)
+        return Prediction(self.conv(image))
 
 
 @pytest.mark.parametrize("size", [32, 61])

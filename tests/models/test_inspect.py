@@ -5,6 +5,7 @@ from torch import nn
 
 from wm_lightning.models import HeterogeneousUNet, RestorationNet, SizeRequirement
 from wm_lightning.models.inspect import Box, activations, attention_maps, grad_cam, gradients, kernels
+from wm_lightning.types import Prediction
 
 
 class Small(RestorationNet):
@@ -24,7 +25,7 @@ class Small(RestorationNet):
     def restore(self, image):
         features = self.norm(self.down(image)).relu()
         features = features * self.gate(features)
-        return F.interpolate(self.up(features), scale_factor=2)
+        return Prediction(F.interpolate(self.up(features), scale_factor=2))
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ class Corner(RestorationNet):
     def restore(self, image):
         features = self.features(image)
         height, width = image.shape[-2] // 2, image.shape[-1] // 2
-        return image.detach() + features[..., :height, :width].mean()
+        return Prediction(image.detach() + features[..., :height, :width].mean())
 
 
 @pytest.mark.parametrize("local", [False, True])
@@ -205,7 +206,7 @@ def test_grad_cam_of_a_layer_without_influence_is_zero():
     class Idle(Corner):
         def restore(self, image):
             self.features(image)
-            return image * 0.5
+            return Prediction(image * 0.5)
 
     assert (grad_cam(Idle(), torch.rand(1, 3, 7, 5), Box(0, 0, 1, 1), "features") == 0).all()
 

@@ -11,7 +11,7 @@ from wm_lightning.reports.evaluation import Subject
 from wm_lightning.reports.figures.confusion import Confusion, count_pixels
 from wm_lightning.reports.figures.histogram import residual_counts
 from wm_lightning.reports.groups import PictureScore
-from wm_lightning.types import Sample
+from wm_lightning.types import Prediction, Sample
 
 MEASURED = tuple(dict.fromkeys(column for columns in (COLUMNS, *PRESETS.values()) for column in columns))
 
@@ -27,7 +27,7 @@ class Plain(RestorationNet):
         self.mix.weight.data = factor * torch.eye(3)[:, :, None, None]
 
     def restore(self, image):
-        return self.mix(image)
+        return Prediction(self.mix(image))
 
 
 @pytest.fixture(scope="session")

@@ -81,4 +81,5 @@ def _specifications(pairs: StagePairs, epoch: int, name: str) -> dict[str, Any]:
     if not isinstance(pairs, WatermarkPairs):
         return {}
     first, second = pairs.views((epoch, pairs.names.index(name)))
-    return {"watermarked": json.loads(to_json(first.spec)), "reference": json.loads(to_json(second.spec))}
+    views = {"watermarked": first, "reference": second}
+    return {name: json.loads(to_json(view.spec)) for name, view in views.items() if view is not None}

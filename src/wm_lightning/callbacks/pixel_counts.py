@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wm_lightning.engine import StepOutput
-from wm_lightning.metrics.masks import change_mask
+from wm_lightning.metrics.masks import PROBABILITY, change_mask
 from wm_lightning.reports.figures.confusion import Confusion, count_pixels
 from wm_lightning.reports.figures.histogram import BINS, residual_counts
 from wm_lightning.types import Sample
@@ -19,7 +19,7 @@ class PixelCounts(L.Callback):
     Attributes:
         residuals: (2, 2, 511): of the model and of the untouched input, of all pixels and inside the mask; see
             :func:`~wm_lightning.reports.figures.histogram.residual_counts`.
-        confusion: Pixels that the model changed against those that are marked.
+        confusion: Pixels that the model found, or changed where it predicts no mask, against those that are marked.
     """
 
     def __init__(self) -> None:
@@ -42,9 +42,10 @@ class PixelCounts(L.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        prediction = outputs["prediction"]
+        prediction, mask = outputs["prediction"], outputs["mask"]
         self.residuals += torch.stack([_counts(picture, batch) for picture in (prediction, batch.watermarked)])
-        self.confusion += count_pixels(change_mask(prediction, batch.watermarked), batch.mask)
+        found = change_mask(prediction, batch.watermarked) if mask is None else mask > PROBABILITY
+        self.confusion += count_pixels(found, batch.mask)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Adds up what all processes counted."""

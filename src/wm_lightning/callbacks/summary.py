@@ -109,7 +109,7 @@ def read_history(path: Path, checkpoint: Mapping[str, Any]) -> list[dict[str, fl
         checkpoint: Its content, with the history up to its own epoch; used where there is no summary, or where that is
             of a run which was resumed and has not ended again.
     """
-    state: dict[str, Any] = checkpoint["callbacks"].get(RunSummary.__qualname__, {})
+    state: dict[str, Any] = checkpoint.get("callbacks", {}).get(RunSummary.__qualname__, {})
     own: list[dict[str, float]] = state.get("history", [])
     summary = path.resolve().parent.parent / "summary.json"
     if not summary.is_file():

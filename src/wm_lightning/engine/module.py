@@ -17,7 +17,7 @@ from wm_lightning.errors import UserError
 from wm_lightning.losses import ColorAwareLoss, LossTerms
 from wm_lightning.metrics import COLUMNS, TRAIN_COLUMNS, measure, metric_collection
 from wm_lightning.models import RestorationNet
-from wm_lightning.types import Sample
+from wm_lightning.types import Prediction, Sample
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[..., LRScheduler]
@@ -28,10 +28,12 @@ class StepOutput(TypedDict):
 
     Attributes:
         prediction: (B, 3, H, W) float32 in 0..1.
+        mask: Where the network saw a mark, (B, 1, H, W) in 0..1; None from one that does not say.
         scores: Each metric column, (B,).
     """
 
     prediction: Tensor
+    mask: Tensor | None
     scores: dict[str, Tensor]
 
 
@@ -50,6 +52,11 @@ class WatermarkRemoval(L.LightningModule):
         target: What the loss compares with: the second watermarked view, or the clean photograph.
         channels_last: Keeps 4-d tensors in the channels-last memory format, which convolutions run faster in.
         test_columns: What a test measures; see :func:`~wm_lightning.metrics.choose_columns`.
+        measure_every: Scores the pictures of every so manieth training batch; a small network takes a step faster than
+            SSIM is computed. The loss is that of all.
+
+    Raises:
+        ValueError: ``measure_every`` is below 1.
     """
 
     def __init__(
@@ -61,8 +68,12 @@ class WatermarkRemoval(L.LightningModule):
         target: Literal["reference", "clean"] = "reference",
         channels_last: bool = True,
         test_columns: Sequence[str] = COLUMNS,
+        measure_every: int = 1,
     ) -> None:
         super().__init__()
+        if measure_every < 1:
+            raise ValueError(f"measure_every={measure_every} must be at least 1")
+        self.measure_every = measure_every
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net, self.loss = net, loss
         nn.ModuleList((net, loss)).to(memory_format=self.memory_format)  # type: ignore[call-overload]  # not in its stubs
@@ -76,34 +87,32 @@ class WatermarkRemoval(L.LightningModule):
 
     def forward(self, image: Tensor) -> Tensor:
         """Removes watermarks from (B, 3, H, W) in 0..1."""
-        out: Tensor = self.net(image.contiguous(memory_format=self.memory_format))
-        return out
+        return self.predict(image).image
+
+    def predict(self, image: Tensor) -> Prediction:
+        """Removes watermarks from (B, 3, H, W) in 0..1, and says what else the network knows."""
+        return self.net.predict(image.contiguous(memory_format=self.memory_format))
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Returns the loss to minimise."""
-        losses, _ = self._step(batch, "train")
+        prediction, losses = self._compare(batch, "train")
+        if batch_idx % self.measure_every == 0:
+            self._measure(prediction, batch, "train")
         self.log("step/loss", losses.total, on_step=True, on_epoch=False, prog_bar=True)
         return losses.total
 
     def validation_step(self, batch: Sample, batch_idx: int) -> StepOutput:
         """Returns predictions and scores for callbacks."""
-        return self._step(batch, "val")[1]
+        return self._measure(self._compare(batch, "val")[0], batch, "val")
 
     def test_step(self, batch: Sample, batch_idx: int) -> StepOutput:
         """Returns predictions and scores for callbacks."""
-        return self._step(batch, "test")[1]
+        return self._measure(self._compare(batch, "test")[0], batch, "test")
 
-    def _step(self, batch: Sample, stage: str) -> tuple[LossTerms, StepOutput]:
-        prediction = self(batch.watermarked)
-        losses: LossTerms = self.loss(prediction, self._target_of(batch), batch.mask)
-        collection = self.metrics[f"{stage}_metrics"]
-        assert isinstance(collection, MetricCollection)
-        metrics = dict(collection.items(keep_base=True))
-        with torch.no_grad():
-            scores = measure(prediction.detach(), batch, self.columns[stage])
-            restored = prediction.detach().float().clamp(0, 1)
-        for column, metric in metrics.items():
-            metric.update(scores[column])
+    def _compare(self, batch: Sample, stage: str) -> tuple[Prediction, LossTerms]:
+        """Predicts, and logs the loss and its terms."""
+        prediction = self.predict(batch.watermarked)
+        losses: LossTerms = self.loss(prediction, self._target_of(batch), batch)
         means = {"loss": losses.total, **{f"loss_{name}": term for name, term in losses.terms.items()}}
         self.log_dict(
             {f"{stage}/{name}": value for name, value in means.items()},
@@ -112,8 +121,19 @@ class WatermarkRemoval(L.LightningModule):
             batch_size=len(batch.mask),
             sync_dist=True,
         )
+        return prediction, losses
+
+    @torch.no_grad()
+    def _measure(self, prediction: Prediction, batch: Sample, stage: str) -> StepOutput:
+        """Scores each picture, and logs the means."""
+        image, mask = prediction.image.detach(), None if prediction.mask is None else prediction.mask.detach()
+        scores = measure(image, batch, self.columns[stage], mask)
+        collection = self.metrics[f"{stage}_metrics"]
+        assert isinstance(collection, MetricCollection)
+        for column, metric in collection.items(keep_base=True):
+            metric.update(scores[column])
         self.log_dict(collection, on_step=False, on_epoch=True, batch_size=len(batch.mask))
-        return losses, StepOutput(prediction=restored, scores=scores)
+        return StepOutput(prediction=image.float().clamp(0, 1), mask=mask, scores=scores)
 
     def _target_of(self, batch: Sample) -> Tensor:
         target: Tensor | None = getattr(batch, self.target)

@@ -7,6 +7,7 @@ the Laplacian lose their meaning in 8 bits of mantissa.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from kornia.color import rgb_to_lab
 from kornia.filters import laplacian
 from kornia.metrics import ssim as ssim_map
@@ -14,6 +15,7 @@ from torch import Tensor
 
 SSIM_WINDOW = 11  # Gaussian, sigma 1.5: Wang et al., "Image quality assessment", 2004
 LIGHTNESS_WEIGHT, CHROMA_WEIGHT = 0.7, 0.3
+LEAST_SHARE = 0.01  # of a batch's pixels: what a sum outside the marks is divided by where there are hardly any
 
 
 def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -33,6 +35,51 @@ def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor | None = None) ->
     if mask is None:
         return error.mean()
     return (mask * error).sum() / mask.count_nonzero().clamp(min=1)
+
+
+def outside_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """L1 outside a mask in the units of :func:`masked_l1`: ``sum((1 - M) * |P - T|) / N``, N the values of M not 0.
+
+    Dividing by the marked pixels keeps the sum of both in proportion however few pixels are marked.
+
+    Args:
+        prediction: (B, 3, H, W).
+        target: (B, 3, H, W).
+        mask: (B, 1, H, W), 0 or 1; where it is almost empty, N is a hundredth of the pixels.
+
+    Returns:
+        A scalar.
+    """
+    error = (prediction.float() - target.float()).abs()
+    return ((1 - mask) * error).sum() / mask.count_nonzero().clamp(min=LEAST_SHARE * mask.numel())
+
+
+def mask_bce(logits: Tensor, mask: Tensor) -> Tensor:
+    """Binary cross-entropy of a predicted mask, the mean over pixels, in nats.
+
+    Args:
+        logits: (B, 1, H, W).
+        mask: (B, 1, H, W), 0 or 1.
+
+    Returns:
+        A scalar.
+    """
+    return F.binary_cross_entropy_with_logits(logits.float(), mask.float())
+
+
+def soft_iou(logits: Tensor, mask: Tensor) -> Tensor:
+    """``1 - sum(p M) / sum(p + M - p M)`` with ``p = sigmoid(logits)``, over a batch's pixels (Rahman and Wang, 2016).
+
+    Args:
+        logits: (B, 1, H, W).
+        mask: (B, 1, H, W), 0 or 1; an empty one gives 1 less next to nothing, and no gradient worth having.
+
+    Returns:
+        A scalar in 0..1.
+    """
+    probability = logits.float().sigmoid()
+    both = (probability * mask).sum()
+    return 1 - both / (probability.sum() + mask.sum() - both).clamp(min=1)
 
 
 def lab(prediction: Tensor, target: Tensor) -> Tensor:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from wm_lightning.models.size import SizeRequirement, pad_to_requirement
+from wm_lightning.types import Prediction
 
 
 class RestorationNet(nn.Module, ABC):
@@ -39,12 +41,18 @@ class RestorationNet(nn.Module, ABC):
             image: (B, 3, H, W) in 0..1.
 
         Returns:
-            (B, 3, H, W) in 0..1.
+            (B, 3, H, W) in 0..1, which a network may pass by a little.
         """
-        height, width = image.shape[-2:]
-        restored = self.restore(pad_to_requirement(image, self.size))
-        return restored[..., :height, :width]
+        return self.predict(image).image
+
+    def predict(self, image: Tensor) -> Prediction:
+        """Restores pictures of any size, (B, 3, H, W) in 0..1, and says what else the network knows of them."""
+        return self.restore(pad_to_requirement(image, self.size)).cropped(*image.shape[-2:])
+
+    def compile(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of torch.compile
+        """Compiles :meth:`predict`, which every way through the network takes."""
+        self.predict = torch.compile(self.predict, *arguments, **options)  # type: ignore[method-assign]
 
     @abstractmethod
-    def restore(self, image: Tensor) -> Tensor:
-        """Restores pictures whose size meets :attr:`size`; shapes and ranges as in :meth:`forward`."""
+    def restore(self, image: Tensor) -> Prediction:
+        """Restores pictures whose size meets :attr:`size`; shapes and ranges as in :meth:`predict`."""

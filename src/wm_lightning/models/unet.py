@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wm_lightning.models.attention import SelfAttention
 from wm_lightning.models.base import RestorationNet
+from wm_lightning.models.heads import HeadName, build_head
 from wm_lightning.models.size import SizeRequirement
+from wm_lightning.types import Prediction
 
 WIDTHS = (48, 96, 144)
 BOTTLENECK_WIDTH = 256
@@ -35,31 +37,6 @@ class DoubleConv(nn.Module):
         return out
 
 
-class SelfAttention(nn.Module):
-    """Multi-head scaled dot-product self-attention over the positions of a feature map, with a residual.
-
-    ``softmax(Q K^T / sqrt(d)) V`` (Vaswani et al., "Attention Is All You Need", 2017). Memory grows with the number
-    of positions, not with its square, where PyTorch has a fused kernel.
-    """
-
-    def __init__(self, channels: int, heads: int = 4) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.GroupNorm(1, channels)
-        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
-        self.project = nn.Conv2d(channels, channels, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Maps (B, C, H, W) to (B, C, H, W)."""
-        batch, channels, height, width = features.shape
-        qkv = self.qkv(self.norm(features)).reshape(batch, 3, self.heads, channels // self.heads, height * width)
-        query, key, value = qkv.transpose(-1, -2).unbind(1)
-        attended = F.scaled_dot_product_attention(query, key, value)
-        attended = attended.transpose(-1, -2).reshape(batch, channels, height, width)
-        out: Tensor = features + self.project(attended)
-        return out
-
-
 class HeterogeneousUNet(RestorationNet):
     """Three-level U-Net with attention gates on the skips; 3,647,878 parameters with ``attention="gate"``.
 
@@ -69,6 +46,7 @@ class HeterogeneousUNet(RestorationNet):
     Args:
         attention: What follows the bottleneck's convolutions: ``gate``, the notebook's squared sigmoid map, or
             ``sdpa``, scaled dot-product self-attention over the bottleneck's positions.
+        head: How the last maps become a picture; ``full`` is the notebook's, with its keys and parameters.
     """
 
     size: ClassVar[SizeRequirement] = SizeRequirement(multiple=8)
@@ -77,8 +55,9 @@ class HeterogeneousUNet(RestorationNet):
     decoder_layer: ClassVar[str | None] = "dec3"
     first_layer: ClassVar[str | None] = "enc1.conv.0"
 
-    def __init__(self, attention: Literal["gate", "sdpa"] = "gate") -> None:
+    def __init__(self, attention: Literal["gate", "sdpa"] = "gate", head: HeadName = "full") -> None:
         super().__init__()
+        self.head = build_head(head)
         c1, c2, c3 = WIDTHS
         c4 = BOTTLENECK_WIDTH
         self.enc1 = DoubleConv(3, c1)
@@ -91,10 +70,10 @@ class HeterogeneousUNet(RestorationNet):
         self.up1, self.attn_gate1, self.dec1 = _up(c4, c3), _attention_gate(c3), DoubleConv(2 * c3, c3)
         self.up2, self.attn_gate2, self.dec2 = _up(c3, c2), _attention_gate(c2), DoubleConv(2 * c2, c2)
         self.up3, self.attn_gate3, self.dec3 = _up(c2, c1), _attention_gate(c1), DoubleConv(2 * c1, c1)
-        self.final_conv = nn.Conv2d(c1, 3, 1)
+        self.final_conv = nn.Conv2d(c1, self.head.channels, 1)
 
-    def restore(self, image: Tensor) -> Tensor:
-        """Repaints every pixel; (B, 3, H, W) in 0..1 to the same, H and W multiples of 8."""
+    def restore(self, image: Tensor) -> Prediction:
+        """See the base class; H and W multiples of 8."""
         skip1 = self.enc1(image)
         skip2 = self.enc2(skip1)
         skip3 = self.enc3(skip2)
@@ -104,7 +83,8 @@ class HeterogeneousUNet(RestorationNet):
         features = self.dec1(_gated(self.attn_gate1, self.up1(features), skip3))
         features = self.dec2(_gated(self.attn_gate2, self.up2(features), skip2))
         features = self.dec3(_gated(self.attn_gate3, self.up3(features), skip1))
-        return torch.sigmoid(self.final_conv(features))
+        prediction: Prediction = self.head(self.final_conv(features), image)
+        return prediction
 
 
 def _up(in_channels: int, out_channels: int) -> nn.Sequential:

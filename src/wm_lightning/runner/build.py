@@ -61,7 +61,15 @@ def build_module(config: DictConfig, target: Target, test_columns: Sequence[str]
     """Builds network, loss and optimizer and puts them together."""
     net, loss = instantiate(config.model), instantiate(config.loss)
     optim = instantiate(config.optim)
-    return WatermarkRemoval(net, loss, optim.optimizer, optim.scheduler, target, test_columns=test_columns)
+    return WatermarkRemoval(
+        net,
+        loss,
+        optim.optimizer,
+        optim.scheduler,
+        target,
+        test_columns=test_columns,
+        measure_every=config.get("measure_every", 1),
+    )
 
 
 def score(trainer: L.Trainer, module: WatermarkRemoval, datamodule: BaseDataModule) -> dict[str, float]:

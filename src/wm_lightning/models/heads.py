@@ -1,0 +1,132 @@
+"""Heads: how a network's last maps become a restored picture.
+
+A head has no weights of its own. Every one computes in float32, so that what a mask leaves alone stays to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from wm_lightning.types import Prediction
+
+HeadName = Literal["full", "residual", "masked", "layer"]
+
+MASK_FLOOR = 0.02  # probabilities below it count as 0
+LEAST_TRANSPARENCY = 0.1  # the blend is not divided by less
+OVERSHOOT = 0.2  # how far beyond 0..1 an inverted blend may lie: room for gradients, none for explosions
+
+
+class Head(nn.Module):
+    """Turns maps into a prediction.
+
+    Attributes:
+        channels: How many maps it takes.
+    """
+
+    channels: ClassVar[int]
+
+    def forward(self, maps: Tensor, image: Tensor) -> Prediction:
+        """Makes a prediction.
+
+        Args:
+            maps: (B, channels, H, W), unbounded.
+            image: The network's input, (B, 3, H, W) in 0..1.
+        """
+        raise NotImplementedError
+
+
+class FullHead(Head):
+    """Paints every pixel: ``activation(maps)``.
+
+    Args:
+        activation: Brings the maps near 0..1; the notebook has a sigmoid.
+    """
+
+    channels: ClassVar[int] = 3
+
+    def __init__(self, activation: Callable[[Tensor], Tensor] = torch.sigmoid) -> None:
+        super().__init__()
+        self.activation = activation
+
+    def forward(self, maps: Tensor, image: Tensor) -> Prediction:
+        """See :class:`Head`."""
+        return Prediction(self.activation(maps))
+
+
+class ResidualHead(Head):
+    """Adds to the input: ``image + maps`` (Zhang et al., "Beyond a Gaussian Denoiser", 2017)."""
+
+    channels: ClassVar[int] = 3
+
+    def forward(self, maps: Tensor, image: Tensor) -> Prediction:
+        """See :class:`Head`."""
+        return Prediction(image.float() + maps.float())
+
+
+class MaskedHead(Head):
+    """Finds the mark and paints there: ``m * content + (1 - m) * image`` (Cun and Pun, "Split then Refine", 2021).
+
+    Maps: the mask's logit, and content before a sigmoid.
+    """
+
+    channels: ClassVar[int] = 4
+
+    def forward(self, maps: Tensor, image: Tensor) -> Prediction:
+        """See :class:`Head`; pixels whose probability is below :data:`MASK_FLOOR` keep their value to the bit."""
+        logits, content = torch.split(maps.float(), [1, 3], dim=1)
+        return _composed(image, logits, proposal=content.sigmoid())
+
+
+class LayerHead(Head):
+    """Finds the mark, its opacity and colour, and takes it away: ``x = (1 - a) c + a w`` gives ``(x - a w) / (1 - a)``.
+
+    Where too little of the photograph shines through, a gate falls back to content that is painted as by
+    :class:`MaskedHead` (Liu et al., "WDNet: Watermark-Decomposition Network", 2021, with a gate in place of their
+    second network). Opacity is per channel, since a screened or multiplied mark takes more of one channel than of
+    another. Maps: the mask's logit, then before a sigmoid opacity (3), colour (3), content (3) and the gate.
+    """
+
+    channels: ClassVar[int] = 11
+
+    def forward(self, maps: Tensor, image: Tensor) -> Prediction:
+        """See :class:`Head`; pixels whose probability is below :data:`MASK_FLOOR` keep their value to the bit."""
+        logits, opacity, colour, content, gate = torch.split(maps.float(), [1, 3, 3, 3, 1], dim=1)
+        # At the start: a light mark of little opacity, inverted and not repainted, which is what most marks are.
+        alpha, colour, gate = (opacity - 1).sigmoid(), (colour + 1).sigmoid(), (gate - 1).sigmoid()
+        content = content.sigmoid()
+        layer = alpha * colour
+        behind = (image.float() - layer) / (1 - alpha).clamp(min=LEAST_TRANSPARENCY)
+        behind = behind.clamp(-OVERSHOOT, 1 + OVERSHOOT)
+        proposal = torch.lerp(behind, content, gate)
+        return _composed(image, logits, proposal, content=content, alpha=alpha, layer=layer)
+
+
+HEADS: dict[HeadName, type[Head]] = {
+    "full": FullHead, "residual": ResidualHead, "masked": MaskedHead, "layer": LayerHead,
+}  # fmt: skip
+
+
+def build_head(name: HeadName, activation: Callable[[Tensor], Tensor] = torch.sigmoid) -> Head:
+    """Builds a head by its name.
+
+    Args:
+        name: One of the four.
+        activation: What a network that paints every pixel ends with.
+
+    Raises:
+        ValueError: There is no such head.
+    """
+    if name not in HEADS:
+        raise ValueError(f"model.head={name} must be one of {', '.join(get_args(HeadName))}")
+    return FullHead(activation) if name == "full" else HEADS[name]()
+
+
+def _composed(image: Tensor, logits: Tensor, proposal: Tensor, **others: Tensor) -> Prediction:
+    """Puts a proposal where the mask is."""
+    # A sigmoid never reaches 0, and a thousandth of a wrong colour would be rounded into the photograph.
+    mask = ((logits.sigmoid() - MASK_FLOOR) / (1 - MASK_FLOOR)).clamp(min=0)
+    return Prediction(torch.lerp(image.float(), proposal, mask), logits, mask, proposal, **others)

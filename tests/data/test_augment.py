@@ -1,12 +1,13 @@
 from pathlib import Path
 
 import albumentations as A
+import hydra
 import numpy as np
 import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from wm_lightning.data.augment import Augmentation, Pair, crop, crop_pair, enlarge_to, resize_pair
+from wm_lightning.data.augment import Augmentation, Pair, ReverseChannels, crop, crop_pair, enlarge_to, resize_pair
 
 CONF = Path(__file__).parents[2] / "conf" / "augment"
 
@@ -248,3 +249,24 @@ def test_masks_of_resized_pairs_take_the_nearest_pixel():
     rows, columns = ((np.arange(16) * 2 + 1) * side // 32 for side in (37, 31))
     np.testing.assert_array_equal(out.mask, marked.mask[rows][:, columns])
     assert resize_pair(marked._replace(mask=None), 16).mask is None
+
+
+def test_reversed_channels_are_blue_green_red():
+    picture = photograph()
+    turned = Augmentation(before_crop=[ReverseChannels(p=1.0)])(picture, 40, np.random.default_rng(0))
+    straight = Augmentation()(picture, 40, np.random.default_rng(0))
+    assert turned.shape == straight.shape
+    columns = [start for start in range(13) if np.array_equal(turned, picture[:, start : start + 40, ::-1])]
+    assert len(columns) == 1
+
+
+def test_either_order_turns_about_half_of_the_photographs():
+    red = np.zeros((40, 40, 3), dtype=np.uint8)
+    red[..., 0] = 200
+    with hydra.initialize_config_dir(str(CONF.parent), version_base="1.3"):
+        augmentation = instantiate(hydra.compose("train", overrides=["augment=either_order"]).augment)
+    turned = sum(
+        bool(picture[..., 2].mean() > picture[..., 0].mean())
+        for picture in (augmentation(red, 32, np.random.default_rng(seed)) for seed in range(100))
+    )
+    assert 30 <= turned <= 70

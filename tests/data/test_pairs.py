@@ -266,3 +266,53 @@ def test_sampler_leaves_the_global_generators_alone(global_random_state):
     before = global_random_state()
     list(EpochSampler(10, 0, shuffle=True))
     assert global_random_state() == before
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_an_epoch_of_repeats_goes_through_all_photographs_that_often_with_numbers_of_their_own(world_size):
+    def keys(epoch):
+        samplers = [
+            EpochSampler(7, 0, shuffle=True, repeats=4, rank=rank, world_size=world_size) for rank in range(world_size)
+        ]
+        for sampler in samplers:
+            sampler.set_epoch(epoch)
+            assert len(sampler) == len(list(sampler)) == 28 // world_size
+        return list(chain.from_iterable(samplers))
+
+    assert sorted(keys(0)) == [(number, index) for number in range(4) for index in range(7)]
+    assert sorted(keys(2)) == [(number, index) for number in range(8, 12) for index in range(7)]
+
+
+def test_repeats_are_of_training_alone():
+    assert list(EpochSampler(3, 0, shuffle=False, repeats=4)) == [(0, 0), (0, 1), (0, 2)]
+
+
+def test_a_module_draws_that_many_batches_of_a_photograph(photographs, synthesizer):
+    module = FolderDataModule(
+        root=str(photographs), synthesis=synthesizer, augment=AUGMENTATION, size=24, batch_size=4, num_workers=0,
+        repeats=3,
+    )  # fmt: skip
+    module.setup()
+    names = [name for batch in module.train_dataloader() for name in batch.name]
+    assert len(names) == 3 * len(module.split.train) // 4 * 4
+    assert len(list(module.val_dataloader())) == 1
+
+
+def test_without_its_second_view_a_pair_is_the_same(make_pairs, photographs, synthesizer):
+    source = FolderSource(photographs)
+    alone = WatermarkPairs(source, source.names, synthesizer, AUGMENTATION, 32, 0, "train", second_view=False)
+    for index in range(4):
+        both, one = make_pairs()[(1, index)], alone[(1, index)]
+        assert one.reference is None
+        for name in ("watermarked", "clean", "mask", "alpha", "layer"):
+            assert torch.equal(getattr(one, name), getattr(both, name))
+
+
+@pytest.mark.parametrize(("target", "drawn"), [("reference", True), ("clean", False)])
+def test_training_draws_a_second_view_only_where_the_loss_compares_with_it(photographs, synthesizer, target, drawn):
+    module = FolderDataModule(
+        root=str(photographs), synthesis=synthesizer, augment=AUGMENTATION, size=24, num_workers=0, target=target
+    )
+    module.setup()
+    loaders = (module.train_dataloader(), module.val_dataloader(), module.test_dataloader())
+    assert [next(iter(loader)).reference is not None for loader in loaders] == [drawn, True, True]

@@ -10,6 +10,7 @@ from wm_lightning.models.inspect import Box
 from wm_lightning.reports.figures.confusion import Confusion
 from wm_lightning.reports.gallery import box_on, network_figures, picture_figures, score_figures, training_figures
 from wm_lightning.reports.groups import group_scores
+from wm_lightning.types import Prediction
 
 
 class Named(RestorationNet):
@@ -27,7 +28,7 @@ class Named(RestorationNet):
 
     def restore(self, image):
         features = self.first(image).relu()
-        return self.last(features * self.gate(features)).sigmoid()
+        return Prediction(self.last(features * self.gate(features)).sigmoid())
 
 
 ALWAYS = ["gradient_norms", "saliency"]
@@ -79,7 +80,7 @@ def test_scores_are_drawn_by_what_is_known_of_the_marks(score, opacity, drawn):
     kinds = ("text",) if drawn else ()
     pictures = [score("a", 20.0, 22.0, Traits(0.1, opacity, kinds)), score("b", 20.0, 24.0, Traits(0.1))]
     found = names(score_figures(pictures, group_scores(pictures), torch.ones(2, 2, 511).long(), Confusion(1, 2, 3, 4)))
-    known = ["by_kind_of_mark", "by_opacity"] if drawn else []
+    known = ["by_kind_of_mark", "by_opacity", "by_kind_of_mark_and_opacity"] if drawn else []
     assert found == [
         "distribution", *known, "by_coverage", *(["opacity"] if drawn else []), "residual_histogram",
         "residual_histogram_inside", "confusion_matrix",

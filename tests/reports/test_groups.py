@@ -1,10 +1,11 @@
+import csv
 import math
 
 import pytest
 
 from wm_lightning.data.synthesis.traits import Traits
 from wm_lightning.metrics.statistics import bootstrap_mean
-from wm_lightning.reports.groups import group_scores
+from wm_lightning.reports.groups import group_scores, write_groups
 
 NAN = math.nan
 
@@ -76,7 +77,7 @@ def test_ranges_are_sorted_by_their_numbers_and_names_by_their_letters(score):
     kinds = ["tiled", "logo", "text", "shape", "logo"]
     pictures = [score(kind, 1.0, 2.0, Traits(*value, kinds=(kind,))) for kind, value in zip(kinds, values, strict=True)]
     groups = group_scores(pictures)
-    assert list(groups) == ["kind of mark", "opacity", "coverage"]
+    assert list(groups) == ["kind of mark", "opacity", "kind of mark and opacity", "coverage"]
     assert labels(groups["coverage"]) == ["0 to 2 %", "2 to 5 %", "5 to 10 %", "10 to 20 %", "20 to 100 %"]
     assert labels(groups["opacity"]) == ["0.0 to 0.2", "0.2 to 0.4", "0.4 to 0.6", "0.6 to 0.8", "0.8 to 1.0"]
     assert labels(groups["kind of mark"]) == ["logo", "shape", "text", "tiled"]
@@ -103,3 +104,31 @@ def test_a_group_in_which_a_score_is_not_defined_says_on_how_many_it_is(score):
     (group,) = group_scores(pictures)["coverage"]
     assert (group.psnr.pictures, group.psnr_in.pictures) == (2, 1)
     assert (group.psnr_in.mean, group.psnr_input_in.mean) == (9.0, 7.0)
+
+
+def test_kind_and_opacity_together(score):
+    pictures = [
+        score("a", 20.0, 22.0, Traits(0.1, 0.3, kinds=("text", "tiled"))),
+        score("b", 20.0, 28.0, Traits(0.1, 0.35, kinds=("text",))),
+        score("c", 20.0, 25.0, Traits(0.1, 0.5, kinds=("text",))),
+        score("d", 20.0, 25.0, Traits(0.1, kinds=("text",))),  # whose opacity is not known
+    ]
+    groups = group_scores(pictures)["kind of mark and opacity"]
+    assert {group.label: (group.psnr.mean, group.psnr.pictures) for group in groups} == {
+        "text, 0.2 to 0.4": (25.0, 2), "text, 0.4 to 0.6": (25.0, 1), "tiled, 0.2 to 0.4": (22.0, 1),
+    }  # fmt: skip
+
+
+def test_groups_are_written_as_a_table(score, tmp_path):
+    pictures = [
+        score("a", 20.0, 26.0, Traits(0.1, kinds=("text",)), inside=(10.0, 14.0)),
+        score("b", 30.0, 28.0, Traits(0.1, kinds=("text",)), inside=(12.0, 20.0)),
+    ]
+    write_groups(group_scores(pictures), tmp_path / "groups.csv")
+    with (tmp_path / "groups.csv").open() as file:
+        rows = {(row["by"], row["group"]): row for row in csv.DictReader(file)}
+    assert set(rows) == {("kind of mark", "text"), ("coverage", "10 to 20 %")}
+    text = {key: float(value) for key, value in rows["kind of mark", "text"].items() if key not in ("by", "group")}
+    assert text == {
+        "pictures": 2, "psnr": 27, "psnr_input": 25, "gain": 2, "psnr_in": 17, "psnr_input_in": 11,
+    }  # fmt: skip

@@ -74,6 +74,14 @@ class Augmentation:
         return _applied_alike(self._aligned_after, crop_pair(out, size, generator), generator)
 
 
+class ReverseChannels(A.ImageOnlyTransform):  # type: ignore[misc]  # a library without types
+    """Turns red, green, blue into blue, green, red, as OpenCV reads files; the SWCNN benchmark's photographs are so."""
+
+    def apply(self, img: Photograph, **params: object) -> Photograph:
+        """Albumentations' hook."""
+        return np.ascontiguousarray(img[..., ::-1])
+
+
 def _moves_pixels(transform: Transform) -> bool:
     if isinstance(transform, A.BaseCompose):
         return all(map(_moves_pixels, transform.transforms))

@@ -40,6 +40,7 @@ class BaseDataModule(L.LightningDataModule):
         num_workers: Loader processes; None takes half the CPU cores, at most 8. The pairs do not depend on it.
         seed: Chooses the split, the order and the pairs.
         fresh: Draws new pairs each epoch; without it, the first epoch's come again in the same order.
+        repeats: How many pairs of each photograph an epoch has: fewer, longer epochs where photographs are few.
         split_dir: Folder to write ``train.txt``, ``val.txt``, ``test.txt`` and ``broken.txt`` to.
 
     Attributes:
@@ -58,15 +59,19 @@ class BaseDataModule(L.LightningDataModule):
         num_workers: int | None = None,
         seed: int = 0,
         fresh: bool = True,
+        repeats: int = 1,
         split_dir: str | None = None,
     ) -> None:
         super().__init__()
-        for key, value, least in (("size", size, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+        bounds = (
+            ("size", size, 8), ("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("repeats", repeats, 1),
+        )  # fmt: skip
+        for key, value, least in bounds:
             if value is not None and value < least:
                 raise ValueError(f"data.{key}={value} must be at least {least}")
         self.size, self.batch_size, self.target, self.seed = size, batch_size, target, seed
         self.num_workers = min(8, max(1, (os.cpu_count() or 2) // 2)) if num_workers is None else num_workers
-        self.fresh, self.split_dir = fresh, split_dir
+        self.fresh, self.repeats, self.split_dir = fresh, repeats, split_dir
         self.split: Split | None = None
         self.broken: list[str] = []
         self._trained_split: str | None = None
@@ -158,7 +163,13 @@ class BaseDataModule(L.LightningDataModule):
         training = stage == "train"
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         sampler = EpochSampler(
-            len(pairs), self.seed, shuffle=training, fresh=self.fresh, rank=rank, world_size=world_size
+            len(pairs),
+            self.seed,
+            shuffle=training,
+            fresh=self.fresh,
+            repeats=self.repeats,
+            rank=rank,
+            world_size=world_size,
         )
         # A resumed run's loaders begin to fetch before Lightning tells the sampler the epoch.
         sampler.set_epoch(self._epoch)
@@ -171,7 +182,7 @@ class BaseDataModule(L.LightningDataModule):
             collate_fn=collate,
             num_workers=self.num_workers,
             # A short last batch would give BatchNorm noisier statistics; a small set keeps its only batch.
-            drop_last=training and len(pairs) > self.batch_size * world_size,
+            drop_last=training and len(sampler) > self.batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
@@ -226,7 +237,11 @@ class WatermarkDataModule(BaseDataModule):
         assert self.split is not None
         assert self._source is not None
         names = getattr(self.split, stage)
-        return WatermarkPairs(self._source, names, self.synthesis, self.augment, self.size, self.seed, stage)
+        # What no loss compares with is not drawn in training; scores of validation and test have a column for it.
+        second_view = self.target == "reference" or stage != "train"
+        return WatermarkPairs(
+            self._source, names, self.synthesis, self.augment, self.size, self.seed, stage, second_view
+        )
 
 
 class FolderDataModule(WatermarkDataModule):

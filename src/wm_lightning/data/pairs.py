@@ -38,14 +38,24 @@ class EpochSampler(Sampler[tuple[int, int]]):
         seed: Chooses the shuffles.
         shuffle: Without it, the order is that of the data set and the epoch stays 0.
         fresh: Shuffles anew in each epoch; without it, every epoch is epoch 0.
+        repeats: How often an epoch goes through the photographs in training, each time for other pairs of them.
         rank: Number of this process.
         world_size: Number of processes.
     """
 
     def __init__(
-        self, length: int, seed: int, *, shuffle: bool, fresh: bool = True, rank: int = 0, world_size: int = 1
+        self,
+        length: int,
+        seed: int,
+        *,
+        shuffle: bool,
+        fresh: bool = True,
+        repeats: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.length, self.seed, self.shuffle, self.fresh = length, seed, shuffle, fresh
+        self.repeats = repeats if shuffle else 1
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
@@ -55,14 +65,21 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         epoch = self.epoch if self.shuffle and self.fresh else 0
+        rounds = range(epoch * self.repeats, (epoch + 1) * self.repeats)
+        order = np.concatenate([self._round(number) for number in rounds])
+        if self.shuffle:
+            order = np.resize(order, (len(self) * self.world_size, 2))
+        return ((int(number), int(index)) for number, index in order[self.rank :: self.world_size])
+
+    def _round(self, number: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+        """Returns (number, index) of each photograph once, (length, 2)."""
         order = np.arange(self.length)
         if self.shuffle:
-            np.random.default_rng([self.seed, epoch]).shuffle(order)
-            order = np.resize(order, len(self) * self.world_size)
-        return ((epoch, int(index)) for index in order[self.rank :: self.world_size])
+            np.random.default_rng([self.seed, number]).shuffle(order)
+        return np.stack([np.full_like(order, number), order], axis=1)
 
     def __len__(self) -> int:
-        whole, rest = divmod(self.length, self.world_size)
+        whole, rest = divmod(self.length * self.repeats, self.world_size)
         return whole + (rest > 0 if self.shuffle else rest > self.rank)
 
 
@@ -117,6 +134,7 @@ class WatermarkPairs(StagePairs):
         size: Side of the square crop in pixels.
         seed: The run's seed.
         stage: The stage.
+        second_view: Draws the second view too; it costs about as much as the first.
     """
 
     def __init__(
@@ -128,16 +146,18 @@ class WatermarkPairs(StagePairs):
         size: int,
         seed: int,
         stage: Stage,
+        second_view: bool = True,
     ) -> None:
         super().__init__(names, size, seed, stage)
         self.source, self.synthesizer, self.augmentation = source, synthesizer, augmentation
+        self.second_view = second_view
 
     def __getitem__(self, key: tuple[int, int]) -> PackedSample:
         """Makes the pair of (epoch, index)."""
         first, second = self.views(key)
         return PackedSample(
             watermarked=torch.from_numpy(first.image),
-            reference=torch.from_numpy(second.image),
+            reference=None if second is None else torch.from_numpy(second.image),
             clean=torch.from_numpy(first.clean),
             mask=torch.from_numpy(first.mask[..., None] * np.uint8(255)),
             alpha=torch.from_numpy(first.alpha),
@@ -145,12 +165,12 @@ class WatermarkPairs(StagePairs):
             name=self.names[key[1]],
         )
 
-    def views(self, key: tuple[int, int]) -> tuple[View, View]:
+    def views(self, key: tuple[int, int]) -> tuple[View, View | None]:
         """Makes the pair of (epoch, index) with all that is known of it, the specifications of its marks too."""
         epoch, index = key
         name = self.names[index]
         generator = self.generator(epoch, name)
-        return self.synthesizer.pair(self._photograph(name, generator), generator)
+        return self.synthesizer.pair(self._photograph(name, generator), generator, self.second_view)
 
     def _photograph(self, name: str, generator: np.random.Generator) -> Photograph:
         photograph = load_again(self.source.load, name)

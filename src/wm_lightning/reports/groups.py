@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 from wm_lightning.data.synthesis.traits import Traits
@@ -57,10 +59,34 @@ def group_scores(pictures: Sequence[PictureScore]) -> dict[str, list[Group]]:
     ways: dict[str, Callable[[Traits], Iterable[str]]] = {
         "kind of mark": lambda traits: traits.kinds,
         "language": lambda traits: traits.languages,
-        "opacity": lambda traits: _bin(traits.opacity, OPACITY_EDGES, "{:.1f} to {:.1f}", 1.0),
+        "opacity": _opacity,
+        "kind of mark and opacity": lambda traits: [
+            f"{kind}, {opacity}" for kind in traits.kinds for opacity in _opacity(traits)
+        ],
         "coverage": lambda traits: _bin(traits.coverage, COVERAGE_EDGES, "{:g} to {:g} %", 100.0),
     }
     return {title: groups for title, labels_of in ways.items() if (groups := _grouped(pictures, labels_of))}
+
+
+def write_groups(groups: Mapping[str, Sequence[Group]], path: Path) -> None:
+    """Writes a row for each group: what it is, how many pictures it has, and the mean of each score.
+
+    Args:
+        groups: As :func:`group_scores` returns them.
+        path: Of a CSV file.
+    """
+    scores = Group._fields[1:]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["by", "group", "pictures", *scores])
+        for title, members in groups.items():
+            for group in members:
+                means = [f"{getattr(group, score).mean:.4f}" for score in scores]
+                writer.writerow([title, group.label, group.psnr.pictures, *means])
+
+
+def _opacity(traits: Traits) -> Iterable[str]:
+    return _bin(traits.opacity, OPACITY_EDGES, "{:.1f} to {:.1f}", 1.0)
 
 
 def _grouped(pictures: Sequence[PictureScore], labels_of: Callable[[Traits], Iterable[str]]) -> list[Group]:

@@ -28,7 +28,7 @@ from wm_lightning.hardware import peak_memory
 from wm_lightning.metrics import choose_columns
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.evaluation import Subject, Tested, build_report
-from wm_lightning.reports.groups import PictureScore
+from wm_lightning.reports.groups import PictureScore, write_groups
 from wm_lightning.reports.page import write_page
 from wm_lightning.reports.published import benchmark_table
 from wm_lightning.reports.record import write_record
@@ -139,6 +139,10 @@ def _as_trained(config: DictConfig, checkpoint: dict[str, Any]) -> DictConfig:
         trained.data = OmegaConf.merge(trained.data, changes)
         if "root" in changes and trained.data["_target_"] == DEMO:  # whose pictures come with a library
             trained.data["_target_"] = "wm_lightning.data.FolderDataModule"
+    if config.get("synthesis") is not None:  # other marks than those of the training
+        if "synthesis" not in trained.data:
+            raise UserError("synthesis: real pairs have their marks already; leave it out.")
+        trained.data.synthesis = config.synthesis
     precision = config.trainer.precision or trained.trainer.precision
     run = OmegaConf.merge(trained, {"trainer": {**config.trainer, "precision": precision}, "paths": config.paths})
     assert isinstance(run, DictConfig)
@@ -219,6 +223,7 @@ def _report(
         for test in tested
     ]
     report = build_report(tests, subject, columns, "Watermark removal, measured", facts)
+    write_groups(report.groups, folder.parent / "groups.csv")
     return write_page(report, folder)
 
 

@@ -287,3 +287,17 @@ def test_proportions_of_shapes_fill_their_ranges(kind, aspects, thicknesses):
         assert high - 0.05 * (high - low) <= max(values) <= high
     if kind in ("rectangle", "circle"):
         assert {shape.thickness for shape in shapes} == {0, 0.02, 0.05}
+
+
+def test_emblems_have_only_the_frames_and_symbols_asked_for():
+    emblems = draw(LogoSampler(BUNDLED, frames=["star", "ring"], symbols=["leaf"]), 200)
+    assert {emblem.frame for emblem in emblems} == {"star", "ring"}
+    assert {emblem.symbol for emblem in emblems} == {"leaf"}
+
+
+@pytest.mark.parametrize(("key", "value"), [("frames", ["cube"]), ("symbols", []), ("symbols", ["leaf", "tree"])])
+def test_frames_and_symbols_that_are_not_there_are_refused_by_name(key, value):
+    with pytest.raises(
+        UserError, match=rf"synthesis\.sampler\.logo\.{key}=\[{','.join(value)}\] must be some of .*leaf|disc"
+    ):
+        LogoSampler(BUNDLED, **{key: value})

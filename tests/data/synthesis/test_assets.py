@@ -1,5 +1,6 @@
 import logging
 import struct
+from pathlib import Path
 
 import matplotlib.font_manager
 import numpy as np
@@ -52,6 +53,20 @@ def test_fonts_come_from_files_and_from_folders_searched_recursively(tmp_path, m
     (tmp_path / "folder" / "license.txt").write_text("")
     monkeypatch.chdir(tmp_path)  # paths become absolute, so that they mean the same from elsewhere
     assert assets.find_fonts(["single.ttf", "folder"]) == [*assets.find_fonts(), str(single), str(shouting), str(deep)]
+
+
+def test_bundled_fonts_can_be_left_out(tmp_path, make_font):
+    font = make_font(tmp_path / "one.ttf", "ab")
+    assert assets.find_fonts([str(font)], bundled=False) == [str(font)]
+    assert assets.find_fonts(bundled=False) == []
+
+
+def test_dejavu_stands_for_the_fonts_that_matplotlib_ships():
+    found = assets.find_fonts(["dejavu"], bundled=False)
+    assert len(found) > 8
+    assert all(Path(font).name.startswith("DejaVu") for font in found)
+    assert all(set(map(ord, "Aa0ä")) <= assets.characters_of(font) for font in found)
+    assert assets.find_fonts(["dejavu"]) == [*assets.find_fonts(), *found]
 
 
 def test_a_font_that_is_not_there_is_named(tmp_path):

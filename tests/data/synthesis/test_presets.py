@@ -15,7 +15,7 @@ from wm_lightning.data.synthesis import Assets, Synthesizer, TextSampler
 from wm_lightning.data.synthesis.assets import find_fonts, load_font
 from wm_lightning.data.synthesis.spec import Emblem, Logo, Text
 
-NAMES = ("diverse", "watermarkcnn", "logos", "swcnn", "clwd", "logo_l", "logo_h")
+NAMES = ("diverse", "watermarkcnn", "logos", "swcnn", "clwd", "logo_l", "logo_h", "general", "held_out")
 PHOTOGRAPH = np.random.default_rng(0).integers(60, 200, (96, 128, 3), dtype=np.uint8)
 UNASSIGNED = "\U0010fffd"
 
@@ -286,3 +286,34 @@ def test_no_phrase_changes_where_the_glyph_of_missing_characters_does(fonts, tmp
     for texts, fitting in possible_texts():
         for text in texts if font in fitting else ():
             assert bytes(before.getmask(text)) == bytes(after.getmask(text)), text
+
+
+def test_held_out_marks_share_nothing_with_those_of_training():
+    training, held_out = build("general").sampler, build("held_out").sampler
+    phrases = [
+        {text.casefold() for texts in sampler.text.fonts.values() for text in texts} for sampler in (training, held_out)
+    ]
+    fonts = [
+        {font for texts in sampler.text.fonts.values() for found in texts.values() for font in found}
+        | set(sampler.logo.fonts)
+        for sampler in (training, held_out)
+    ]
+    assert all(map(len, (*phrases, *fonts)))
+    assert not phrases[0] & phrases[1]
+    assert not fonts[0] & fonts[1]
+    assert not set(training.text.names) & set(held_out.text.names)
+    assert not set(training.logo.frames) & set(held_out.logo.frames)
+    assert not set(training.logo.symbols) & set(held_out.logo.symbols)
+
+
+def test_a_held_out_picture_has_one_mark_of_a_text_or_a_logo():
+    marks = marks_of(build("held_out"), 60)
+    assert {len(found) for found in marks} <= {0, 1}  # none where it would have covered too much
+    kinds = [type(found[0].art).__name__ for found in marks if found]
+    assert 15 < kinds.count("Text") < 45
+    assert set(kinds) == {"Text", "Emblem"}
+
+
+def test_training_for_all_marks_leaves_some_pictures_unmarked():
+    empty = sum(not marks for marks in marks_of(build("general"), 200))
+    assert 4 <= empty <= 34

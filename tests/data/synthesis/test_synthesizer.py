@@ -318,3 +318,20 @@ def test_replay_names_what_is_gone(art):
 def test_wrong_value_is_refused_by_name(options, named):
     with pytest.raises(UserError, match=rf"synthesis\.{named}"):
         making(MarkSpec(Shape("rectangle")), **options)
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 60, 140), (1.0, 200, 200)])
+def test_a_share_of_views_is_left_unmarked(share, least, most):
+    synthesizer = making(MarkSpec(Shape("rectangle"), size=0.5), unmarked=share)
+    picture = photograph()
+    views = [synthesizer(picture, np.random.default_rng(seed)) for seed in range(200)]
+    empty = [view for view in views if not view.spec.marks]
+    assert least <= len(empty) <= most
+    for view in empty:
+        assert np.array_equal(view.image, picture)
+        assert not view.mask.any()
+
+
+def test_a_share_of_unmarked_views_out_of_range_is_refused():
+    with pytest.raises(UserError, match=r"synthesis\.unmarked=1\.5 must lie within 0\.\.1"):
+        making(MarkSpec(Shape("rectangle")), unmarked=1.5)

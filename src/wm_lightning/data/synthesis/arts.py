@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import get_args
+from typing import TypeVar, get_args
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from wm_lightning.data.synthesis.assets import Assets, covering_fonts, needs_sha
 from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_share, choose, within
 from wm_lightning.data.synthesis.spec import Emblem, Frame, Logo, Shape, Style, Symbol, Text
 from wm_lightning.errors import UserError
+
+Choice = TypeVar("Choice", bound=str)
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
@@ -130,13 +132,23 @@ class LogoSampler:
     Args:
         assets: Logos, and the fonts for emblems.
         flat: Takes every pixel of a logo that is not transparent as opaque.
+        frames: Those of emblems; None for all.
+        symbols: Those within the frames; None for all.
 
     Raises:
-        UserError: There is neither a logo nor a font with Latin letters.
+        UserError: There is neither a logo nor a font with Latin letters, or a frame or symbol is unknown.
     """
 
-    def __init__(self, assets: Assets, flat: bool = False) -> None:
+    def __init__(
+        self,
+        assets: Assets,
+        flat: bool = False,
+        frames: Sequence[str] | None = None,
+        symbols: Sequence[str] | None = None,
+    ) -> None:
         self.logos, self.flat = assets.logos, flat
+        self.frames = _chosen("synthesis.sampler.logo.frames", frames, get_args(Frame))
+        self.symbols = _chosen("synthesis.sampler.logo.symbols", symbols, get_args(Symbol))
         self.fonts = covering_fonts(LETTERS + LETTERS.lower() + DIGITS, assets.fonts)
         if not self.logos and not self.fonts:
             raise UserError("synthesis.logos: there is no logo, and no font to make emblems with; give either.")
@@ -145,16 +157,23 @@ class LogoSampler:
         """Draws one logo; only ``generator`` is used and advanced."""
         if self.logos:
             return Logo(self.logos[int(generator.integers(len(self.logos)))], self.flat)
-        frames, symbols = get_args(Frame), get_args(Symbol)
         count = int(generator.integers(1, 4))
         return Emblem(
-            frame=frames[int(generator.integers(len(frames)))],
-            symbol=symbols[int(generator.integers(len(symbols)))],
+            frame=self.frames[int(generator.integers(len(self.frames)))],
+            symbol=self.symbols[int(generator.integers(len(self.symbols)))],
             font=self.fonts[int(generator.integers(len(self.fonts)))],
             initials="".join(LETTERS[int(number)] for number in generator.integers(26, size=count)),
             caption=_made_up_name(generator) if generator.random() < 0.5 else "",
             thickness=EMBLEM_LINES[int(generator.integers(len(EMBLEM_LINES)))],
         )
+
+
+def _chosen(name: str, wanted: Sequence[str] | None, known: Sequence[Choice]) -> tuple[Choice, ...]:
+    if wanted is None:
+        return tuple(known)
+    if not wanted or not set(wanted) <= set(known):
+        raise UserError(f"{name}=[{','.join(wanted)}] must be some of {', '.join(known)}.")
+    return tuple(choice for choice in known if choice in wanted)
 
 
 def _made_up_name(generator: np.random.Generator) -> str:

@@ -22,6 +22,7 @@ FONT_SUFFIXES = frozenset({".ttf", ".otf", ".ttc"})
 LOGO_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff"})
 # Scripts whose letters join or move, by their Unicode blocks: right-to-left, Indic and South East Asian ones.
 SHAPED = ((0x0590, 0x08FF), (0x0900, 0x109F), (0x1780, 0x17FF), (0xFB1D, 0xFDFF), (0xFE70, 0xFEFF))
+DEJAVU = "dejavu"  # names the fonts of that family, which matplotlib ships
 MOST_SYSTEM_FONTS = 100  # reading a font's character map takes milliseconds, and some machines have thousands
 LARGEST_LOGO = 1024  # pixels of the longer side that are kept
 
@@ -38,9 +39,11 @@ class Assets(NamedTuple):
     logos: tuple[str, ...] = ()
 
 
-def find_assets(fonts: Sequence[str] = (), *, system_fonts: bool = False, logos: str | None = None) -> Assets:
+def find_assets(
+    fonts: Sequence[str] = (), *, bundled_fonts: bool = True, system_fonts: bool = False, logos: str | None = None
+) -> Assets:
     """Finds fonts and logos, see :func:`find_fonts` and :func:`find_logos`."""
-    return Assets(tuple(find_fonts(fonts, system=system_fonts)), tuple(find_logos(logos)))
+    return Assets(tuple(find_fonts(fonts, bundled=bundled_fonts, system=system_fonts)), tuple(find_logos(logos)))
 
 
 def needs_shaping(text: str) -> bool:
@@ -48,18 +51,23 @@ def needs_shaping(text: str) -> bool:
     return not text.isascii() and any(low <= ord(character) <= high for character in text for low, high in SHAPED)
 
 
-def find_fonts(extra: Sequence[str] = (), *, system: bool = False) -> list[str]:
+def find_fonts(extra: Sequence[str] = (), *, bundled: bool = True, system: bool = False) -> list[str]:
     """Returns the bundled fonts by name, and the others by path.
 
     Args:
-        extra: Font files, or folders that are searched recursively.
+        extra: Font files, or folders that are searched recursively; ``dejavu`` stands for the fonts of that family that
+            matplotlib ships.
+        bundled: Takes the bundled fonts.
         system: Adds the fonts that are installed on this machine.
 
     Raises:
         UserError: A path of ``extra`` does not exist, holds no font, or is a damaged one.
     """
-    fonts = sorted(path.name for path in BUNDLED.iterdir() if path.suffix in FONT_SUFFIXES)
+    fonts = sorted(path.name for path in BUNDLED.iterdir() if path.suffix in FONT_SUFFIXES) if bundled else []
     for entry in map(Path, extra):
+        if str(entry) == DEJAVU:
+            fonts += _dejavu_fonts()
+            continue
         if not entry.exists():
             raise UserError(f"synthesis.fonts: there is no {entry}; give font files, or folders that hold some.")
         below = sorted(entry.rglob("*")) if entry.is_dir() else [entry]
@@ -70,6 +78,14 @@ def find_fonts(extra: Sequence[str] = (), *, system: bool = False) -> list[str]:
             characters_of(font)
         fonts += found
     return fonts + (_system_fonts() if system else [])
+
+
+def _dejavu_fonts() -> list[str]:
+    from matplotlib import get_data_path  # slow to import, and not always needed
+
+    # Those whose names end in Display hold a few symbols only.
+    found = sorted(Path(get_data_path(), "fonts", "ttf").glob("DejaVu*.ttf"))
+    return [str(path) for path in found if not path.stem.endswith("Display")]
 
 
 def _system_fonts() -> list[str]:

@@ -12,7 +12,7 @@ from wm_lightning.data.sources import Photograph
 from wm_lightning.data.synthesis.assets import Assets, find_assets
 from wm_lightning.data.synthesis.blend import Overlay, changed
 from wm_lightning.data.synthesis.capture import CaptureSampler, capture
-from wm_lightning.data.synthesis.ranges import checked_range
+from wm_lightning.data.synthesis.ranges import checked_range, checked_share
 from wm_lightning.data.synthesis.render import render
 from wm_lightning.data.synthesis.sampler import MarkSampler
 from wm_lightning.data.synthesis.spec import CaptureSpec, MarkSpec, ViewSpec
@@ -49,7 +49,8 @@ class Synthesizer:
 
     Args:
         sampler: Makes the sampler of marks from the fonts and logos at hand.
-        fonts: Font files, or folders of them, beside the bundled ones.
+        fonts: Font files, or folders of them, beside the bundled ones; ``dejavu`` stands for those of matplotlib.
+        bundled_fonts: Uses the bundled fonts.
         system_fonts: Uses the fonts of this machine too; equal seeds then give other marks on other machines.
         logos: A folder of pictures with transparency; without one, logos are made of shapes and letters.
         capture: Draws what happens to whole pictures; None leaves them as they are.
@@ -61,6 +62,7 @@ class Synthesizer:
         stamped: Repeats one mark at other places until it covers a share drawn from this range, as SWCNN does; None
             draws as many marks as the sampler says.
         same_mark: Gives both views of a pair the same mark at different places; needs ``stamped``.
+        unmarked: Share of views without any mark, which a model must learn to leave alone.
 
     Raises:
         UserError: A number is out of bounds, or a font or logo cannot be used.
@@ -70,6 +72,7 @@ class Synthesizer:
         self,
         sampler: Callable[[Assets], MarkSampler],
         fonts: Sequence[str] = (),
+        bundled_fonts: bool = True,
         system_fonts: bool = False,
         logos: str | None = None,
         capture: CaptureSampler | None = None,
@@ -78,6 +81,7 @@ class Synthesizer:
         captured_threshold: int = 4,
         stamped: Sequence[float] | None = None,
         same_mark: bool = False,
+        unmarked: float = 0.0,
     ) -> None:
         if not 0 < max_coverage <= 1:
             raise UserError(f"synthesis.max_coverage={max_coverage} must be above 0 and at most 1.")
@@ -87,13 +91,19 @@ class Synthesizer:
         if same_mark and stamped is None:
             raise UserError("synthesis.same_mark=true needs synthesis.stamped, the share of a picture to stamp.")
         self.stamped = None if stamped is None else checked_range("synthesis.stamped", stamped, 0, 1)
+        self.unmarked = checked_share("synthesis.unmarked", unmarked)
         self.same_mark, self.max_coverage = same_mark, max_coverage
         self.mask_threshold, self.captured_threshold = mask_threshold, captured_threshold
-        self.sampler = sampler(find_assets(fonts, system_fonts=system_fonts, logos=logos))
+        self.sampler = sampler(find_assets(fonts, bundled_fonts=bundled_fonts, system_fonts=system_fonts, logos=logos))
         self.capture = capture
 
-    def pair(self, photograph: Photograph, generator: np.random.Generator) -> tuple[View, View]:
-        """Draws two independently marked views of a photograph, (H, W, 3) uint8, that share one capture."""
+    def pair(
+        self, photograph: Photograph, generator: np.random.Generator, second_view: bool = True
+    ) -> tuple[View, View | None]:
+        """Draws two independently marked views of a photograph, (H, W, 3) uint8, that share one capture.
+
+        Without ``second_view`` only the first, the same as with it.
+        """
         # Separate streams: what one view draws cannot shift what the other does.
         first, second, shared = generator.spawn(3)
         filters = self.capture(shared) if self.capture is not None else None
@@ -101,7 +111,7 @@ class Synthesizer:
         clean = _captured(photograph, filters)
         return (
             self._view(photograph, clean, first, filters, mark),
-            self._view(photograph, clean, second, filters, mark),
+            self._view(photograph, clean, second, filters, mark) if second_view else None,
         )
 
     def __call__(self, photograph: Photograph, generator: np.random.Generator) -> View:
@@ -118,7 +128,9 @@ class Synthesizer:
         mark: MarkSpec | None,
     ) -> View:
         overlay = Overlay(*photograph.shape[:2])
-        if self.stamped is None:
+        if self.unmarked and generator.random() < self.unmarked:
+            marks: list[MarkSpec] = []
+        elif self.stamped is None:
             marks = self._several(overlay, generator)
         else:
             marks = self._stamped(overlay, generator, mark or self.sampler(generator), self.stamped)

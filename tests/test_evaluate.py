@@ -18,11 +18,13 @@ import torch
 from PIL import Image
 
 from wm_lightning.callbacks import PixelCounts
+from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.cli import CONF
 from wm_lightning.metrics import COLUMNS, PRESETS, measure
 from wm_lightning.models.cost import cost_of
 from wm_lightning.runner import evaluation
 from wm_lightning.types import Sample
+from wm_lightning.weights import write_weights
 
 CPU = ("hydra.run.dir=scored", "trainer.accelerator=cpu")
 QUICK = (*CPU, "report=false")
@@ -129,6 +131,7 @@ def test_the_report_is_of_the_network_and_the_pairs_that_were_tested(command, ch
 
     def keep(tests, subject, columns, title, facts):
         seen.update(tests=tests, subject=subject, columns=columns, facts=facts)
+        return SimpleNamespace(groups={})
 
     monkeypatch.setattr(evaluation, "build_report", keep)
     monkeypatch.setattr(evaluation, "write_page", lambda report, folder: folder / "index.html")
@@ -200,8 +203,8 @@ def test_without_a_report_there_is_none_and_other_metrics_have_their_columns(com
         (["metrics=slbrr"], "There are no metrics slbrr; choose from: full, swcnn, slbr, watermarkcnn."),
         (["extra_metrics=[fid]"], "There are no metrics fid; choose from: lpips, niqe."),
         (["extra_metrics=fid"], "There are no metrics fid; choose from: lpips, niqe."),
-        (["compare=[nowhere.ckpt]"], "There is no checkpoint nowhere.ckpt; give the path of a .ckpt file."),
-        (["compare=nowhere.ckpt"], "There is no checkpoint nowhere.ckpt; give the path of a .ckpt file."),
+        (["compare=[nowhere.ckpt]"], "There is no checkpoint nowhere.ckpt; give the path of a .ckpt or"),
+        (["compare=nowhere.ckpt"], "There is no checkpoint nowhere.ckpt; give the path of a .ckpt or"),
         (["data=paired"], "data.root is not set; give it a value"),
         (["data=paired", "data.root=/nowhere"], "data.root=/nowhere is not a folder"),
         (["data.root=/nowhere"], "data.root=/nowhere is not a folder"),
@@ -294,3 +297,32 @@ def test_processes_share_pictures_out_as_in_training():
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         settings = [hydra.compose(name).trainer.use_distributed_sampler for name in ("evaluate", "train")]
     assert settings == [False, False]  # the data module does; Lightning would share out the shares
+
+
+def test_other_marks_are_scored_with_a_network_that_did_not_learn_them(command, checkpoint):
+    for folder, options in (("scored", ()), ("others", ("synthesis=held_out",))):
+        outcome = command("evaluate", f"ckpt={checkpoint}", *QUICK, *options, f"hydra.run.dir={folder}")
+        assert outcome.status == 0, outcome.err
+    own, others = (rows_of(f"{folder}/metrics.csv") for folder in ("scored", "others"))
+    assert [row["name"] for row in own] == [row["name"] for row in others]
+    assert [row["psnr_input"] for row in own] != [row["psnr_input"] for row in others]
+
+
+def test_marks_of_real_pairs_cannot_be_others(command, checkpoint, tmp_path):
+    root = save_pairs(tmp_path / "pairs", 20, side=8)
+    options = ("data=paired", f"data.root={root}", "data.size=32", "synthesis=held_out")
+    outcome = command("evaluate", f"ckpt={checkpoint}", *options, *QUICK)
+    assert outcome.status == 1
+    assert "synthesis: real pairs have their marks already; leave it out." in outcome.err
+
+
+def test_a_weight_file_is_scored_as_its_checkpoint(command, checkpoint, photographs):
+    write_weights(load_checkpoint(str(checkpoint)), Path("net.safetensors"))
+    for folder, path in (("scored", checkpoint), ("again", "net.safetensors")):
+        outcome = command("evaluate", f"ckpt={path}", *CPU, f"data.root={photographs}", f"hydra.run.dir={folder}")
+        assert outcome.status == 0, outcome.err
+    assert record_of("again")["test"] == record_of()["test"]
+    assert record_of("again")["epoch"] == record_of()["epoch"]
+    assert Path("again/report/index.html").is_file()
+    groups = {row["by"] for row in rows_of("scored/groups.csv")}
+    assert {"kind of mark", "opacity", "kind of mark and opacity", "coverage"} <= groups

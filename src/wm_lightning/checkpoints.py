@@ -11,6 +11,7 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from wm_lightning.errors import UserError
 from wm_lightning.models import RestorationNet
+from wm_lightning.weights import SUFFIX, read_weights
 
 RUNS = Path("outputs/train")  # where a run has its folder unless told otherwise
 
@@ -50,7 +51,7 @@ def newest_checkpoint(runs: Path = RUNS) -> Path:
 
 
 def load_checkpoint(path: str) -> dict[str, Any]:
-    """Reads a checkpoint of this project.
+    """Reads a checkpoint of this project, or a weight file, which has a configuration too.
 
     Raises:
         UserError: The file is missing, damaged or of another project.
@@ -63,6 +64,8 @@ def load_checkpoint(path: str) -> dict[str, Any]:
 
 def _read(path: str) -> dict[str, Any]:
     _check_exists(path)
+    if Path(path).suffix == SUFFIX:
+        return read_weights(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds for files that are no checkpoint
@@ -91,4 +94,4 @@ def load_weights(net: RestorationNet, path: str) -> None:
 
 def _check_exists(checkpoint: str) -> None:
     if not Path(checkpoint).is_file():
-        raise UserError(f"There is no checkpoint {checkpoint}; give the path of a .ckpt file.")
+        raise UserError(f"There is no checkpoint {checkpoint}; give the path of a .ckpt or .safetensors file.")

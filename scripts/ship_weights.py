@@ -1,0 +1,39 @@
+"""Writes a checkpoint's network to a weight file: `python scripts/ship_weights.py CKPT weights/NAME.safetensors`.
+
+The file keeps the configuration it was trained with, less the paths of the machine. `--half` keeps convolutions as
+float16, at half the size; compare the scores of both before shipping.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.errors import UserError
+from wm_lightning.weights import SUFFIX, write_weights
+
+log = logging.getLogger("ship_weights")
+
+
+def main() -> None:
+    """Reads the command line, writes the file."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("checkpoint")
+    parser.add_argument("out", type=Path, help=f"ends in {SUFFIX}")
+    parser.add_argument("--half", action="store_true")
+    options = parser.parse_args()
+    if options.out.suffix != SUFFIX:
+        parser.error(f"{options.out} must end in {SUFFIX}")
+    try:
+        write_weights(load_checkpoint(options.checkpoint), options.out, options.half)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    log.info("%s: %.2f MB", options.out, options.out.stat().st_size / 1e6)
+
+
+if __name__ == "__main__":
+    main()

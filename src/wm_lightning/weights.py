@@ -1,0 +1,66 @@
+"""Weight files that can be passed on: safetensors, which hold numbers and text and can run nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from wm_lightning.errors import UserError
+
+SUFFIX = ".safetensors"
+# What stands in for paths of the machine a network was trained on.
+PLACEHOLDERS = {"root": "PHOTOS", "logos": "LOGOS", "split_dir": None, "cache_dir": None}
+
+
+def write_weights(checkpoint: dict[str, Any], path: Path, half: bool = False) -> None:
+    """Writes a checkpoint's network and configuration, without the paths of the machine it was trained on.
+
+    Args:
+        checkpoint: As :func:`~wm_lightning.checkpoints.load_checkpoint` returns it.
+        path: A file that ends in ``.safetensors``; written beside its place and renamed.
+        half: Keeps floating-point values as float16, at half the size; BatchNorm's stay float32.
+    """
+    state = {}
+    for key, value in checkpoint["state_dict"].items():
+        if key.startswith("net."):
+            keep = not half or not value.is_floating_point() or value.ndim < 2
+            state[key.removeprefix("net.")] = (value if keep else value.half()).contiguous()
+    config = _without_paths(checkpoint["config"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    text = json.dumps({"config": config, "epoch": checkpoint["epoch"]})
+    save_file(state, draft, metadata={"format": "pt", "wm_lightning": text})
+    draft.replace(path)
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads a weight file as if it were a checkpoint, with its ``state_dict`` (float32), ``config`` and ``epoch``.
+
+    Raises:
+        UserError: The file is damaged, or was not written by this project.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {f"net.{key}": file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} cannot be read as weights; it is damaged or another kind of file.") from error
+    if "wm_lightning" not in metadata:
+        raise UserError(f"{path} holds no weights of this project: it does not say which network they belong to.")
+    widened = {key: value.float() if value.dtype == torch.float16 else value for key, value in state.items()}
+    return {"state_dict": widened, **json.loads(metadata["wm_lightning"])}
+
+
+def _without_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
+    if isinstance(node, dict):
+        return {
+            key: PLACEHOLDERS[key] if key in PLACEHOLDERS and isinstance(value, str) else _without_paths(value)
+            for key, value in node.items()
+        }
+    return [_without_paths(item) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from wm_lightning.checkpoints import load_checkpoint, load_weights
+from wm_lightning.errors import UserError
+from wm_lightning.models import DnCNN
+from wm_lightning.weights import read_weights, write_weights
+
+CONFIG = {
+    "model": {"_target_": "wm_lightning.models.DnCNN", "depth": 3, "width": 4, "head": "residual"},
+    "data": {"root": "/home/somebody/photos", "split_dir": "/tmp/run/split", "synthesis": {"logos": "/home/x/logos"}},
+    "seed": 3,
+}
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return DnCNN(3, 4).eval()
+
+
+@pytest.fixture
+def trained(net):
+    state = {f"net.{key}": value for key, value in net.state_dict().items()}
+    return {"state_dict": {**state, "loss.x": torch.zeros(1)}, "config": CONFIG, "epoch": 4}
+
+
+def test_a_network_comes_back_with_what_it_was_trained_with(net, trained, tmp_path):
+    path = tmp_path / "new" / "net.safetensors"
+    write_weights(trained, path)
+    assert list(path.parent.iterdir()) == [path]
+    read = load_checkpoint(str(path))
+    assert set(read["state_dict"]) == {f"net.{key}" for key in net.state_dict()}
+    for key, value in net.state_dict().items():
+        assert torch.equal(read["state_dict"][f"net.{key}"], value)
+    assert read["config"]["model"] == CONFIG["model"]
+    assert read["config"]["seed"] == 3
+    assert read["epoch"] == 4
+    other = DnCNN(3, 4).eval()
+    load_weights(other, str(path))
+    image = torch.rand(1, 3, 9, 7)
+    with torch.no_grad():
+        assert torch.equal(other(image), net(image))
+
+
+def test_no_path_of_the_machine_gets_into_a_weight_file(trained, tmp_path):
+    write_weights(trained, tmp_path / "net.safetensors")
+    content = (tmp_path / "net.safetensors").read_bytes()
+    assert b"somebody" not in content
+    assert b"/tmp" not in content
+    data = read_weights(tmp_path / "net.safetensors")["config"]["data"]
+    assert data == {"root": "PHOTOS", "split_dir": None, "synthesis": {"logos": "LOGOS"}}
+
+
+def test_half_the_size_is_read_as_float32_again(trained, tmp_path):
+    write_weights(trained, tmp_path / "whole.safetensors")
+    write_weights(trained, tmp_path / "half.safetensors", half=True)
+    with safe_open(tmp_path / "half.safetensors", "pt") as file:
+        kinds = {key: file.get_tensor(key).dtype for key in file.keys()}  # noqa: SIM118
+    whole, half = (read_weights(tmp_path / f"{name}.safetensors")["state_dict"] for name in ("whole", "half"))
+    for key, value in whole.items():
+        kind = torch.float16 if value.ndim == 4 else value.dtype
+        assert kinds[key.removeprefix("net.")] == kind
+        assert half[key].dtype == value.dtype
+        torch.testing.assert_close(half[key], value, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x10" + bytes(30)])
+def test_a_damaged_file_is_one_sentence(content, tmp_path):
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"bad\.safetensors cannot be read as weights; it is damaged"):
+        load_checkpoint(str(path))
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
+def test_weights_of_another_project_are_refused(metadata, tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(2)}, path, metadata=metadata)
+    with pytest.raises(UserError, match=r"other\.safetensors holds no weights of this project"):
+        load_checkpoint(str(path))
+
+
+def test_weights_of_another_network_are_refused(trained, tmp_path):
+    write_weights(trained, tmp_path / "net.safetensors")
+    with pytest.raises(UserError, match=r"does not fit model\._target_=DnCNN"):
+        load_weights(DnCNN(4, 4), str(tmp_path / "net.safetensors"))
+
+
+def test_the_configuration_is_plain_text_in_the_file(trained, tmp_path):
+    write_weights(trained, tmp_path / "net.safetensors")
+    with safe_open(tmp_path / "net.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["wm_lightning"])["config"]["model"]["depth"] == 3

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from wm_lightning.models import SWCNN, DnCNN, HeterogeneousUNet
+from wm_lightning.models import SWCNN, DnCNN, HeterogeneousUNet, NAFNet, ShuffleUNet
 from wm_lightning.models.heads import MASK_FLOOR, HeadName
 from wm_lightning.models.inspect import activations, attention_maps, kernels
 
@@ -19,6 +19,8 @@ NETS = {
     "unet-sdpa": lambda head: HeterogeneousUNet("sdpa", head=head),
     "swcnn": lambda head: SWCNN(head=head),
     "dncnn": lambda head: DnCNN(head=head),
+    "nafnet": lambda head: NAFNet(8, (1, 2), 1, (1, 1), head=head),
+    "shuffle_unet": lambda head: ShuffleUNet((12, 16, 24), attention=1, head=head),
 }
 CASES = list(product(NETS, get_args(HeadName)))
 MASKING = [(name, head) for name, head in CASES if head in ("masked", "layer")]

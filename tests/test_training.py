@@ -288,7 +288,29 @@ def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
     assert len(rates) > 10
 
 
-@pytest.mark.parametrize("choice", ["optim=adamw_cosine", "optim=nadamw_cosine", "callbacks=ema", "trainer=cpu"])
+@pytest.mark.parametrize("experiment", ["swcnn", "general"])
+def test_every_experiment_trains_and_is_scored(command, tiny, experiment):
+    small = [option for option in tiny if not option.startswith(("data=", "loss.alpha", "synthesis"))]
+    options = ("data.repeats=1", "model.widths=[8,12]", "trainer.limit_train_batches=2", "data.cache=none")
+    outcome = command("train", f"experiment={experiment}", *small, *options, RUN)
+    assert outcome.status == 0, outcome.err
+    summary = summary_of("run")
+    assert summary["epochs_run"] == 1
+    assert {"mask", "iou", "opacity", "layer", "proposal", "content", "outside"} <= {
+        name.removeprefix("loss_") for name in summary["test"]
+    }
+
+
+def test_a_term_that_the_head_does_not_predict_is_one_sentence(command, tiny):
+    outcome = command("train", *tiny, RUN, "loss=layer")
+    assert outcome.status == 1
+    last = outcome.err.strip().splitlines()[-1]
+    assert "loss.mask needs a head that predicts it: model.head=masked or layer; or set loss.mask=0." in last
+
+
+@pytest.mark.parametrize(
+    "choice", ["optim=adamw_cosine", "optim=nadamw_cosine", "optim=muon_cosine", "callbacks=ema", "trainer=cpu"]
+)
 def test_every_recipe_runs(command, tiny, choice):
     outcome = command("train", *tiny, RUN, choice, "trainer.max_epochs=2")
     assert outcome.status == 0, outcome.err

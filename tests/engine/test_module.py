@@ -11,6 +11,7 @@ from wm_lightning.callbacks import PerImageTable
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.losses import ColorAwareLoss
+from wm_lightning.losses.functional import masked_l1
 from wm_lightning.metrics import COLUMNS, PRESETS, TRAIN_COLUMNS, choose_columns, measure
 from wm_lightning.models import RestorationNet
 from wm_lightning.models.size import SizeRequirement
@@ -100,3 +101,28 @@ def test_training_measures_less_than_validation():
         "val": {f"val/{column}" for column in COLUMNS},
         "test": {f"test/{column}" for column in COLUMNS},
     }
+
+
+@pytest.mark.parametrize(("every", "scored"), [(1, 7), (2, 4), (3, 3)])
+def test_training_scores_every_so_manieth_batch_and_takes_the_loss_of_all(every, scored):
+    batches, whole = pictures()
+    loss = ColorAwareLoss(alpha=0, beta=0, gamma=0, delta=0)
+    module = WatermarkRemoval(Brighter(), loss, partial(torch.optim.SGD, lr=0), target="clean", measure_every=every)
+    trainer = L.Trainer(
+        accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, max_epochs=1,
+        enable_checkpointing=False,
+    )  # fmt: skip
+    trainer.fit(module, DataLoader(batches, batch_size=None))
+    rows = [number for first, size in ((0, 3), (3, 3), (6, 1)) for number in range(first, first + size)]
+    seen = [row for row, batch in zip(rows, (0, 0, 0, 1, 1, 1, 2), strict=True) if batch % every == 0]
+    assert len(seen) == scored
+    wanted = measure(whole.watermarked + 0.2, whole, ["psnr"])["psnr"][seen].mean()
+    assert trainer.callback_metrics["train/psnr"].item() == pytest.approx(wanted.item(), abs=1e-4)
+    losses = [masked_l1(b.watermarked + 0.2, b.clean, b.mask).item() for b in batches]
+    mean = sum(value * size for value, size in zip(losses, (3, 3, 1), strict=True)) / 7
+    assert trainer.callback_metrics["train/loss"].item() == pytest.approx(mean, rel=1e-5)
+
+
+def test_scoring_no_batch_at_all_is_refused():
+    with pytest.raises(ValueError, match="measure_every=0 must be at least 1"):
+        WatermarkRemoval(Brighter(), ColorAwareLoss(alpha=0), partial(torch.optim.SGD, lr=0), measure_every=0)

@@ -52,12 +52,11 @@ def count_pixels(found: Tensor, mask: Tensor) -> Confusion:
     return Confusion(hit, marked - hit, claimed - hit, mark.numel() - marked - claimed + hit)
 
 
-def confusion_matrix(counts: Confusion, found_by: str = "found: changed by the model") -> Figure:
+def confusion_matrix(counts: Confusion) -> Figure:
     """Draws the matrix as shares of the watermarked and of the other pixels, with precision, recall, F1 and IoU.
 
     Args:
         counts: Pixels of a picture or of a whole test set.
-        found_by: What it means that a pixel was found.
     """
     total = counts.hit + counts.missed + counts.alarm + counts.kept
     figure = new_figure(3.9, f"Watermark pixels found: {total:,} pixels")
@@ -76,7 +75,7 @@ def confusion_matrix(counts: Confusion, found_by: str = "found: changed by the m
     left.set_title("Shade: share of each row", fontsize=10)
     left.set_xticks([0, 1], ["found", "not found"], fontsize=9)
     left.set_yticks([0, 1], ["watermarked", "not\nwatermarked"], fontsize=9)
-    left.set_xlabel(found_by, fontsize=9)
+    left.set_xlabel("by the model: its mask, or what it changed", fontsize=9)
     _score_bars(right, counts.scores())
     return figure
 

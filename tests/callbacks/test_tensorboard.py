@@ -98,8 +98,8 @@ def test_a_copy_of_a_compiled_network_is_eager_and_differentiable_within_inferen
     net.compile(backend="eager")
     with torch.inference_mode():
         copied = detached_copy(net)
-    assert copied._compiled_call_impl is None
-    assert net._compiled_call_impl is not None
+    assert copied._compiled is None
+    assert net._compiled is not None
     assert net.training
     assert not copied.training
     copied(torch.rand(1, 3, 16, 16)).sum().backward()

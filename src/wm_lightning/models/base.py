@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -34,6 +35,8 @@ class RestorationNet(nn.Module, ABC):
     decoder_layer: ClassVar[str | None] = None
     first_layer: ClassVar[str | None] = None
 
+    _compiled: Callable[[Tensor], Prediction] | None = None
+
     def forward(self, image: Tensor) -> Tensor:
         """Restores pictures of any size.
 
@@ -47,11 +50,18 @@ class RestorationNet(nn.Module, ABC):
 
     def predict(self, image: Tensor) -> Prediction:
         """Restores pictures of any size, (B, 3, H, W) in 0..1, and says what else the network knows of them."""
+        return (self._compiled or self._predict)(image)
+
+    def _predict(self, image: Tensor) -> Prediction:
         return self.restore(pad_to_requirement(image, self.size)).cropped(*image.shape[-2:])
 
     def compile(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - those of torch.compile
-        """Compiles :meth:`predict`, which every way through the network takes."""
-        self.predict = torch.compile(self.predict, *arguments, **options)  # type: ignore[method-assign]
+        """Compiles :meth:`predict`, which every way through the network takes; a copy is not compiled."""
+        self._compiled = torch.compile(self._predict, *arguments, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Compiled code is bound to this network: a copy would run with the weights of another.
+        return {**super().__getstate__(), "_compiled": None}  # type: ignore[no-untyped-call]  # PyTorch's
 
     @abstractmethod
     def restore(self, image: Tensor) -> Prediction:

@@ -22,6 +22,7 @@ from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.cli import CONF
 from wm_lightning.metrics import COLUMNS, PRESETS, measure
 from wm_lightning.models.cost import cost_of
+from wm_lightning.reports.contact_sheet import GAP, HEADER
 from wm_lightning.runner import evaluation
 from wm_lightning.types import Sample
 from wm_lightning.weights import write_weights
@@ -324,5 +325,9 @@ def test_a_weight_file_is_scored_as_its_checkpoint(command, checkpoint, photogra
     assert record_of("again")["test"] == record_of()["test"]
     assert record_of("again")["epoch"] == record_of()["epoch"]
     assert Path("again/report/index.html").is_file()
+    with Image.open("scored/examples.jpg") as sheet, Image.open("again/examples.jpg") as same:
+        pictures = 2  # the whole test split
+        assert sheet.size == (5 * (32 + GAP) + GAP, HEADER + pictures * (32 + GAP) + GAP)
+        assert np.array_equal(np.asarray(sheet), np.asarray(same))
     groups = {row["by"] for row in rows_of("scored/groups.csv")}
     assert {"kind of mark", "opacity", "kind of mark and opacity", "coverage"} <= groups

@@ -168,9 +168,9 @@ def _example(subject: Subject, choice: Chosen, picture: PictureScore) -> Example
     return Example(
         title=f"{choice.why}: {picture.name}",
         caption=", ".join(words),
-        before=_as_bytes(pair.watermarked),
-        after=_as_bytes(_restored(subject, pair)),
-        clean=_as_bytes(pair.clean),
+        before=as_bytes(pair.watermarked),
+        after=as_bytes(_restored(subject, pair)),
+        clean=as_bytes(pair.clean),
     )
 
 
@@ -200,7 +200,8 @@ def _restored(subject: Subject, pair: Sample) -> Tensor:
     return subject.restore(pair.watermarked[None])[0]
 
 
-def _as_bytes(picture: Tensor) -> Picture:
+def as_bytes(picture: Tensor) -> Picture:
+    """Turns (C, H, W) in 0..1 into (H, W, C) uint8."""
     levels = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
     array: Picture = levels.permute(1, 2, 0).cpu().numpy()
     return array

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning as L
+import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from PIL.Image import Image
 from rich.console import Console
 from torch import Tensor
 
@@ -26,8 +28,10 @@ from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import peak_memory
 from wm_lightning.metrics import choose_columns
+from wm_lightning.metrics.masks import change_mask
 from wm_lightning.models.cost import cost_of
-from wm_lightning.reports.evaluation import Subject, Tested, build_report
+from wm_lightning.reports.contact_sheet import contact_sheet
+from wm_lightning.reports.evaluation import Subject, Tested, as_bytes, build_report
 from wm_lightning.reports.groups import PictureScore, write_groups
 from wm_lightning.reports.page import write_page
 from wm_lightning.reports.published import benchmark_table
@@ -35,6 +39,7 @@ from wm_lightning.reports.record import write_record
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.benchmark import means_by_opacity, write_rows
 from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
+from wm_lightning.types import Prediction
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +72,16 @@ class Scored(NamedTuple):
         return restore(self.module, self.trainer, picture)
 
 
-def restore(module: WatermarkRemoval, trainer: L.Trainer, picture: Tensor) -> Tensor:
-    """Restores (B, 3, H, W) in a trainer's precision and on its device; returns float32 in 0..1 on the CPU."""
+def predict(module: WatermarkRemoval, trainer: L.Trainer, picture: Tensor) -> Prediction:
+    """Runs a network on (B, 3, H, W) in a trainer's precision and on its device."""
     module.to(trainer.strategy.root_device).eval()
     with torch.no_grad(), trainer.precision_plugin.forward_context():
-        restored: Tensor = module(picture.to(module.device))
-    return restored.float().clamp(0, 1).cpu()
+        return module.predict(picture.to(module.device))
+
+
+def restore(module: WatermarkRemoval, trainer: L.Trainer, picture: Tensor) -> Tensor:
+    """Restores (B, 3, H, W) as :func:`predict` does; returns float32 in 0..1 on the CPU."""
+    return predict(module, trainer, picture).image.float().clamp(0, 1).cpu()
 
 
 def evaluate(config: DictConfig) -> None:
@@ -113,6 +122,10 @@ def evaluate(config: DictConfig) -> None:
     if config.report:
         page = _report(config, tested, datamodule, columns, output / "report")
         log.info("look at it: %s", shown(str(page)))
+        if config.examples:
+            sheet = output / "examples.jpg"
+            _draw_examples(tested[0], datamodule.pairs("test"), config.examples).save(sheet, quality=92)
+            log.info("%d pictures chosen by the seed: %s", config.examples, shown(str(sheet)))
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - whatever the command line gave
@@ -225,6 +238,21 @@ def _report(
     report = build_report(tests, subject, columns, "Watermark removal, measured", facts)
     write_groups(report.groups, folder.parent / "groups.csv")
     return write_page(report, folder)
+
+
+def _draw_examples(scored: Scored, pairs: StagePairs, count: int) -> Image:
+    """Draws pictures of the test, chosen by its seed alone: input, output, clean, mask found and true."""
+    tested = len(scored.table.rows)
+    chosen = np.random.default_rng(pairs.seed).choice(tested, min(count, tested), replace=False)
+    rows = []
+    for index in sorted(chosen):
+        sample = pairs[0, int(index)].unpack()
+        prediction = predict(scored.module, scored.trainer, sample.watermarked[None])
+        image = prediction.image.float().clamp(0, 1).cpu()
+        found = change_mask(image, sample.watermarked[None]) if prediction.mask is None else prediction.mask.cpu()
+        columns = (sample.watermarked, image[0], sample.clean, found[0], sample.mask)
+        rows.append([as_bytes(column).squeeze() for column in columns])
+    return contact_sheet(("input", "output", "clean", "mask found", "mask"), rows)
 
 
 def _traits(pairs: StagePairs, index: int) -> Traits:

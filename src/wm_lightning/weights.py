@@ -36,6 +36,7 @@ def write_weights(checkpoint: dict[str, Any], path: Path, half: bool = False) ->
     draft = path.with_name(f".{path.name}.part")
     text = json.dumps({"config": config, "epoch": checkpoint["epoch"]})
     save_file(state, draft, metadata={"format": "pt", "wm_lightning": text})
+    draft.chmod(0o644)  # the library writes files that only their owner can read
     draft.replace(path)
 
 

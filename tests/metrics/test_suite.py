@@ -150,7 +150,7 @@ def test_prediction_is_clamped():
 def test_only_the_columns_asked_for_are_computed(monkeypatch):
     prediction, sample = noisy()
     every = measure(prediction, sample)
-    for name in ("ssim", "ssim_uniform", "ssim_zero_padded", "change_mask"):
+    for name in ("ssim", "ssim_uniform", "ssim_zero_padded", "found_mask"):
         monkeypatch.setattr(suite, name, None)
     some = measure(prediction, sample, ["psnr_out", "psnr_input"])
     assert list(some) == ["psnr_out", "psnr_input"]
@@ -163,11 +163,11 @@ def test_what_columns_share_is_computed_once(monkeypatch):
     def counted(function):
         return lambda *arguments: calls.append(function.__name__) or function(*arguments)
 
-    for name in ("mse", "overlap", "change_mask"):
+    for name in ("mse", "overlap", "found_mask"):
         monkeypatch.setattr(suite, name, counted(getattr(suite, name)))
     measure(*noisy())
     # Prediction whole, in and outside the mask; input whole and in it.
-    assert sorted(calls) == ["change_mask", *["mse"] * 5, "overlap"]
+    assert sorted(calls) == ["found_mask", *["mse"] * 5, "overlap"]
 
 
 def test_empty_and_full_masks_are_nan_in_their_column():

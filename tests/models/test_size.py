@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wm_lightning.models.size import SizeRequirement, pad_to_requirement
+from wm_lightning.models.size import SizeRequirement, pad_to_requirement, space_to_depth
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,15 @@ def test_padding_equals_numpy(height, width, mode):
     bottom, right = -height % 8, -width % 8
     expected = np.pad(image.numpy(), ((0, 0), (0, 0), (0, bottom), (0, right)), mode=mode)
     np.testing.assert_array_equal(pad_to_requirement(image, SizeRequirement(8)).numpy(), expected)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_space_to_depth_moves_every_pixel_and_keeps_the_memory_format(memory_format):
+    image = torch.rand(2, 3, 4, 6).contiguous(memory_format=memory_format)
+    out = space_to_depth(image, 2)
+    assert out.shape == (2, 12, 2, 3)
+    assert out.is_contiguous(memory_format=memory_format)
+    for channel in range(3):
+        for row in range(2):
+            for column in range(2):
+                assert torch.equal(out[:, 4 * channel + 2 * row + column], image[:, channel, row::2, column::2])

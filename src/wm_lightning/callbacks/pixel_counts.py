@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from wm_lightning.engine import StepOutput
-from wm_lightning.metrics.masks import PROBABILITY, change_mask
+from wm_lightning.metrics.masks import PROBABILITY, found_mask
 from wm_lightning.reports.figures.confusion import Confusion, count_pixels
 from wm_lightning.reports.figures.histogram import BINS, residual_counts
 from wm_lightning.types import Sample
@@ -44,8 +44,8 @@ class PixelCounts(L.Callback):
     ) -> None:
         prediction, mask = outputs["prediction"], outputs["mask"]
         self.residuals += torch.stack([_counts(picture, batch) for picture in (prediction, batch.watermarked)])
-        found = change_mask(prediction, batch.watermarked) if mask is None else mask > PROBABILITY
-        self.confusion += count_pixels(found, batch.mask)
+        found = found_mask(prediction, batch.watermarked, mask)
+        self.confusion += count_pixels(found > PROBABILITY, batch.mask)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Adds up what all processes counted."""

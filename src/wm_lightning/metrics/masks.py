@@ -57,6 +57,20 @@ def overlap(predicted: Tensor, true: Tensor) -> Overlap:
     return Overlap(*((mask.sum(dim=(1, 2, 3)).float()) for mask in (claimed & marked, claimed, marked)))
 
 
+def found_mask(restored: Tensor, watermarked: Tensor, predicted_mask: Tensor | None) -> Tensor:
+    """Where a model saw a watermark: the mask it predicts, or what it changed where it predicts none.
+
+    Args:
+        restored: (B, 3, H, W) in 0..1.
+        watermarked: The model's input, (B, 3, H, W) in 0..1.
+        predicted_mask: (B, 1, H, W), probabilities; None from a model that does not say.
+
+    Returns:
+        (B, 1, H, W) in 0..1; a pixel counts where it is above :data:`PROBABILITY`.
+    """
+    return change_mask(restored, watermarked) if predicted_mask is None else predicted_mask
+
+
 def change_mask(prediction: Tensor, watermarked: Tensor, threshold: float = 0.1) -> Tensor:
     """Where a model changed its input: the predicted mask of a model that predicts none.
 

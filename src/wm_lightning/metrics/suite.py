@@ -11,7 +11,7 @@ from torchmetrics import Metric, MetricCollection
 
 from wm_lightning.errors import UserError
 from wm_lightning.metrics.functional import decibels, grey_levels, mse, psnr, ssim, ssim_uniform, ssim_zero_padded
-from wm_lightning.metrics.masks import Overlap, change_mask, overlap
+from wm_lightning.metrics.masks import Overlap, found_mask, overlap
 from wm_lightning.metrics.mean import PictureMean
 from wm_lightning.metrics.perceptual import lpips, niqe, require
 from wm_lightning.types import Sample
@@ -47,8 +47,7 @@ class Measurement:
     @cached_property
     def overlap(self) -> Overlap:
         """What the predicted and the true mask have in common."""
-        found = change_mask(self.restored, self.input) if self.predicted_mask is None else self.predicted_mask
-        return overlap(found, self.sample.mask)
+        return overlap(found_mask(self.restored, self.input, self.predicted_mask), self.sample.mask)
 
     def mse(self, picture: str, region: str = "whole") -> Tensor:
         """Squared error against the clean photograph, (B,).

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wm_lightning.models.base import RestorationNet
 from wm_lightning.models.heads import HeadName, build_head
-from wm_lightning.models.size import SizeRequirement
+from wm_lightning.models.size import SizeRequirement, space_to_depth
 from wm_lightning.types import Prediction
 
 
@@ -102,10 +102,7 @@ class NAFNet(RestorationNet):
 
     def restore(self, image: Tensor) -> Prediction:
         """See the base class."""
-        features = F.pixel_unshuffle(image, self.shuffle)
-        if image.is_contiguous(memory_format=torch.channels_last):
-            features = features.contiguous(memory_format=torch.channels_last)  # the shuffle forgets it
-        features = self.first(features)
+        features = self.first(space_to_depth(image, self.shuffle))
         skips = []
         for blocks, down in zip(self.encoder, self.down, strict=True):
             skips.append(blocks(features))

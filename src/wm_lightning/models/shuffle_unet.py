@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from wm_lightning.models.attention import SelfAttention
 from wm_lightning.models.base import RestorationNet
 from wm_lightning.models.heads import HeadName, build_head
-from wm_lightning.models.size import SizeRequirement
+from wm_lightning.models.size import SizeRequirement, space_to_depth
 from wm_lightning.types import Prediction
 
 
@@ -75,9 +75,7 @@ class ShuffleUNet(RestorationNet):
 
     def restore(self, image: Tensor) -> Prediction:
         """See the base class."""
-        features = F.pixel_unshuffle(image, self.shuffle)
-        if image.is_contiguous(memory_format=torch.channels_last):
-            features = features.contiguous(memory_format=torch.channels_last)  # the shuffle forgets it
+        features = space_to_depth(image, self.shuffle)
         skips = []
         for level, block in enumerate(self.encoder):
             features = block(F.max_pool2d(features, 2) if level else features)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -44,3 +45,19 @@ def pad_to_requirement(image: Tensor, requirement: SizeRequirement) -> Tensor:
         return image
     mode = "reflect" if bottom < height and right < width else "replicate"
     return F.pad(image, (0, right, 0, bottom), mode=mode)
+
+
+def space_to_depth(image: Tensor, side: int) -> Tensor:
+    """Makes the ``side`` x ``side`` pixels of each place channels of one position.
+
+    Args:
+        image: (B, C, H, W), H and W multiples of ``side``.
+        side: In pixels.
+
+    Returns:
+        (B, C * side^2, H / side, W / side) in the picture's memory format, which PyTorch's own shuffle forgets.
+    """
+    features = F.pixel_unshuffle(image, side)
+    if image.is_contiguous(memory_format=torch.channels_last):
+        features = features.contiguous(memory_format=torch.channels_last)
+    return features

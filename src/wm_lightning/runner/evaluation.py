@@ -28,7 +28,7 @@ from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import peak_memory
 from wm_lightning.metrics import choose_columns
-from wm_lightning.metrics.masks import change_mask
+from wm_lightning.metrics.masks import found_mask
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.contact_sheet import contact_sheet
 from wm_lightning.reports.evaluation import Subject, Tested, as_bytes, build_report
@@ -249,7 +249,8 @@ def _draw_examples(scored: Scored, pairs: StagePairs, count: int) -> Image:
         sample = pairs[0, int(index)].unpack()
         prediction = predict(scored.module, scored.trainer, sample.watermarked[None])
         image = prediction.image.float().clamp(0, 1).cpu()
-        found = change_mask(image, sample.watermarked[None]) if prediction.mask is None else prediction.mask.cpu()
+        mask = None if prediction.mask is None else prediction.mask.cpu()
+        found = found_mask(image, sample.watermarked[None], mask)
         columns = (sample.watermarked, image[0], sample.clean, found[0], sample.mask)
         rows.append([as_bytes(column).squeeze() for column in columns])
     return contact_sheet(("input", "output", "clean", "mask found", "mask"), rows)

@@ -85,7 +85,7 @@ def compared(checkpoint, command_in, tmp_path_factory):
 
 def test_the_record_says_what_was_scored_and_on_how_many_pictures(compared, checkpoint):
     record = record_of(compared.folder)
-    assert list(record) == ["checkpoint", "epoch", "pictures", "test", "defined_on", "compared"]
+    assert list(record) == ["checkpoint", "epoch", "split", "pictures", "test", "defined_on", "compared"]
     assert record["checkpoint"] == str(checkpoint)
     assert (record["epoch"], record["pictures"]) == (0, 2)
     assert set(record["test"]) == {"loss", "loss_l1", "loss_lab", "loss_ssim", "loss_laplacian", *COLUMNS}
@@ -202,6 +202,7 @@ def test_without_a_report_there_is_none_and_other_metrics_have_their_columns(com
     ("options", "sentence"),
     [
         (["metrics=slbrr"], "There are no metrics slbrr; choose from: full, swcnn, slbr, watermarkcnn."),
+        (["split=train"], "split=train must be one of test, val."),
         (["extra_metrics=[fid]"], "There are no metrics fid; choose from: lpips, niqe."),
         (["extra_metrics=fid"], "There are no metrics fid; choose from: lpips, niqe."),
         (["compare=[nowhere.ckpt]"], "There is no checkpoint nowhere.ckpt; give the path of a .ckpt or"),
@@ -307,6 +308,21 @@ def test_other_marks_are_scored_with_a_network_that_did_not_learn_them(command, 
     own, others = (rows_of(f"{folder}/metrics.csv") for folder in ("scored", "others"))
     assert [row["name"] for row in own] == [row["name"] for row in others]
     assert [row["psnr_input"] for row in own] != [row["psnr_input"] for row in others]
+
+
+def test_validation_pictures_are_scored_where_something_is_to_be_chosen(command, checkpoint):
+    trained = checkpoint.parents[1] / "split"
+    for split in ("val", "test"):
+        outcome = command("evaluate", f"ckpt={checkpoint}", *CPU, f"split={split}", "examples=2")
+        assert outcome.status == 0, outcome.err
+        names = (trained / f"{split}.txt").read_text(encoding="utf-8").split()
+        assert [row["name"] for row in rows_of("scored/metrics.csv")] == names
+        record = record_of()
+        assert (record["split"], record["pictures"]) == (split, len(names))
+        page = Path("scored/report/index.html").read_text(encoding="utf-8")
+        shown = set(re.findall(r"photo\d+\.png", page))
+        assert shown
+        assert shown <= set(names)
 
 
 def test_marks_of_real_pairs_cannot_be_others(command, checkpoint, tmp_path):

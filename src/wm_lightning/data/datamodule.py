@@ -46,10 +46,13 @@ class BaseDataModule(L.LightningDataModule):
     Attributes:
         split: The names of each stage, once :meth:`setup` has run.
         broken: Names of photographs that could not be decoded and were left out.
+        scored: The stage that :meth:`test_dataloader` has: ``test``, or ``val`` while something is being chosen.
 
     Raises:
         ValueError: A number is out of range.
     """
+
+    scored: Stage = "test"
 
     def __init__(
         self,
@@ -149,8 +152,8 @@ class BaseDataModule(L.LightningDataModule):
         return self._loader("val")
 
     def test_dataloader(self) -> DataLoader[PackedSample]:
-        """Returns the fixed test pairs."""
-        return self._loader("test")
+        """Returns the fixed pairs of the stage that is scored."""
+        return self._loader(self.scored)
 
     def on_after_batch_transfer(self, batch: PackedSample, dataloader_idx: int) -> Sample:
         """Lightning's hook: bytes become numbers on the device, not in the loaders."""

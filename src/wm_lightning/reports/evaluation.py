@@ -27,7 +27,7 @@ BATCH = 4  # pairs of the batch view
 
 
 class Tested(NamedTuple):
-    """A model's scores on the test pictures.
+    """A model's scores on the pictures of a test.
 
     Attributes:
         label: What the model is called.
@@ -150,7 +150,7 @@ def _card(subject: Subject, shown: Sequence[Shown], model: Row, nothing: Row, pi
     return FigureEntry(
         "summary_card",
         "What the network is and costs, and what it achieves.",
-        partial(summary_card, subject.costs, scores, f"{pictures} test pictures"),
+        partial(summary_card, subject.costs, scores, f"{pictures} pictures"),
     )
 
 

@@ -44,6 +44,7 @@ from wm_lightning.types import Prediction
 log = logging.getLogger(__name__)
 
 DEMO = "wm_lightning.data.DemoDataModule"
+SPLITS = ("test", "val")
 
 
 class Scored(NamedTuple):
@@ -85,13 +86,15 @@ def restore(module: WatermarkRemoval, trainer: L.Trainer, picture: Tensor) -> Te
 
 
 def evaluate(config: DictConfig) -> None:
-    """Scores the test split of a checkpoint's data, or of other data; writes tables, figures and a page.
+    """Scores the test or validation split of a checkpoint's data, or of other data; writes tables, figures and a page.
 
     Raises:
         UserError: A checkpoint, or what the configuration asks for, cannot be used.
     """
     if OmegaConf.is_missing(config, "ckpt"):
         raise UserError("ckpt is not set; give it a value: ckpt=PATH.")
+    if config.split not in SPLITS:
+        raise UserError(f"split={config.split} must be one of {', '.join(SPLITS)}.")
     columns = choose_columns(config.metrics, _listed(config.extra_metrics))
     paths = [str(path) for path in (config.ckpt, *_listed(config.compare))]
     checkpoints = [load_checkpoint(path) for path in paths]  # a wrong path is found before anything is scored
@@ -108,13 +111,14 @@ def evaluate(config: DictConfig) -> None:
             _benchmark(config, path, run, checkpoint, folder)
         return
     datamodule = build_data(runs[0])
+    datamodule.scored = config.split
     tested = []
     for number, (path, run, checkpoint) in enumerate(zip(paths, runs, checkpoints, strict=True)):
         table = PerImageTable(str(output / ("metrics.csv" if not number else f"metrics_{number}.csv")))
         tested.append(_test(path, run, checkpoint, datamodule, columns, table))
     if not tested[0].trainer.is_global_zero:
         return
-    _write_record(output / "metrics.json", tested)
+    _write_record(output / "metrics.json", tested, config.split)
     for found in tested:
         title = f"{found.path}: {len(found.table.rows)} pictures"
         print_result({column: found.scores[column] for column in columns}, title)
@@ -124,7 +128,7 @@ def evaluate(config: DictConfig) -> None:
         log.info("look at it: %s", shown(str(page)))
         if config.examples:
             sheet = output / "examples.jpg"
-            _draw_examples(tested[0], datamodule.pairs("test"), config.examples).save(sheet, quality=92)
+            _draw_examples(tested[0], datamodule.pairs(datamodule.scored), config.examples).save(sheet, quality=92)
             log.info("%d pictures chosen by the seed: %s", config.examples, shown(str(sheet)))
 
 
@@ -192,11 +196,12 @@ def _benchmark(config: DictConfig, path: str, run: DictConfig, checkpoint: dict[
     log.info("written: %s and benchmark.csv", shown(str(folder / "benchmark.json")))
 
 
-def _write_record(path: Path, tested: Sequence[Scored]) -> None:
+def _write_record(path: Path, tested: Sequence[Scored], split: str) -> None:
     first, *others = tested
     record = {
         "checkpoint": first.path,
         "epoch": first.checkpoint["epoch"],
+        "split": split,
         "pictures": len(first.table.rows),
         "test": first.scores,
         "defined_on": first.table.defined,
@@ -209,7 +214,7 @@ def _report(
     config: DictConfig, tested: Sequence[Scored], datamodule: BaseDataModule, columns: Sequence[str], folder: Path
 ) -> Path:
     first = tested[0]
-    pairs, scored = datamodule.pairs("test"), len(first.table.rows)
+    pairs, scored = datamodule.pairs(datamodule.scored), len(first.table.rows)
     traits = [_traits(pairs, index) for index in range(scored)]
     subject = Subject(
         net=first.module.net.eval(),
@@ -223,7 +228,7 @@ def _report(
     facts = {
         "checkpoint": first.path,
         "epoch": str(first.checkpoint["epoch"] + 1),
-        "test pictures": f"{scored} of {datamodule.size}x{datamodule.size} pixels",
+        f"{config.split} pictures": f"{scored} of {datamodule.size}x{datamodule.size} pixels",
         "data": f"{type(datamodule).__name__} {getattr(datamodule, 'root', '')}".strip(),
         "metrics": ", ".join((config.metrics, *_listed(config.extra_metrics))),
         "precision": str(first.trainer.precision),

@@ -47,6 +47,7 @@ class Prediction(NamedTuple):
             a network that knows no layer.
         alpha: As in :class:`Sample`, predicted.
         layer: As in :class:`Sample`, predicted.
+        gate: How much of ``content`` is in ``proposal``, the rest being the blend's inverse, (B, 1, H, W) in 0..1.
     """
 
     image: Tensor
@@ -56,6 +57,7 @@ class Prediction(NamedTuple):
     content: Tensor | None = None
     alpha: Tensor | None = None
     layer: Tensor | None = None
+    gate: Tensor | None = None
 
     def cropped(self, height: int, width: int) -> Prediction:
         """Returns the top-left ``height`` x ``width`` pixels of everything."""

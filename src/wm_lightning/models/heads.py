@@ -102,7 +102,7 @@ class LayerHead(Head):
         behind = (image.float() - layer) / (1 - alpha).clamp(min=LEAST_TRANSPARENCY)
         behind = behind.clamp(-OVERSHOOT, 1 + OVERSHOOT)
         proposal = torch.lerp(behind, content, gate)
-        return _composed(image, logits, proposal, content=content, alpha=alpha, layer=layer)
+        return _composed(image, logits, proposal, content=content, alpha=alpha, layer=layer, gate=gate)
 
 
 HEADS: dict[HeadName, type[Head]] = {

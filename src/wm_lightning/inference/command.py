@@ -1,0 +1,195 @@
+"""``predict.py`` and ``wm-predict``: picture files in, the same files without watermarks out."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference.cleaning import Cleaned, clean_pixels
+from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.files import Job, plan, write_whole
+from wm_lightning.inference.pictures import Picture, as_bytes, encode_picture, read_picture
+from wm_lightning.inference.remover import DEFAULT, as_allowed, open_engine
+
+FAILED = 1
+AHEAD = 2  # pictures that are read while another is worked on
+
+
+class Outcome(NamedTuple):
+    """What became of one picture.
+
+    Attributes:
+        job: The picture.
+        changed: Share of its pixels that changed, 0..1.
+        notes: What was not kept.
+        error: Why there is no result; None where there is one.
+    """
+
+    job: Job
+    changed: float = 0.0
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def predict(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status: 0, or 1 if a picture failed."""
+    options = _parser().parse_args(arguments)
+    console, errors = Console(), Console(stderr=True)
+    try:
+        jobs = plan(options.inputs, options.output)
+        engine = open_engine(options.weights, options.device, options.engine)
+        allowed = None if options.mask == "auto" else Path(options.mask)
+        if allowed is not None and not allowed.is_file():
+            raise UserError(
+                f"--mask {options.mask} is no file; give a picture, white where pixels may change, or auto."
+            )
+    except UserError as error:
+        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return FAILED
+    started, outcomes = time.perf_counter(), []
+    with _progress(console, options.quiet) as progress:
+        task = progress.add_task("removing watermarks", total=len(jobs), rate="")
+        for outcome in _outcomes(jobs, engine, allowed, options):
+            outcomes.append(outcome)
+            rate = len(outcomes) / (time.perf_counter() - started)
+            progress.update(task, advance=1, rate=f"{rate:.1f} pictures/s")
+            if outcome.error is not None:
+                errors.print(f"error: {outcome.error}", markup=False, highlight=False, soft_wrap=True)
+                if options.on_error == "stop":
+                    break
+            elif not options.quiet:
+                _tell(progress.console, outcome)
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    if not options.quiet:
+        _summarise(console, outcomes, len(jobs), failed, time.perf_counter() - started)
+    return FAILED if failed else 0
+
+
+def main() -> None:
+    """Entry point of ``predict.py`` and ``wm-predict``."""
+    sys.exit(predict())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wm-predict",
+        description="Removes visible watermarks from pictures. Use it only on pictures you have the right to change.",
+    )
+    parser.add_argument("inputs", nargs="+", metavar="PICTURE", help="files, folders (searched recursively), patterns")
+    parser.add_argument(
+        "-o", "--output", required=True, help="folder, or file for one picture; inputs stay as they are"
+    )
+    parser.add_argument(
+        "--weights", default=DEFAULT, help="file of weights; default: those that come with this project"
+    )
+    parser.add_argument("--mask", default="auto", help="picture, white where pixels may change; auto: anywhere")
+    parser.add_argument("--strength", type=_share, default=1.0, help="how much of a mark is taken away, 0 to 1")
+    parser.add_argument("--save-mask", action="store_true", help="write where marks were found, as NAME.mask.png")
+    parser.add_argument("--compare", action="store_true", help="write before and after, as NAME.compare.png")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where it runs")
+    parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
+    parser.add_argument("--on-error", choices=("skip", "stop"), default="skip", help="after a picture that failed")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
+    return parser
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} must be in 0..1")
+    return value
+
+
+def _outcomes(jobs: list[Job], engine: Engine, mask: Path | None, options: argparse.Namespace) -> Iterator[Outcome]:
+    """Reads the next pictures and writes the last ones while the network works."""
+    with ThreadPoolExecutor(AHEAD) as readers, ThreadPoolExecutor(1) as writer:
+        waiting = [readers.submit(read_picture, job.source) for job in jobs[:AHEAD]]
+        written: list[tuple[Job, Future[Outcome]]] = []
+        try:
+            for number, job in enumerate(jobs):
+                if number + AHEAD < len(jobs):
+                    waiting.append(readers.submit(read_picture, jobs[number + AHEAD].source))
+                try:
+                    picture = waiting.pop(0).result()
+                    allowed = None if mask is None else _allowed(mask, picture.pixels.shape[:2])
+                    cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength)
+                except UserError as error:
+                    yield Outcome(job, error=str(error))
+                    continue
+                written.append((job, writer.submit(_write, job, picture, cleaned, options)))
+                while written and (len(written) > 1 or written[0][1].done()):
+                    yield _settled(*written.pop(0))
+            for entry in written:
+                yield _settled(*entry)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _settled(job: Job, writing: Future[Outcome]) -> Outcome:
+    try:
+        return writing.result()
+    except UserError as error:
+        return Outcome(job, error=str(error))
+
+
+def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Namespace) -> Outcome:
+    content, lost = encode_picture(picture, cleaned.pixels, job.target.suffix)
+    write_whole(content, job.target)
+    if options.save_mask:
+        _save(Image.fromarray(cleaned.mask), job.target, "mask")
+    if options.compare:
+        both = np.concatenate((picture.pixels, cleaned.pixels), axis=1)
+        _save(Image.fromarray(as_bytes(both)), job.target, "compare")
+    changed = float((picture.pixels != cleaned.pixels).any(axis=-1).mean())
+    return Outcome(job, changed, (*picture.notes, *lost))
+
+
+def _save(image: Image.Image, target: Path, what: str) -> None:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_whole(buffer.getvalue(), target.with_name(f"{target.stem}.{what}.png"))
+
+
+def _allowed(mask: Path, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:
+    try:
+        with Image.open(mask) as opened:
+            return as_allowed(opened, size)
+    except OSError as error:
+        raise UserError(f"--mask {mask} cannot be read as a picture; give another, or auto.") from error
+    except UserError as error:
+        raise UserError(f"--mask {mask}: {error}") from error
+
+
+def _progress(console: Console, quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=quiet)
+
+
+def _tell(console: Console, outcome: Outcome) -> None:
+    found = f"{outcome.changed:.1%} of its pixels changed" if outcome.changed else "no watermark found"
+    told = "; ".join((found, *outcome.notes))
+    console.print(f"{outcome.job.target}: {told}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _summarise(console: Console, outcomes: list[Outcome], planned: int, failed: int, seconds: float) -> None:
+    written = len(outcomes) - failed
+    parts = [f"{written} of {planned} pictures written"]
+    untouched = sum(outcome.error is None and not outcome.changed for outcome in outcomes)
+    parts += [f"{untouched} without a watermark"] if untouched else []
+    parts += [f"{failed} failed"] if failed else []
+    parts.append(f"{seconds:.1f} s, {written / seconds:.1f} pictures/s")
+    console.print("; ".join(parts), markup=False, highlight=False, soft_wrap=True)

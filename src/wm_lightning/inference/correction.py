@@ -1,0 +1,82 @@
+"""What a network would do to each pixel, in a form that can be enlarged, chained and limited."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[Any]  # float32, or float16 where it is kept
+
+
+class Correction(NamedTuple):
+    """A change ``x -> x + gain * x + offset`` of each pixel; where both are 0, the pixel stays as it is, to the bit.
+
+    A mark that was blended in, ``x = (1 - a) c + a w``, is taken away by such a change, and so is content painted over
+    it. Two changes after each other are one again, and since marks are smoother than photographs, a change found on a
+    reduced picture can be enlarged and keeps the photograph's detail.
+
+    Attributes:
+        gain: (H, W, 3).
+        offset: (H, W, 3), in units of 0..1 pictures.
+        mask: How sure it is that there is a mark, (H, W, 1) in 0..1.
+    """
+
+    gain: Floats
+    offset: Floats
+    mask: Floats
+
+    @classmethod
+    def none(cls, height: int, width: int) -> Correction:
+        """Returns the one that changes nothing."""
+        colour = np.zeros((height, width, 3), np.float32)
+        return cls(colour, colour, colour[..., :1])
+
+    def apply(self, picture: Floats) -> Floats:
+        """Changes a picture, (H, W, 3) in 0..1; the result is in 0..1."""
+        changed = picture + (self.gain * picture + self.offset)
+        clipped: Floats = np.clip(changed, 0, 1)
+        return clipped
+
+    def then(self, other: Correction) -> Correction:
+        """Returns this correction followed by another of the same size."""
+        gain = self.gain + other.gain + self.gain * other.gain
+        offset = self.offset + other.offset + self.offset * other.gain
+        return Correction(gain, offset, np.maximum(self.mask, other.mask))
+
+    def limited(self, share: Floats) -> Correction:
+        """Returns a correction of which a share, (H, W, 1) in 0..1, is applied."""
+        return Correction(self.gain * share, self.offset * share, self.mask * share)
+
+    def enlarged(self, whole: tuple[int, int], rows: slice, columns: slice) -> Correction:
+        """Returns a part of the correction enlarged to a whole of (H, W); interpolates linearly.
+
+        Args:
+            whole: Height and width of the enlarged correction.
+            rows: Of the part, in the whole; start and stop are given.
+            columns: Likewise.
+        """
+        height, width = self.mask.shape[:2]
+        down, across = height / whole[0], width / whole[1]
+        # Centres of pixels lie at halves: x' + 0.5 = (x + 0.5) * across.
+        matrix = np.array(
+            [
+                [across, 0, (columns.start + 0.5) * across - 0.5],
+                [0, down, (rows.start + 0.5) * down - 0.5],
+            ]
+        )
+        size = columns.stop - columns.start, rows.stop - rows.start
+        parts = (
+            cv2.warpAffine(
+                part.astype(np.float32, copy=False),
+                matrix,
+                size,
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+            for part in self
+        )
+        gain, offset, mask = parts
+        return Correction(gain, offset, mask[..., None] if mask.ndim == 2 else mask)

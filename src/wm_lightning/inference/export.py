@@ -1,0 +1,132 @@
+"""``export.py`` and ``wm-export``: a network as an ONNX file or a ``torch.export`` archive."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference.loading import load_net
+from wm_lightning.inference.onnx_engine import METADATA
+from wm_lightning.inference.remover import DEFAULT
+from wm_lightning.inference.torch_engine import CorrectionNet, knows_layers
+from wm_lightning.models import RestorationNet
+
+OUTPUTS = ("gain", "offset", "mask")
+TOLERANCE = 1e-4
+CHECKED = ((1, 2, 2), (1, 5, 9), (2, 8, 6))  # batch, and height and width in the network's multiples
+
+Run = Callable[[Tensor], Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]]
+
+
+def export(net: RestorationNet, path: Path) -> float:
+    """Writes a network that takes any batch, height and width (multiples of what it declares), and compares it.
+
+    Its input ``image`` is (B, 3, H, W) in 0..1; its outputs are those of
+    :class:`~wm_lightning.inference.torch_engine.CorrectionNet`.
+
+    Args:
+        net: The network.
+        path: A file that ends in ``.onnx``, or in ``.pt2`` for ``torch.export``.
+
+    Returns:
+        By how much the file's outputs differ from the network's at most, over three sizes.
+
+    Raises:
+        UserError: A package is missing, the suffix is another, or the file differs by more than :data:`TOLERANCE`;
+            then it is not left behind.
+    """
+    writers = {".onnx": _write_onnx, ".pt2": _write_archive}
+    if path.suffix not in writers:
+        raise UserError(f"-o {path} must end in .onnx, or in .pt2 for torch.export.")
+    wrapped = CorrectionNet(net).float().eval()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of PyTorch about its own
+            run = writers[path.suffix](wrapped, draft)
+        difference = max(_difference(wrapped, run, shape) for shape in CHECKED)
+        if difference > TOLERANCE:
+            raise UserError(f"{path} would differ from its network by {difference:.1e}; it was not written.")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return difference
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of ``export.py`` and ``wm-export``."""
+    parser = argparse.ArgumentParser(prog="wm-export", description="Writes a network for ONNX Runtime or torch.export.")
+    parser.add_argument("weights", nargs="?", default=DEFAULT, help="file of weights, or the name of shipped ones")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="FILE.onnx, or FILE.pt2 for torch.export")
+    options = parser.parse_args(arguments)
+    try:
+        difference = export(load_net(options.weights), options.output)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    size = options.output.stat().st_size / 2**20
+    sys.stdout.write(f"{options.output}: {size:.1f} MiB, equal to its network within {difference:.0e} on three sizes\n")
+
+
+def _shape(net: CorrectionNet, shape: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    batch, rows, columns = shape
+    multiple = net.size.multiple * -(-net.size.minimum // net.size.multiple)
+    return batch, 3, rows * multiple, columns * multiple
+
+
+def _dimensions(net: CorrectionNet) -> tuple[dict[int, object]]:
+    batch, rows, columns = (torch.export.Dim(name, min=1) for name in ("batch", "rows", "columns"))
+    multiple = net.size.multiple
+    return ({0: batch, 2: multiple * rows, 3: multiple * columns},)
+
+
+def _write_onnx(net: CorrectionNet, path: Path) -> Run:
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401 - PyTorch writes ONNX with it
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f'{error.name} is not installed, which writing ONNX needs: pip install -e ".[export]".'
+        ) from error
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    example = torch.rand(_shape(net, CHECKED[-1]))
+    program = torch.onnx.export(
+        net,
+        (example,),
+        dynamo=True,
+        verbose=False,
+        input_names=["image"],
+        output_names=list(OUTPUTS),
+        dynamic_shapes=_dimensions(net),
+    )
+    assert program is not None
+    facts = {"multiple": net.size.multiple, "minimum": net.size.minimum, "knows_layers": knows_layers(net.net)}
+    program.model.metadata_props[METADATA] = json.dumps(facts)
+    program.save(path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda image: session.run(None, {"image": image.numpy()})
+
+
+def _write_archive(net: CorrectionNet, path: Path) -> Run:
+    example = torch.rand(_shape(net, CHECKED[-1]))
+    torch.export.save(torch.export.export(net, (example,), dynamic_shapes=_dimensions(net)), path)
+    loaded = torch.export.load(path).module()
+    return lambda image: [part.detach().numpy() for part in loaded(image)]
+
+
+def _difference(net: CorrectionNet, run: Run, shape: tuple[int, int, int]) -> float:
+    image = torch.rand(_shape(net, shape), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = net(image)
+    return max(float(np.abs(one.numpy() - other).max()) for one, other in zip(expected, run(image), strict=True))

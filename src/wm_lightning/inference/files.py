@@ -1,0 +1,104 @@
+"""Which files are to be cleaned, and where the results go; writes them whole or not at all."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference.pictures import FORMATS
+
+
+class Job(NamedTuple):
+    """One picture.
+
+    Attributes:
+        source: Its file.
+        target: The file to write.
+    """
+
+    source: Path
+    target: Path
+
+
+def plan(inputs: Sequence[str], output: str) -> list[Job]:
+    """Finds the pictures and names their results.
+
+    Args:
+        inputs: Files, folders (searched recursively, their structure is kept), and patterns such as ``*.jpg``.
+        output: A folder; or a file, where there is one picture.
+
+    Raises:
+        UserError: An input is missing or holds no picture, or a result would take the place of an input or of another
+            result.
+    """
+    found = [pair for name in inputs for pair in _found(name)]
+    out = Path(output)
+    single = len(found) == 1 and not Path(inputs[0]).is_dir() and not out.is_dir() and out.suffix.lower() in FORMATS
+    if out.is_file() and not single:
+        raise UserError(f"-o {output} is a file; give a folder for {len(found)} pictures.")
+    jobs = [Job(source, out if single else out / _named(place)) for source, place in found]
+    sources = {source.resolve() for source, _ in found}
+    taken: dict[Path, Path] = {}
+    for source, target in jobs:
+        resolved = target.resolve()
+        if resolved in sources:
+            raise UserError(f"{target} is one of the inputs, which are never written over; give another -o.")
+        if taken.setdefault(resolved, source) != source:
+            raise UserError(f"{taken[resolved]} and {source} would both be written to {target}; take them one by one.")
+    return jobs
+
+
+def write_whole(content: bytes, target: Path) -> None:
+    """Writes a file beside its place and renames it, so that nothing half-written is left.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    draft = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{target} cannot be written: {error.strerror or error}.") from error
+
+
+def _found(name: str) -> list[tuple[Path, Path]]:
+    """Returns pictures, each with its place below the folder that was named."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        inside = sorted(_pictures(path))
+        if not inside:
+            kinds = ", ".join(suffix[1:] for suffix in FORMATS)
+            raise UserError(f"{name} holds no picture ({kinds}); give another folder.")
+        return [(file, file.relative_to(path)) for file in inside]
+    if path.exists():
+        return [(path, Path(path.name))]
+    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - of any folder
+    if not matches:
+        raise UserError(f"There is no {name}; give a picture, a folder or a pattern.")
+    return [pair for match in matches for pair in _found(str(match))]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Returns picture files; hidden files and folders are passed over, links to folders not followed."""
+    found = []
+    for here, subfolders, files in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        found += [Path(here) / file for file in files if not file.startswith(".")]
+    return [file for file in found if file.suffix.lower() in FORMATS]
+
+
+def _named(place: Path) -> Path:
+    """Returns a result's place: files whose suffix cannot be written become PNG."""
+    return place if place.suffix.lower() in FORMATS else place.with_suffix(".png")

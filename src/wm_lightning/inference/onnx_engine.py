@@ -1,0 +1,59 @@
+"""Runs an exported network with ONNX Runtime; PyTorch is not imported."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference.correction import Correction
+from wm_lightning.inference.engine import pad
+
+METADATA = "wm_lightning"  # the key of what this project says of an exported network
+PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "cpu": "CPUExecutionProvider"}
+
+
+class OnnxEngine:
+    """Runs an exported network with ONNX Runtime.
+
+    Args:
+        path: What ``export.py`` wrote.
+        device: ``auto`` takes what ONNX Runtime was built for.
+
+    Raises:
+        UserError: The package or the file is missing, or the file was not written by this project.
+    """
+
+    def __init__(self, path: str, device: str = "auto") -> None:
+        try:
+            import onnxruntime
+        except ModuleNotFoundError as error:
+            raise UserError('ONNX Runtime is not installed: pip install -e ".[onnx]".') from error
+        if Path(path).suffix != ".onnx" or not Path(path).is_file():
+            raise UserError(f"--engine onnx needs --weights FILE.onnx, not {path}; python export.py writes one.")
+        offered = onnxruntime.get_available_providers()
+        wanted = [name for kind, name in PROVIDERS.items() if device in ("auto", kind) and name in offered]
+        if not wanted:
+            raise UserError(f"--device {device}: this ONNX Runtime has none; use --device cpu.")
+        try:
+            self.session = onnxruntime.InferenceSession(path, providers=wanted)
+        except Exception as error:  # ONNX Runtime's errors have no class of their own
+            raise UserError(f"{path} cannot be read as a network; it is damaged or another kind of file.") from error
+        told = self.session.get_modelmeta().custom_metadata_map.get(METADATA)
+        if told is None:
+            raise UserError(f"{path} was not written by export.py, and does not say what it takes and returns.")
+        facts: dict[str, Any] = json.loads(told)
+        self.multiple, self.minimum = int(facts["multiple"]), int(facts["minimum"])
+        self.knows_layers = bool(facts["knows_layers"])
+
+    def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
+        """See :class:`~wm_lightning.inference.engine.Engine`."""
+        height, width = picture.shape[:2]
+        padded = pad(picture, self.multiple, self.minimum)
+        image = np.ascontiguousarray(padded.transpose(2, 0, 1)[None])
+        found = self.session.run(None, {"image": image})
+        return Correction(*(part[0, :, :height, :width].transpose(1, 2, 0) for part in found))

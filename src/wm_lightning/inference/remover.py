@@ -1,0 +1,162 @@
+"""The Python interface: pictures in, pictures without their watermarks out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference.cleaning import clean_pixels
+from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.pictures import plain
+
+if TYPE_CHECKING:
+    import torch
+
+    from wm_lightning.inference.torch_engine import Device
+
+    Kind = TypeVar("Kind", npt.NDArray[Any], Image.Image, torch.Tensor)
+else:
+    Kind = TypeVar("Kind")
+
+DEFAULT = "general"
+EngineName = Literal["torch", "onnx"]
+
+
+class Removal(NamedTuple, Generic[Kind]):
+    """A picture without its watermarks.
+
+    Attributes:
+        image: Of the kind, size and type that was given; pixels that no mark touches are as they were, to the bit.
+        mask: How sure it is that a pixel was marked: an array (H, W) uint8 in 0..255, a Pillow picture of mode L, or a
+            tensor (1, H, W) or (B, 1, H, W) in 0..1.
+    """
+
+    image: Kind
+    mask: Kind
+
+
+class Remover:
+    """Removes visible watermarks from pictures of any size.
+
+    ``Remover().remove(picture).image`` is all there is to it.
+
+    Args:
+        weights: A ``.safetensors`` file, a checkpoint, an exported ``.onnx`` file, or the name of weights that come
+            with this project.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; ``auto`` takes a GPU where there is one.
+        engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch.
+
+    Raises:
+        UserError: The weights, the device or the engine's package are not there.
+    """
+
+    def __init__(self, weights: str = DEFAULT, device: Device = "auto", engine: EngineName = "torch") -> None:
+        self.engine = open_engine(weights, device, engine)
+
+    def remove(self, image: Kind, mask: Any = None, strength: float = 1.0) -> Removal[Kind]:  # noqa: ANN401 - of any kind
+        """Removes the watermarks of a picture.
+
+        Args:
+            image: An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, or float32 in 0..1; a Pillow
+                picture; a tensor (3, H, W) or (B, 3, H, W), uint8, or floating in 0..1. Colours are sRGB, red first;
+                transparency stays as it is.
+            mask: Where pixels may change, of the picture's height and width: an array, Pillow picture or tensor, of
+                booleans, of bytes, or in 0..1. None allows it everywhere.
+            strength: How much of a mark is taken away, 0..1.
+
+        Raises:
+            UserError: The picture or the mask has another shape or type, or the strength another range.
+        """
+        if not 0 <= strength <= 1:
+            raise UserError(f"strength={strength} must be in 0..1.")
+        if isinstance(image, Image.Image):
+            pixels = np.asarray(plain(image, [], {}))
+            cleaned, found = self._array(pixels, mask, strength)
+            return Removal(Image.fromarray(cleaned), Image.fromarray(found))
+        if isinstance(image, np.ndarray):
+            return Removal(*self._array(image, mask, strength))
+        return self._tensor(image, mask, strength)
+
+    def _tensor(self, image: torch.Tensor, mask: Any, strength: float) -> Removal[torch.Tensor]:  # noqa: ANN401
+        import torch
+
+        if not isinstance(image, torch.Tensor) or image.ndim not in (3, 4) or image.shape[-3] != 3:
+            shape = tuple(getattr(image, "shape", ()))
+            raise UserError(
+                f"image is a {type(image).__name__} {shape}; give an array (H, W, 3), a Pillow picture or a tensor "
+                "(3, H, W)."
+            )
+        if image.ndim == 4:
+            each = [self._tensor(one, mask, strength) for one in image]
+            return Removal(torch.stack([one.image for one in each]), torch.stack([one.mask for one in each]))
+        pixels = image.detach().movedim(0, -1).cpu()
+        pixels = pixels.float() if pixels.is_floating_point() else pixels
+        cleaned, found = self._array(pixels.numpy(), mask, strength)
+        restored = torch.from_numpy(cleaned).movedim(-1, 0).to(image)
+        return Removal(restored, torch.from_numpy(found)[None].to(image.device).float() / 255)
+
+    def _array(
+        self,
+        image: npt.NDArray[Any],
+        mask: Any,  # noqa: ANN401
+        strength: float,
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        planes = image[..., None] if image.ndim == 2 else image
+        if planes.ndim != 3 or planes.shape[-1] not in (1, 2, 3, 4) or not planes.size:
+            raise UserError(f"image has the shape {image.shape}; it must be (H, W), (H, W, 3) or (H, W, 4).")
+        if planes.dtype not in (np.uint8, np.uint16, np.float32):
+            raise UserError(f"image holds {planes.dtype}; it must be uint8, uint16, or float32 in 0..1.")
+        grey = planes.shape[-1] <= 2
+        pixels = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
+        cleaned, found = clean_pixels(self.engine, pixels, as_allowed(mask, planes.shape[:2]), strength)
+        result = planes.copy()
+        if grey:
+            mean = cleaned.mean(axis=-1)
+            result[..., 0] = mean if planes.dtype == np.float32 else np.rint(mean)
+        else:
+            result[..., :3] = cleaned
+        return result.reshape(image.shape), found
+
+
+def open_engine(weights: str, device: Device = "auto", engine: EngineName = "torch") -> Engine:
+    """Opens what runs a network; arguments and errors as for :class:`Remover`."""
+    if engine == "onnx":
+        from wm_lightning.inference.onnx_engine import OnnxEngine
+
+        return OnnxEngine(weights, device)
+    from wm_lightning.inference.loading import load_net
+    from wm_lightning.inference.torch_engine import TorchEngine
+
+    return TorchEngine(load_net(weights), device)
+
+
+def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:  # noqa: ANN401 - of any kind
+    """Brings where pixels may change to (H, W) float32 in 0..1.
+
+    Raises:
+        UserError: It has another size than the picture.
+    """
+    if mask is None:
+        return None
+    if isinstance(mask, Image.Image):
+        mask = mask.convert("L")
+    elif "torch" in sys.modules and isinstance(mask, sys.modules["torch"].Tensor):
+        mask = mask.detach().cpu().numpy()
+    array = np.asarray(mask)
+    array = array.reshape(array.shape[-2:]) if array.ndim == 3 and array.shape[0] == 1 else array
+    array = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
+    if array.shape != tuple(size):
+        raise UserError(f"The mask is {_size(array.shape)}, the picture {_size(size)} pixels; they must be equal.")
+    # Integers up to 1 are booleans in another type.
+    if np.issubdtype(array.dtype, np.integer) and array.max(initial=0) > 1:
+        return (array / np.iinfo(array.dtype).max).astype(np.float32)
+    return np.clip(array.astype(np.float32), 0, 1)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape[1::-1])) if len(shape) == 2 else f"of shape {shape}"

@@ -1,0 +1,87 @@
+"""Runs a network with PyTorch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from wm_lightning.errors import UserError
+from wm_lightning.hardware import choose_precision
+from wm_lightning.inference.correction import Correction
+from wm_lightning.inference.engine import pad
+from wm_lightning.models import RestorationNet
+from wm_lightning.models.heads import LEAST_TRANSPARENCY, LayerHead
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": None}
+
+
+class CorrectionNet(nn.Module):
+    """A network that returns what to do to each pixel: gain and offset, (B, 3, H, W), and the mask, (B, 1, H, W).
+
+    See :class:`~wm_lightning.inference.correction.Correction`. Where a network predicts no mask, it is 1 everywhere.
+    """
+
+    def __init__(self, net: RestorationNet) -> None:
+        super().__init__()
+        self.net, self.size = net, net.size
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Runs the network on (B, 3, H, W) in 0..1, of a size that it takes."""
+        found = self.net.restore(image)
+        if found.mask is None:
+            change = found.image.float() - image
+            return torch.zeros_like(change), change, torch.ones_like(change[:, :1])
+        if found.alpha is None or found.layer is None or found.content is None or found.gate is None:
+            assert found.proposal is not None
+            return (-found.mask).expand_as(image), found.mask * found.proposal, found.mask
+        # The blend's inverse as far as the gate lets it through, and painted content for the rest.
+        inverse = (1 - found.gate) / (1 - found.alpha).clamp(min=LEAST_TRANSPARENCY)
+        offset = found.gate * found.content - inverse * found.layer
+        return found.mask * (inverse - 1), found.mask * offset, found.mask
+
+
+class TorchEngine:
+    """Runs a network with PyTorch, in the fastest precision that the device has hardware for.
+
+    Args:
+        net: The network.
+        device: ``auto`` takes a GPU where there is one.
+
+    Raises:
+        UserError: PyTorch finds no such device.
+    """
+
+    def __init__(self, net: RestorationNet, device: Device = "auto") -> None:
+        self.device = _found(device)
+        self.dtype = TYPES[choose_precision(self.device.type)]
+        self.net = CorrectionNet(net).to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # its stub lacks modules
+        self.knows_layers = knows_layers(net)
+
+    def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
+        """See :class:`~wm_lightning.inference.engine.Engine`."""
+        height, width = picture.shape[:2]
+        padded = pad(picture, self.net.size.multiple, self.net.size.minimum)
+        # (1, 3, H, W) over the same memory is channels last already.
+        image = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].to(self.device)
+        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+            found = self.net(image)
+        return Correction(*(part[0, :, :height, :width].float().permute(1, 2, 0).cpu().numpy() for part in found))
+
+
+def knows_layers(net: RestorationNet) -> bool:
+    """Returns whether a network's corrections keep what shines through a mark."""
+    return isinstance(getattr(net, "head", None), LayerHead)
+
+
+def _found(device: Device) -> torch.device:
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    if (device == "cuda" and not cuda) or (device == "mps" and not mps):
+        raise UserError(f"--device {device}: PyTorch finds no such device here; use --device cpu.")
+    return torch.device(device)

@@ -1,0 +1,68 @@
+"""Engines whose corrections are known, so that what a remover makes of them can be computed."""
+
+import numpy as np
+import pytest
+
+from wm_lightning.inference.correction import Correction
+
+BRIGHT = 0.6  # what FlatMark takes for a mark
+ALPHA = 0.5
+
+
+class FlatMark:
+    """Knows one mark: white of half opacity on darker pictures; takes it away exactly. Keeps the sizes it saw."""
+
+    knows_layers = True
+
+    def __init__(self):
+        self.seen = []
+
+    def correct(self, picture):
+        self.seen.append(picture.shape[:2])
+        mask = (picture[..., :1] > BRIGHT).astype(np.float32)
+        # x = (1 - a) c + a  gives  c = x / (1 - a) - a / (1 - a)
+        gain = np.repeat(mask * (1 / (1 - ALPHA) - 1), 3, axis=-1)
+        return Correction(gain, np.repeat(-mask * ALPHA / (1 - ALPHA), 3, axis=-1), mask)
+
+
+class Painter(FlatMark):
+    """Paints over marks; does not know what shines through."""
+
+    knows_layers = False
+
+    def correct(self, picture):
+        mask = super().correct(picture).mask
+        return Correction(np.repeat(-mask, 3, axis=-1), np.repeat(mask * 0.25, 3, axis=-1), mask)
+
+
+@pytest.fixture
+def engine():
+    return FlatMark()
+
+
+@pytest.fixture
+def painter():
+    return Painter()
+
+
+@pytest.fixture
+def textured():
+    """Makes pictures darker than FlatMark's marks, (H, W, channels)."""
+
+    def make(height, width, channels=3, seed=0):
+        return np.random.default_rng(seed).integers(60, 120, (height, width, channels)).astype(np.uint8)
+
+    return make
+
+
+@pytest.fixture
+def marked():
+    """Puts FlatMark's mark on rows and columns of a picture."""
+
+    def make(clean, rows, columns):
+        picture = clean.copy()
+        top = np.iinfo(clean.dtype).max
+        picture[rows, columns, :3] = np.rint((1 - ALPHA) * clean[rows, columns, :3] + ALPHA * top)
+        return picture
+
+    return make

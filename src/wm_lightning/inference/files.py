@@ -35,17 +35,20 @@ def plan(inputs: Sequence[str], output: str) -> list[Job]:
         UserError: An input is missing or holds no picture, or a result would take the place of an input or of another
             result.
     """
-    found = [pair for name in inputs for pair in _found(name)]
+    once: dict[Path, tuple[Path, Path]] = {}  # a picture that is named twice is taken once
+    for name in inputs:
+        for source, place in _found(name):
+            once.setdefault(source.resolve(), (source, place))
+    found = list(once.values())
     out = Path(output)
     single = len(found) == 1 and not Path(inputs[0]).is_dir() and not out.is_dir() and out.suffix.lower() in FORMATS
     if out.is_file() and not single:
         raise UserError(f"-o {output} is a file; give a folder for {len(found)} pictures.")
     jobs = [Job(source, out if single else out / _named(place)) for source, place in found]
-    sources = {source.resolve() for source, _ in found}
     taken: dict[Path, Path] = {}
     for source, target in jobs:
         resolved = target.resolve()
-        if resolved in sources:
+        if resolved in once:
             raise UserError(f"{target} is one of the inputs, which are never written over; give another -o.")
         if taken.setdefault(resolved, source) != source:
             raise UserError(f"{taken[resolved]} and {source} would both be written to {target}; take them one by one.")

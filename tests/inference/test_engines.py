@@ -1,0 +1,175 @@
+"""PyTorch, ONNX Runtime and exported files do what the network does."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference import export as module
+from wm_lightning.inference.engine import pad
+from wm_lightning.inference.export import export, main
+from wm_lightning.inference.onnx_engine import METADATA, OnnxEngine
+from wm_lightning.inference.torch_engine import TorchEngine
+from wm_lightning.models import ShuffleUNet
+from wm_lightning.models.size import SizeRequirement, pad_to_requirement
+from wm_lightning.weights import write_weights
+
+HEADS = ("full", "residual", "masked", "layer")
+SIZES = [(1, 1), (3, 40), (37, 31), (48, 64)]
+
+
+def build(head, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        net = ShuffleUNet((8, 12), attention=0, head=head).eval()
+        for layer in net.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.running_mean.uniform_(-0.2, 0.2)
+                layer.running_var.uniform_(0.2, 1.0)
+    return net
+
+
+def picture(height, width):
+    return np.random.default_rng(0).uniform(0.3, 0.7, (height, width, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    """PyTorch in float32, whatever the machine."""
+    monkeypatch.setattr("wm_lightning.inference.torch_engine.choose_precision", lambda device: "32-true")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """An exported network and its weight file."""
+    folder, net = tmp_path_factory.mktemp("exported"), build("layer")
+    config = {"model": {"_target_": "wm_lightning.models.ShuffleUNet", "widths": [8, 12], "attention": 0}}
+    state = {f"net.{key}": value for key, value in net.state_dict().items()}
+    write_weights({"state_dict": state, "config": config, "epoch": 0}, folder / "net.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["export.py"])
+        main([str(folder / "net.safetensors"), "-o", str(folder / "net.onnx")])
+    return SimpleNamespace(net=net, onnx=folder / "net.onnx", weights=folder / "net.safetensors")
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_what_a_correction_makes_of_a_picture_is_what_the_network_does(exact, head, height, width):
+    net, image = build(head), picture(height, width)
+    found = TorchEngine(net, "cpu").correct(image)
+    with torch.no_grad():
+        expected = net(torch.from_numpy(image).movedim(-1, 0)[None]).clamp(0, 1)[0].movedim(0, -1).numpy()
+    assert found.apply(image) == pytest.approx(expected, abs=1e-5)
+    assert found.mask.shape == (height, width, 1)
+    untouched = found.mask[..., 0] == 0
+    assert np.array_equal(found.apply(image)[untouched], image[untouched])
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_only_layers_can_be_enlarged(head):
+    assert TorchEngine(build(head), "cpu").knows_layers == (head == "layer")
+
+
+def test_half_precision_is_close(monkeypatch):
+    image = picture(48, 64)
+    results = []
+    for precision in ("32-true", "bf16-mixed"):
+        monkeypatch.setattr("wm_lightning.inference.torch_engine.choose_precision", lambda device, p=precision: p)
+        results.append(TorchEngine(build("layer"), "cpu").correct(image).apply(image))
+    assert results[1] == pytest.approx(results[0], abs=0.02)
+    assert not np.array_equal(*results)
+
+
+def test_a_device_that_is_not_there_is_one_sentence():
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(UserError, match="--device cuda: PyTorch finds no such device here; use --device cpu"):
+        TorchEngine(build("layer"), "cuda")
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_padding_is_that_of_training(height, width):
+    image = picture(height, width)
+    expected = pad_to_requirement(torch.from_numpy(image).movedim(-1, 0)[None], SizeRequirement(16, 16))
+    assert np.array_equal(pad(image, 16, 16), expected[0].movedim(0, -1).numpy())
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_onnx_runtime_computes_the_same(exact, files, height, width):
+    image = picture(height, width)
+    expected, found = TorchEngine(files.net, "cpu").correct(image), OnnxEngine(str(files.onnx), "cpu").correct(image)
+    for one, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(one, abs=1e-4)
+    assert OnnxEngine(str(files.onnx)).knows_layers
+
+
+def test_onnx_runtime_needs_no_pytorch(files, tmp_path):
+    from PIL import Image
+
+    Image.fromarray(np.rint(picture(20, 30) * 255).astype(np.uint8)).save(tmp_path / "in.png")
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from wm_lightning.inference.command import main\n"
+        f"sys.argv = ['wm-predict', 'in.png', '-o', 'out', '--engine', 'onnx', '--weights', {str(files.onnx)!r}]\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "in.png").is_file()
+
+
+def test_a_torch_archive_computes_the_same(files, tmp_path):
+    assert export(files.net, tmp_path / "net.pt2") < 1e-4
+    image = torch.rand(2, 3, 32, 80)
+    with torch.no_grad():
+        found = torch.export.load(tmp_path / "net.pt2").module()(image)
+        expected = module.CorrectionNet(files.net)(image)
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other, one, atol=1e-4, rtol=0)
+
+
+def test_a_file_that_differs_is_not_left_behind(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_difference", lambda *_: 0.5)
+    with pytest.raises(UserError, match=r"net.pt2 would differ from its network by 5.0e-01; it was not written"):
+        export(files.net, tmp_path / "net.pt2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_exports_are_one_sentence(files, tmp_path, capsys):
+    for arguments, sentence in (
+        ([str(files.weights), "-o", "net.tflite"], "-o net.tflite must end in .onnx, or in .pt2"),
+        (["nowhere.safetensors", "-o", "net.onnx"], "There is no checkpoint nowhere.safetensors"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        assert end.value.code == 1
+        assert capsys.readouterr().err.startswith(f"error: {sentence}")
+
+
+def test_bad_onnx_files_are_one_sentence(files, tmp_path):
+    damaged, foreign = tmp_path / "damaged.onnx", tmp_path / "foreign.onnx"
+    damaged.write_bytes(files.onnx.read_bytes()[:1000])
+    import onnx
+
+    model = onnx.load(files.onnx)
+    (told,) = (entry for entry in model.metadata_props if entry.key == METADATA)
+    assert json.loads(told.value) == {"multiple": 4, "minimum": 1, "knows_layers": True}
+    del model.metadata_props[:]
+    onnx.save(model, foreign)
+    for path, sentence in (
+        (damaged, "cannot be read as a network"),
+        (foreign, "was not written by export.py"),
+        (Path("nowhere.onnx"), "needs --weights FILE.onnx, not nowhere.onnx"),
+        (Path("general"), "needs --weights FILE.onnx, not general; python export.py writes one"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            OnnxEngine(str(path))
+    with pytest.raises(UserError, match="--device mps: this ONNX Runtime has none"):
+        OnnxEngine(str(files.onnx), "mps")

@@ -1,0 +1,108 @@
+"""Which files become which, and that nothing half-written stays."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference.files import plan, write_whole
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, with pictures by name alone."""
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "photos/a.jpg",
+        "photos/deep/er/b.PNG",
+        "photos/.hidden.jpg",
+        "photos/.cache/c.jpg",
+        "photos/notes.txt",
+        "other/a.jpg",
+    ):
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return tmp_path
+
+
+def planned(*arguments):
+    return [(str(source), str(target)) for source, target in plan(*arguments)]
+
+
+def test_a_file_goes_into_a_folder_or_to_a_file(folder):
+    assert planned(["photos/a.jpg"], "out") == [("photos/a.jpg", "out/a.jpg")]
+    assert planned(["photos/a.jpg"], "out.png") == [("photos/a.jpg", "out.png")]
+    Path("named.png").mkdir()
+    assert planned(["photos/a.jpg"], "named.png") == [("photos/a.jpg", "named.png/a.jpg")]
+
+
+def test_a_folder_keeps_its_structure(folder):
+    assert planned(["photos"], "out") == [("photos/a.jpg", "out/a.jpg"), ("photos/deep/er/b.PNG", "out/deep/er/b.PNG")]
+    Path("one").mkdir()
+    Path("one/a.jpg").write_bytes(b"x")
+    assert planned(["one"], "out.png") == [("one/a.jpg", "out.png/a.jpg")]  # a folder's results are a folder
+
+
+def test_a_pattern_finds_files(folder):
+    assert planned(["photos/*.jpg"], "out") == [("photos/a.jpg", "out/a.jpg")]
+    found = planned(["photos/**/*.PNG"], "out")
+    assert found == [("photos/deep/er/b.PNG", "out/b.PNG")]
+
+
+def test_a_file_of_a_kind_that_cannot_be_written_becomes_png(folder):
+    Path("old.gif").write_bytes(b"x")
+    assert planned(["old.gif"], "out") == [("old.gif", "out/old.png")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "sentence"),
+    [
+        (["missing.jpg"], "out", "There is no missing.jpg; give a picture, a folder or a pattern."),
+        (["*.webp"], "out", "There is no *.webp; give a picture, a folder or a pattern."),
+        (["empty"], "out", "empty holds no picture (jpg, jpeg, png, webp, tif, tiff, bmp); give another folder."),
+        (["photos/a.jpg"], "photos", "photos/a.jpg is one of the inputs, which are never written over"),
+        (["photos/a.jpg"], "other/../photos/a.jpg", "is one of the inputs, which are never written over"),
+        (["photos"], "photos", "photos/a.jpg is one of the inputs"),
+        (["photos/a.jpg", "other/a.jpg"], "out", "photos/a.jpg and other/a.jpg would both be written to out/a.jpg"),
+        (["photos", "other/a.jpg"], "photos/a.jpg", "-o photos/a.jpg is a file; give a folder for 3 pictures."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_planned_is_one_sentence(folder, inputs, output, sentence):
+    Path("empty").mkdir()
+    with pytest.raises(UserError) as found:
+        plan(inputs, output)
+    assert sentence in str(found.value)
+
+
+def test_an_input_that_is_named_twice_is_taken_once(folder):
+    assert len(planned(["photos/a.jpg", "photos/*.jpg"], "out")) == 1
+
+
+def test_a_file_is_written_with_its_folders_and_replaced(tmp_path):
+    target = tmp_path / "new" / "deep" / "file.png"
+    write_whole(b"one", target)
+    write_whole(b"two", target)
+    assert target.read_bytes() == b"two"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_nothing_half_written_stays_and_the_old_file_does(tmp_path, monkeypatch):
+    target = tmp_path / "file.png"
+    write_whole(b"old", target)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=f"^{target} cannot be written: No space left on device.$"):
+        write_whole(b"new", target)
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be written: "):
+        write_whole(b"new", tmp_path / "file" / "picture.png")

@@ -1,0 +1,67 @@
+"""Networks of weight files: this project's, with the weights that were saved, and no others."""
+
+import pytest
+import torch
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference import loading
+from wm_lightning.inference.loading import SHIPPED, load_net
+from wm_lightning.models import ShuffleUNet
+from wm_lightning.weights import write_weights
+
+
+def save(path, target="wm_lightning.models.ShuffleUNet", **options):
+    net = ShuffleUNet((8, 12), attention=0)
+    state = {f"net.{key}": value for key, value in net.state_dict().items()}
+    config = {"model": {"_target_": target, "widths": [8, 12], "attention": 0, **options}}
+    write_weights({"state_dict": state, "config": config, "epoch": 0}, path)
+    return net
+
+
+def test_the_network_has_its_weights_and_is_ready(tmp_path):
+    saved = save(tmp_path / "net.safetensors").eval()
+    loaded = load_net(str(tmp_path / "net.safetensors"))
+    assert not loaded.training
+    image = torch.rand(1, 3, 20, 30)
+    with torch.no_grad():
+        assert torch.equal(loaded(image), saved(image))
+
+
+def test_a_checkpoint_of_training_does_too(checkpoint):
+    net = load_net(str(checkpoint))
+    content = torch.load(checkpoint, weights_only=True)["state_dict"]
+    assert all(torch.equal(value, content[f"net.{key}"]) for key, value in net.state_dict().items())
+
+
+def test_shipped_weights_are_found_by_name_and_a_file_of_that_name_comes_first(tmp_path, monkeypatch):
+    assert [path.stem for path in SHIPPED.glob("*.safetensors")] != []
+    for path in SHIPPED.glob("*.safetensors"):
+        assert isinstance(load_net(path.stem), ShuffleUNet)
+    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
+    save(tmp_path / "mine.safetensors")
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(load_net("mine"), ShuffleUNet)
+    (tmp_path / "mine").write_text("not weights")
+    with pytest.raises(UserError, match=r"^mine cannot be read as a checkpoint"):
+        load_net("mine")
+
+
+@pytest.mark.parametrize(
+    "target", ["os.system", "builtins.eval", "wm_lightning.models.base.RestorationNet", "wm_lightning.models.size", ""]
+)
+def test_a_weight_file_builds_no_other_things(tmp_path, target):
+    save(tmp_path / "net.safetensors", target)
+    with pytest.raises(UserError, match=r"which is none of wm_lightning.models; give other weights"):
+        load_net(str(tmp_path / "net.safetensors"))
+
+
+def test_weights_of_another_version_are_one_sentence(tmp_path):
+    for options in ({"widths": [8, 16]}, {"no_longer": 1}, {"shuffle": 0}):
+        save(tmp_path / "net.safetensors", **options)
+        with pytest.raises(UserError, match=r"does not fit wm_lightning.models.ShuffleUNet; it was written by another"):
+            load_net(str(tmp_path / "net.safetensors"))
+
+
+def test_what_is_not_there_is_one_sentence():
+    with pytest.raises(UserError, match="There is no checkpoint nowhere; give the path"):
+        load_net("nowhere")

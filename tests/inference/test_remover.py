@@ -1,0 +1,125 @@
+"""Pictures of every kind in, the same kind out."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import wm_lightning
+from wm_lightning.errors import UserError
+from wm_lightning.inference import remover as module
+from wm_lightning.inference.remover import Remover, as_allowed
+
+SQUARE = slice(10, 30), slice(20, 50)
+HEIGHT, WIDTH = 40, 60
+
+
+@pytest.fixture
+def remover(engine, monkeypatch):
+    monkeypatch.setattr(module, "open_engine", lambda weights, device, kind: engine)
+    return Remover()
+
+
+@pytest.fixture
+def pair(textured, marked):
+    clean = textured(HEIGHT, WIDTH)
+    return clean, marked(clean, *SQUARE)
+
+
+def test_it_is_what_the_package_offers():
+    assert wm_lightning.Remover is Remover
+    with pytest.raises(AttributeError, match="has no attribute 'Removal'"):
+        _ = wm_lightning.Removal
+
+
+def test_arrays_keep_type_shape_and_what_was_not_marked(remover, pair):
+    clean, picture = pair
+    image, mask = remover.remove(picture)
+    assert (image.dtype, image.shape) == (np.uint8, picture.shape)
+    assert np.abs(image.astype(int) - clean).max() <= 1
+    assert mask.dtype == np.uint8
+    assert (mask[SQUARE] == 255).all()
+    assert np.array_equal(image[mask == 0], picture[mask == 0])
+    floats = remover.remove(picture.astype(np.float32) / 255).image
+    assert floats.dtype == np.float32
+    assert floats * 255 == pytest.approx(image, abs=0.51)
+    deep = remover.remove(picture.astype(np.uint16) * 257).image
+    assert deep.dtype == np.uint16
+    assert deep / 257 == pytest.approx(image, abs=0.51)
+
+
+def test_grey_stays_grey_and_transparency_as_it_was(remover, pair, textured, marked):
+    grey = marked(np.repeat(textured(HEIGHT, WIDTH, 1), 3, axis=-1), *SQUARE)[..., 0]
+    for shape in ((HEIGHT, WIDTH), (HEIGHT, WIDTH, 1)):
+        image, mask = remover.remove(grey.reshape(shape))
+        assert image.shape == shape
+        assert mask.shape == (HEIGHT, WIDTH)
+        assert np.abs(image.squeeze().astype(int)[SQUARE] - (2 * grey[SQUARE].astype(int) - 255)).max() <= 1
+    alpha = textured(HEIGHT, WIDTH, 1, seed=3)
+    clean, picture = pair
+    image = remover.remove(np.concatenate((picture, alpha), axis=-1)).image
+    assert np.array_equal(image[..., 3:], alpha)
+    assert np.abs(image[..., :3].astype(int) - clean).max() <= 1
+
+
+def test_pillow_pictures_give_pillow_pictures(remover, pair):
+    clean, picture = pair
+    for mode in ("RGB", "RGBA", "L", "LA", "P", "CMYK"):
+        image, mask = remover.remove(Image.fromarray(picture).convert(mode))
+        assert image.mode == {"P": "RGB", "CMYK": "RGB"}.get(mode, mode)
+        assert image.size == mask.size == (WIDTH, HEIGHT)
+        assert mask.mode == "L"
+    assert np.abs(np.asarray(remover.remove(Image.fromarray(picture)).image).astype(int) - clean).max() <= 1
+
+
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_tensors_give_tensors(remover, pair, batch):
+    clean, picture = (torch.from_numpy(pixels).movedim(-1, 0).expand(*batch, 3, HEIGHT, WIDTH) for pixels in pair)
+    image, mask = remover.remove(picture)
+    assert (image.dtype, image.shape) == (torch.uint8, picture.shape)
+    assert mask.shape == (*batch, 1, HEIGHT, WIDTH)
+    assert mask.max() == 1
+    assert (image.int() - clean.int()).abs().max() <= 1
+    halves = remover.remove(picture.half() / 255)
+    assert halves.image.dtype == torch.float16
+    assert (halves.image.float() * 255 - clean).abs().max() < 1.5
+
+
+@pytest.mark.parametrize("kind", ["bool", "bytes", "floats", "ones", "pillow", "tensor"])
+def test_pixels_change_only_where_a_mask_of_any_kind_allows_it(remover, pair, kind):
+    _, picture = pair
+    where = np.zeros((HEIGHT, WIDTH), bool)
+    where[:, :35] = True
+    mask = {
+        "bool": where,
+        "bytes": where.astype(np.uint8) * 255,
+        "floats": where.astype(np.float64),
+        "ones": where.astype(np.uint8),
+        "pillow": Image.fromarray(where),
+        "tensor": torch.from_numpy(where)[None],
+    }[kind]
+    image = remover.remove(picture, mask).image
+    assert np.array_equal(image[:, 35:], picture[:, 35:])
+    assert np.array_equal(image[:, :35], remover.remove(picture).image[:, :35])
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "sentence"),
+    [
+        (np.zeros((4, 4, 5), np.uint8), {}, r"image has the shape \(4, 4, 5\)"),
+        (np.zeros((0, 4, 3), np.uint8), {}, r"image has the shape \(0, 4, 3\)"),
+        (np.zeros((4, 4, 3), np.int64), {}, "image holds int64; it must be uint8, uint16, or float32"),
+        (torch.zeros(4, 4), {}, r"image is a Tensor \(4, 4\); give an array"),
+        ("photo.jpg", {}, r"image is a str \(\); give an array"),
+        (np.zeros((4, 6, 3), np.uint8), {"mask": np.zeros((6, 4))}, "The mask is 4x6, the picture 6x4 pixels"),
+        (np.zeros((4, 6, 3), np.uint8), {"strength": 1.5}, "strength=1.5 must be in 0..1"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_restored_is_one_sentence(remover, image, options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        remover.remove(image, **options)
+
+
+def test_a_mask_of_bytes_may_be_soft():
+    assert as_allowed(np.array([[0, 51, 255]], np.uint8), (1, 3)).tolist() == [[0, pytest.approx(0.2), 1]]
+    assert as_allowed(None, (1, 3)) is None

@@ -25,7 +25,7 @@ from wm_lightning.inference.pictures import Picture, as_bytes, encode_picture, r
 from wm_lightning.inference.remover import DEFAULT, as_allowed, open_engine
 
 FAILED = 1
-AHEAD = 2  # pictures that are read while another is worked on
+AHEAD = 1  # pictures that are read while another is worked on
 
 
 class Outcome(NamedTuple):

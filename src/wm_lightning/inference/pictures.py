@@ -69,7 +69,7 @@ def read_picture(path: Path) -> Picture:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     if not data:
-        raise UserError(f"{path} is empty; nothing was written to it.")
+        raise UserError(f"{path} is empty; it holds no picture.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; the pixels are what matters

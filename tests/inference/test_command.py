@@ -1,0 +1,190 @@
+"""``predict.py`` as typed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference import command
+from wm_lightning.inference.command import predict
+
+SQUARE = slice(10, 30), slice(20, 50)
+
+
+@pytest.fixture
+def run(engine, tmp_path, monkeypatch, capsys):
+    """Runs the command in an empty folder with a network that is known; returns status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    opened = []
+
+    def open_engine(*arguments):
+        opened.append(arguments)
+        return engine
+
+    monkeypatch.setattr(command, "open_engine", open_engine)
+
+    def call(*arguments):
+        capsys.readouterr()
+        status = predict(arguments)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    call.opened = opened
+    return call
+
+
+@pytest.fixture
+def save(textured, marked):
+    """Saves a marked picture; returns it without the mark and with it."""
+
+    def save_one(path, mark=True):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        clean = textured(40, 60)
+        picture = marked(clean, *SQUARE) if mark else clean
+        Image.fromarray(picture).save(path)
+        return clean, picture
+
+    return save_one
+
+
+def read(path):
+    with Image.open(path) as opened:
+        return np.asarray(opened)
+
+
+def test_a_picture_comes_out_clean_and_the_input_stays(run, save):
+    clean, picture = save("photo.png")
+    status, out, err = run("photo.png", "-o", "cleaned")
+    assert (status, err) == (0, "")
+    assert np.abs(read("cleaned/photo.png").astype(int) - clean).max() <= 1
+    assert np.array_equal(read("photo.png"), picture)
+    assert "cleaned/photo.png: 25.0% of its pixels changed" in out
+    assert "1 of 1 pictures written; " in out
+    assert "pictures/s" in out
+    assert run.opened == [("general", "auto", "torch")]
+
+
+def test_a_folder_comes_out_with_its_structure_in_order(run, save):
+    names = [f"photos/{folder}/{number}.png" for folder in "ab" for number in range(4)]
+    for name in names:
+        save(name, mark=name.endswith(("0.png", "1.png")))
+    status, out, _ = run("photos", "-o", "out", "--weights", "mine.safetensors", "--device", "cpu")
+    assert status == 0
+    written = [line.split(":")[0] for line in out.splitlines() if line.startswith("out/")]
+    assert written == [name.replace("photos", "out") for name in names]
+    assert out.count("no watermark found") == 4
+    assert "8 of 8 pictures written; 4 without a watermark; " in out
+    assert run.opened == [("mine.safetensors", "cpu", "torch")]
+
+
+def test_masks_and_comparisons_are_written_beside(run, save):
+    save("photo.jpg")
+    assert run("photo.jpg", "-o", "out", "--save-mask", "--compare")[0] == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["photo.compare.png", "photo.jpg", "photo.mask.png"]
+    assert (read("out/photo.mask.png")[12:28, 24:46] == 255).all()
+    both = read("out/photo.compare.png")
+    assert both.shape == (40, 120, 3)
+    assert np.array_equal(both[:, :60], read("photo.jpg"))
+
+
+def test_a_mask_of_zeros_keeps_every_pixel_and_another_limits_the_change(run, save):
+    clean, picture = save("photo.png")
+    where = np.zeros((40, 60), np.uint8)
+    Image.fromarray(where).save("mask.png")
+    assert run("photo.png", "-o", "out", "--mask", "mask.png")[0] == 0
+    assert np.array_equal(read("out/photo.png"), picture)
+    where[:, :35] = 255
+    Image.fromarray(where).save("mask.png")
+    assert run("photo.png", "-o", "out", "--mask", "mask.png")[0] == 0
+    assert np.array_equal(read("out/photo.png")[:, 35:], picture[:, 35:])
+    assert np.abs(read("out/photo.png").astype(int) - clean)[:, :35].max() <= 1
+
+
+def test_strength_goes_part_of_the_way(run, save):
+    clean, picture = save("photo.png")
+    assert run("photo.png", "-o", "out", "--strength", "0.5")[0] == 0
+    assert np.abs(read("out/photo.png") - (clean / 2 + picture / 2)).max() <= 1.5
+
+
+def test_a_bad_picture_is_named_and_the_others_go_on(run, save):
+    save("photos/a.png")
+    save("photos/c.png")
+    Path("photos/b.png").write_bytes(b"")
+    Path("photos/d.jpg").write_text("no picture")
+    status, out, err = run("photos", "-o", "out")
+    assert status == 1
+    assert err.splitlines() == [
+        "error: photos/b.png is empty; it holds no picture.",
+        "error: photos/d.jpg is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP.",
+    ]
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.png", "c.png"]
+    assert "2 of 4 pictures written; 2 failed; " in out
+
+
+def test_it_stops_at_the_first_bad_picture_if_told_to(run, save):
+    Path("photos").mkdir()
+    Path("photos/a.png").write_bytes(b"")
+    for number in range(6):
+        save(f"photos/b{number}.png")
+    status, out, err = run("photos", "-o", "out", "--on-error", "stop")
+    assert status == 1
+    assert len(err.splitlines()) == 1
+    assert "0 of 7 pictures written; 1 failed; " in out
+    assert not Path("out").exists()
+
+
+def test_a_disk_that_is_full_is_one_sentence_for_each_picture(run, save, monkeypatch):
+    save("photo.png")
+
+    def full(content, target):
+        raise UserError(f"{target} cannot be written: No space left on device.")
+
+    monkeypatch.setattr(command, "write_whole", full)
+    status, _, err = run("photo.png", "-o", "out")
+    assert (status, err) == (1, "error: out/photo.png cannot be written: No space left on device.\n")
+
+
+def test_what_cannot_begin_is_one_sentence(run, save):
+    save("photo.png")
+    Path("text.png").write_text("no picture")
+    Image.new("L", (3, 3)).save("small.png")
+    for arguments, sentence in (
+        (["nowhere.png", "-o", "out"], "There is no nowhere.png; give a picture, a folder or a pattern."),
+        (["photo.png", "-o", "."], "photo.png is one of the inputs, which are never written over; give another -o."),
+        (["photo.png", "-o", "out", "--mask", "no.png"], "--mask no.png is no file; give a picture, white where"),
+        (["photo.png", "-o", "out", "--mask", "text.png"], "--mask text.png cannot be read as a picture"),
+        (["photo.png", "-o", "out", "--mask", "small.png"], "--mask small.png: The mask is 3x3, the picture 60x40"),
+    ):
+        status, _, err = run(*arguments)
+        assert status == 1
+        assert err.startswith(f"error: {sentence}"), err
+        assert len(err.splitlines()) == 1
+    assert not Path("out").exists()
+
+
+def test_help_says_what_there_is_and_on_which_pictures_to_use_it(capsys):
+    with pytest.raises(SystemExit) as end:
+        predict(["--help"])
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    for option in ("--output", "--weights", "--mask", "--strength", "--save-mask", "--compare", "--device", "--engine"):
+        assert option in told
+    assert "you have the right to change" in " ".join(told.split())
+
+
+def test_a_strength_out_of_range_is_refused(capsys):
+    with pytest.raises(SystemExit) as end:
+        predict(["photo.png", "-o", "out", "--strength", "2"])
+    assert end.value.code == 2
+    assert "argument --strength: 2 must be in 0..1" in capsys.readouterr().err
+
+
+def test_quiet_prints_errors_alone(run, save):
+    save("photo.png")
+    Path("bad.png").write_bytes(b"")
+    status, out, err = run("photo.png", "bad.png", "-o", "out", "--quiet")
+    assert (status, out) == (1, "")
+    assert err.startswith("error: bad.png is empty")

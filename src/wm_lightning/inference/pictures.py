@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-import tifffile
 from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
 
 from wm_lightning.errors import UserError
+from wm_lightning.inference.deep import CAMERA, ORIENTATION, TIFF_TEXTS, decode_deep, encode_deep
 from wm_lightning.inference.scales import Pixels
 
 FORMATS = {
@@ -24,12 +22,6 @@ FORMATS = {
 LOSSY = {"quality": 95, "subsampling": "4:4:4"}  # for JPEG that was none before
 LOSSLESS = {"lossless": True, "exact": True}  # for WebP; exact: also colours that are fully transparent
 WEBP_QUALITY = 90  # a WebP does not tell its own
-ORIENTATION, XMP = 0x0112, 0x02BC  # tags of EXIF and TIFF
-# Tags of a TIFF: description, maker, model, software, date, artist, copyright; the folders of EXIF and GPS.
-TIFF_TEXTS, CAMERA = {270, 271, 272, 305, 306, 315, 33432}, {34665, 34853}
-DEEP_METADATA = {
-    "exif": cv2.IMAGE_METADATA_EXIF, "icc_profile": cv2.IMAGE_METADATA_ICCP, "xmp": cv2.IMAGE_METADATA_XMP,
-}  # fmt: skip
 DEEP_GREY = ("I;16", "I;16B", "I;16L")
 
 
@@ -115,7 +107,7 @@ def encode_picture(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes
     # A BMP cannot say how it is turned.
     turned = planes_together if kind == "BMP" else _turned_back(planes_together, picture.orientation)
     if deep and turned.shape[-1] > 1:
-        content, lost = _encode_deep(turned, picture, kind)
+        content, lost = encode_deep(turned, kind, picture.orientation, picture.metadata)
         return content, notes + lost
     image = Image.fromarray(turned[..., 0] if turned.shape[-1] == 1 else turned)
     options = dict(picture.options) if kind == picture.format else {}
@@ -147,7 +139,7 @@ def _taken(opened: Image.Image, data: bytes) -> Picture:
     opened.load()
     options = _options(opened, kind, data)
     if _bits(opened, kind, data) == 16 and opened.mode not in DEEP_GREY:
-        planes, upright = _decode_deep(_unturned(data) if kind == "TIFF" else data), False
+        planes, upright = decode_deep(data, kind), False
     else:
         image = plain(opened, notes, metadata)
         planes, upright = np.asarray(image), kind == "TIFF"
@@ -260,61 +252,6 @@ def _bits(image: Image.Image, kind: str, data: bytes) -> int:
     if kind == "TIFF":
         return int(max(image.tag_v2.get(258, (8,))))  # type: ignore[attr-defined]
     return 8
-
-
-def _unturned(data: bytes) -> bytes:
-    """Returns a TIFF that says it is upright: OpenCV turns some of the others, and not as EXIF has it."""
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        tag = file.pages.first.tags.get(ORIENTATION)
-        order = file.byteorder
-    if tag is None:
-        return data
-    changed = bytearray(data)
-    struct.pack_into(f"{order}H", changed, tag.valueoffset, 1)
-    return bytes(changed)
-
-
-def _decode_deep(data: bytes) -> Pixels:
-    """Reads 16-bit colours, which Pillow has no mode for."""
-    planes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if planes is None or planes.dtype != np.uint16:
-        raise UserError("is damaged, or its 16-bit colours are of an unknown kind.")
-    return np.ascontiguousarray(planes[..., [2, 1, 0, 3][: planes.shape[-1]]]) if planes.ndim == 3 else planes
-
-
-def _encode_deep(planes: Pixels, picture: Picture, kind: str) -> tuple[bytes, list[str]]:
-    """Writes 16-bit colours, which Pillow has no mode for."""
-    if kind == "PNG":
-        blue_first = planes[..., [2, 1, 0, 3][: planes.shape[-1]]]
-        found = {tag: picture.metadata[key] for key, tag in DEEP_METADATA.items() if key in picture.metadata}
-        # Pillow's EXIF begins with a name that belongs to JPEG.
-        parts = [np.frombuffer(value.removeprefix(b"Exif\0\0"), np.uint8) for value in found.values()]
-        written, content = cv2.imencodeWithMetadata(".png", np.ascontiguousarray(blue_first), list(found), parts)
-        assert written
-        return content.tobytes(), []
-    buffer, more = io.BytesIO(), []
-    if "xmp" in picture.metadata:
-        more.append((XMP, 1, len(picture.metadata["xmp"]), picture.metadata["xmp"], True))
-    if picture.orientation != 1:
-        more.append((ORIENTATION, 3, 1, picture.orientation, True))
-    exif = Image.Exif()
-    exif.load(picture.metadata.get("exif", b""))
-    more += [(tag, 2, 0, str(exif[tag]), True) for tag in sorted(TIFF_TEXTS) if tag in exif]
-    tifffile.imwrite(
-        buffer,
-        planes,
-        photometric="rgb",
-        compression="zlib",
-        predictor=True,
-        extrasamples=["unassalpha"] if planes.shape[-1] == 4 else None,
-        iccprofile=picture.metadata.get("icc_profile"),
-        resolution=picture.metadata.get("dpi"),
-        resolutionunit="inch" if "dpi" in picture.metadata else None,
-        metadata=None,
-        software=False,
-        extratags=more,
-    )
-    return buffer.getvalue(), ["no EXIF of the camera"] if CAMERA & set(exif) else []
 
 
 def _turned(planes: Pixels, orientation: int) -> Pixels:

@@ -1,8 +1,10 @@
-# `make train` and `make test` need nothing but Python 3.10 to 3.13; everything is installed into .venv.
+# `make install`, `make train` and `make test` need nothing but Python 3.10 to 3.13; everything is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test lint slow clean
+.PHONY: install train test lint slow clean
+
+install: .venv/installed
 
 train: .venv/installed
 	$(BIN)/python train.py

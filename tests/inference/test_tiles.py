@@ -12,10 +12,11 @@ overlaps = st.integers(1, 12).map(lambda quarter: 4 * quarter)
 
 
 @settings(deadline=None)
-@given(sides, overlaps, st.integers(0, 60))
-def test_tiles_cover_a_side_and_their_weights_add_up_to_one(length, overlap, more):
+@given(sides, overlaps, st.integers(0, 60), st.integers(1, 8))
+def test_tiles_cover_a_side_and_their_weights_add_up_to_one(length, overlap, more, align):
     tile = 3 * overlap + more
-    places = cut(length, tile, overlap)
+    places = cut(length, tile, overlap, align)
+    assert all(place.start % align == 0 for place in places)
     total = np.zeros(length)
     for place in places:
         assert place.stop - place.start <= tile

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.scales import Pixels, largest, on_reduced
+from wm_lightning.inference.scales import ALIGN, Pixels, largest, on_reduced
 from wm_lightning.inference.tiles import strips
 
 TILE = 1024
@@ -61,7 +61,7 @@ def clean_pixels(
         return np.concatenate((correction.gain * picture + correction.offset, correction.mask), axis=-1)
 
     cleaned, mask = np.empty_like(pixels), np.empty((height, width), np.uint8)
-    for rows, strip in strips(work, height, width, 4, tile, overlap):
+    for rows, strip in strips(work, height, width, 4, tile, overlap, ALIGN):
         changed = pixels[rows] + strip[..., :3] * scale
         # Floats are not rounded: where nothing changes they too stay as they are.
         cleaned[rows] = np.clip(np.rint(changed) if scale > 1 else changed, 0, scale)

@@ -20,6 +20,7 @@ SMALLEST = 512  # a picture is halved until its longer side is no longer
 LARGE = 96  # pixels; a smaller mark on a reduced picture is left to the next scale, where it is twice as large
 GAP = 6  # pixels that may lie between the letters of one mark
 SURE = 0.5  # probability from which a pixel counts as marked
+ALIGN = 32  # pixels; every network's multiple divides it
 BLOCK = 256  # rows that are worked on at once
 
 
@@ -68,7 +69,7 @@ def _at_scale(engine: Engine, pixels: Pixels, before: Correction | None, tile: i
 
     # Half precision, since at 100 megapixels this is what takes the memory.
     found = np.empty((height, width, 7), np.float16)
-    for rows, strip in strips(work, height, width, 7, tile, overlap):
+    for rows, strip in strips(work, height, width, 7, tile, overlap, ALIGN):
         found[rows] = strip
     found *= _large(found[..., 6])[..., None]
     for rows in _blocks(height):

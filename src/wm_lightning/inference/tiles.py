@@ -10,16 +10,18 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 
-def cut(length: int, tile: int, overlap: int) -> list[slice]:
+def cut(length: int, tile: int, overlap: int, align: int = 1) -> list[slice]:
     """Returns the places of tiles along one side, as equal as they can be.
 
     Args:
         length: Of the side, in pixels.
         tile: The longest tile, in pixels.
         overlap: Of neighbours, in pixels; at most a third of ``tile``.
+        align: Tiles start at multiples of it, in pixels; at most ``tile`` less ``overlap``. A network that pools
+            answers otherwise where its grid lies otherwise.
     """
-    count = max(1, -(-(length - overlap) // (tile - overlap)))
-    step = max(1, -(-(length - overlap) // count))
+    count = max(1, -(-(length - overlap) // ((tile - overlap) // align * align)))
+    step = max(1, -(-(length - overlap) // (count * align))) * align
     starts = [0, *range(step, length - overlap, step)]
     return [slice(start, min(start + step + overlap, length)) for start in starts]
 
@@ -39,7 +41,13 @@ def fade(place: slice, length: int, overlap: int) -> npt.NDArray[np.float32]:
 
 
 def strips(
-    work: Callable[[slice, slice], Floats], height: int, width: int, channels: int, tile: int, overlap: int
+    work: Callable[[slice, slice], Floats],
+    height: int,
+    width: int,
+    channels: int,
+    tile: int,
+    overlap: int,
+    align: int = 1,
 ) -> Iterator[tuple[slice, Floats]]:
     """Works on a picture tile by tile, and hands out finished strips from top to bottom.
 
@@ -50,13 +58,14 @@ def strips(
         channels: Of what ``work`` returns.
         tile: The longest side of a tile, in pixels.
         overlap: In pixels.
+        align: As for :func:`cut`.
 
     Yields:
         Rows, and what belongs there, (h, width, channels).
     """
-    columns = cut(width, tile, overlap)
+    columns = cut(width, tile, overlap, align)
     carried = np.zeros((0, width, channels), np.float32)
-    for rows in cut(height, tile, overlap):
+    for rows in cut(height, tile, overlap, align):
         strip = np.zeros((rows.stop - rows.start, width, channels), np.float32)
         for across in columns:
             strip[:, across] += work(rows, across) * fade(across, width, overlap)[:, None]

@@ -11,7 +11,7 @@ FIELDS = {
     "full": {"image": 3},
     "residual": {"image": 3},
     "masked": {"image": 3, "mask_logits": 1, "mask": 1, "proposal": 3},
-    "layer": {"image": 3, "mask_logits": 1, "mask": 1, "proposal": 3, "content": 3, "alpha": 3, "layer": 3},
+    "layer": {"image": 3, "mask_logits": 1, "mask": 1, "proposal": 3, "content": 3, "alpha": 3, "layer": 3, "gate": 1},
 }
 CHANNELS = {"full": 3, "residual": 3, "masked": 4, "layer": 11}
 ODD = (0.0, 1.0, 1 / 3, 1e-40, 0.9999999, 1.0000001, -0.25, 7.7, 0.1 + 0.2, 254.5 / 255)
@@ -104,7 +104,7 @@ def test_layer_equals_its_formula():
     proposal = gate * content + (1 - gate) * behind
     wanted = {
         "mask_logits": m[:, :1], "mask": mask, "proposal": proposal, "content": content, "alpha": alpha,
-        "layer": alpha * colour, "image": mask * proposal + (1 - mask) * x,
+        "layer": alpha * colour, "gate": gate, "image": mask * proposal + (1 - mask) * x,
     }  # fmt: skip
     assert set(wanted) == set(Prediction._fields)
     for name, value in wanted.items():

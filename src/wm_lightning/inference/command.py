@@ -51,18 +51,14 @@ def predict(arguments: Sequence[str] | None = None) -> int:
     try:
         jobs = plan(options.inputs, options.output)
         engine = open_engine(options.weights, options.device, options.engine)
-        allowed = None if options.mask == "auto" else Path(options.mask)
-        if allowed is not None and not allowed.is_file():
-            raise UserError(
-                f"--mask {options.mask} is no file; give a picture, white where pixels may change, or auto."
-            )
+        mask = None if options.mask == "auto" else _opened_mask(options.mask)
     except UserError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return FAILED
     started, outcomes = time.perf_counter(), []
     with _progress(console, options.quiet) as progress:
         task = progress.add_task("removing watermarks", total=len(jobs), rate="")
-        for outcome in _outcomes(jobs, engine, allowed, options):
+        for outcome in _outcomes(jobs, engine, mask, options):
             outcomes.append(outcome)
             rate = len(outcomes) / (time.perf_counter() - started)
             progress.update(task, advance=1, rate=f"{rate:.1f} pictures/s")
@@ -113,7 +109,9 @@ def _share(text: str) -> float:
     return value
 
 
-def _outcomes(jobs: list[Job], engine: Engine, mask: Path | None, options: argparse.Namespace) -> Iterator[Outcome]:
+def _outcomes(
+    jobs: list[Job], engine: Engine, mask: Image.Image | None, options: argparse.Namespace
+) -> Iterator[Outcome]:
     """Reads the next pictures and writes the last ones while the network works."""
     with ThreadPoolExecutor(AHEAD) as readers, ThreadPoolExecutor(1) as writer:
         waiting = [readers.submit(read_picture, job.source) for job in jobs[:AHEAD]]
@@ -124,7 +122,7 @@ def _outcomes(jobs: list[Job], engine: Engine, mask: Path | None, options: argpa
                     waiting.append(readers.submit(read_picture, jobs[number + AHEAD].source))
                 try:
                     picture = waiting.pop(0).result()
-                    allowed = None if mask is None else _allowed(mask, picture.pixels.shape[:2])
+                    allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
                     cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength)
                 except UserError as error:
                     yield Outcome(job, error=str(error))
@@ -164,14 +162,22 @@ def _save(image: Image.Image, target: Path, what: str) -> None:
     write_whole(buffer.getvalue(), target.with_name(f"{target.stem}.{what}.png"))
 
 
-def _allowed(mask: Path, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:
+def _opened_mask(path: str) -> Image.Image:
+    if not Path(path).is_file():
+        raise UserError(f"--mask {path} is no file; give a picture, white where pixels may change, or auto.")
     try:
-        with Image.open(mask) as opened:
-            return as_allowed(opened, size)
+        with Image.open(path) as opened:
+            mask: Image.Image = opened.convert("L")
+            return mask
     except OSError as error:
-        raise UserError(f"--mask {mask} cannot be read as a picture; give another, or auto.") from error
+        raise UserError(f"--mask {path} cannot be read as a picture; give another, or auto.") from error
+
+
+def _allowed(mask: Image.Image | None, size: tuple[int, int], path: str) -> npt.NDArray[np.float32] | None:
+    try:
+        return as_allowed(mask, size)
     except UserError as error:
-        raise UserError(f"--mask {mask}: {error}") from error
+        raise UserError(f"--mask {path}: {error}") from error
 
 
 def _progress(console: Console, quiet: bool) -> Progress:

@@ -10,6 +10,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from wm_lightning.errors import UserError
+from wm_lightning.files import replacing
 from wm_lightning.models import RestorationNet
 from wm_lightning.weights import SUFFIX, read_weights
 
@@ -27,14 +28,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: object = None
     ) -> None:
         """Writes a checkpoint to a local file."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.part")
-        with draft.open("wb") as file:
+        with replacing(Path(path)) as draft, draft.open("wb") as file:
             torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
 
 
 def newest_checkpoint(runs: Path = RUNS) -> Path:

@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import hydra
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
@@ -15,13 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, OmegaConfBaseException
 
 from wm_lightning.errors import UserError
+from wm_lightning.files import own_folder
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _OVERRIDE = re.compile(r"Could not override '\+?([^']+)'")
 
-# In an installed wheel the configuration lies inside the package, in a clone at the top.
-_PACKAGED = Path(__file__).parent / "conf"
-CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
+CONF = own_folder("conf", packaged="conf")
 
 
 def train() -> None:

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from wm_lightning.errors import UserError
+from wm_lightning.files import replacing
 
 SUFFIX = ".safetensors"
 # What stands in for paths of the machine a network was trained on.
@@ -32,12 +33,10 @@ def write_weights(checkpoint: dict[str, Any], path: Path, half: bool = False) ->
             keep = not half or not value.is_floating_point() or value.ndim < 2
             state[key.removeprefix("net.")] = (value if keep else value.half()).contiguous()
     config = _without_paths(checkpoint["config"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
     text = json.dumps({"config": config, "epoch": checkpoint["epoch"]})
-    save_file(state, draft, metadata={"format": "pt", "wm_lightning": text})
-    draft.chmod(0o644)  # the library writes files that only their owner can read
-    draft.replace(path)
+    with replacing(path) as draft:
+        save_file(state, draft, metadata={"format": "pt", "wm_lightning": text})
+        draft.chmod(0o644)  # the library writes files that only their owner can read
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:

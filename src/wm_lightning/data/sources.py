@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,10 @@ from rich.progress import track
 
 from wm_lightning.data.cache import Cache
 from wm_lightning.errors import UserError
+from wm_lightning.files import FORMATS, pictures_below
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 FRACTIONS = (0.7, 0.2, 0.1)
 
 Photograph = npt.NDArray[np.uint8]  # (H, W, 3), sRGB
@@ -160,17 +159,10 @@ class FolderSource:
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise UserError(f"data.root={root} is not a folder; give the folder that holds the clean photographs.")
-        self.names = sorted(self._find())
+        self.names = sorted(path.relative_to(self.root).as_posix() for path in pictures_below(self.root))
         if not self.names:
-            kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+            kinds = ", ".join(sorted(suffix[1:] for suffix in FORMATS))
             raise UserError(f"data.root={root} holds no picture ({kinds}); give the folder of the clean photographs.")
-
-    def _find(self) -> Iterable[str]:
-        for folder, subfolders, files in os.walk(self.root):
-            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-            for name in files:
-                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                    yield (Path(folder) / name).relative_to(self.root).as_posix()
 
     def load(self, name: str) -> Photograph:
         """Returns the photograph of that name: (H, W, 3) uint8, sRGB; read-only where it is cached."""

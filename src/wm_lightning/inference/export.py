@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from wm_lightning.errors import UserError
+from wm_lightning.files import replacing
 from wm_lightning.inference.loading import load_net
 from wm_lightning.inference.onnx_engine import METADATA
 from wm_lightning.inference.remover import DEFAULT
@@ -49,18 +50,13 @@ def export(net: RestorationNet, path: Path) -> float:
     if path.suffix not in writers:
         raise UserError(f"-o {path} must end in .onnx, or in .pt2 for torch.export.")
     wrapped = CorrectionNet(net).float().eval()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
+    with replacing(path) as draft:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of PyTorch about its own
             run = writers[path.suffix](wrapped, draft)
         difference = max(_difference(wrapped, run, shape) for shape in CHECKED)
         if difference > TOLERANCE:
             raise UserError(f"{path} would differ from its network by {difference:.1e}; it was not written.")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
     return difference
 
 

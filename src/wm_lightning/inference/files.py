@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference.pictures import FORMATS
+from wm_lightning.files import FORMATS, pictures_below, replacing
 
 
 class Job(NamedTuple):
@@ -61,17 +60,9 @@ def write_whole(content: bytes, target: Path) -> None:
     Raises:
         UserError: It cannot be written.
     """
-    draft = target.with_name(f".{target.name}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with draft.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+        with replacing(target) as draft:
+            draft.write_bytes(content)
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}.") from error
 
@@ -80,7 +71,7 @@ def _found(name: str) -> list[tuple[Path, Path]]:
     """Returns pictures, each with its place below the folder that was named."""
     path = Path(name).expanduser()
     if path.is_dir():
-        inside = sorted(_pictures(path))
+        inside = sorted(pictures_below(path))
         if not inside:
             kinds = ", ".join(suffix[1:] for suffix in FORMATS)
             raise UserError(f"{name} holds no picture ({kinds}); give another folder.")
@@ -91,15 +82,6 @@ def _found(name: str) -> list[tuple[Path, Path]]:
     if not matches:
         raise UserError(f"There is no {name}; give a picture, a folder or a pattern.")
     return [pair for match in matches for pair in _found(str(match))]
-
-
-def _pictures(folder: Path) -> list[Path]:
-    """Returns picture files; hidden files and folders are passed over, links to folders not followed."""
-    found = []
-    for here, subfolders, files in os.walk(folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [Path(here) / file for file in files if not file.startswith(".")]
-    return [file for file in found if file.suffix.lower() in FORMATS]
 
 
 def _named(place: Path) -> Path:

@@ -8,11 +8,10 @@ from pathlib import Path
 from wm_lightning import models
 from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.errors import UserError
+from wm_lightning.files import own_folder
 from wm_lightning.models import RestorationNet
 
-# In an installed wheel they lie inside the package, in a clone at the top.
-_PACKAGED = Path(__file__).parents[1] / "shipped"
-SHIPPED = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[3] / "weights"
+SHIPPED = own_folder("weights", packaged="shipped")
 
 
 def load_net(path: str) -> RestorationNet:

@@ -13,12 +13,10 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
 
 from wm_lightning.errors import UserError
+from wm_lightning.files import FORMATS
 from wm_lightning.inference.deep import CAMERA, ORIENTATION, TIFF_TEXTS, decode_deep, encode_deep
 from wm_lightning.inference.scales import Pixels
 
-FORMATS = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
-}  # fmt: skip
 LOSSY = {"quality": 95, "subsampling": "4:4:4"}  # for JPEG that was none before
 LOSSLESS = {"lossless": True, "exact": True}  # for WebP; exact: also colours that are fully transparent
 WEBP_QUALITY = 90  # a WebP does not tell its own

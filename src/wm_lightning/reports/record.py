@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wm_lightning.files import replacing
+
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:
     """Writes a record; the old file stays whole until the new one is.
@@ -16,11 +18,9 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
         path: Its folder is made where it is not there.
         record: Of plain values. NaN and infinities, which JSON does not have, become null.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
     text = json.dumps(_with_null(record), indent=2, ensure_ascii=False, allow_nan=False)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    with replacing(path) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 def _with_null(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold

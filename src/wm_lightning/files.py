@@ -1,0 +1,56 @@
+"""Files: which are pictures, where this project's own lie, and how one is written whole or not at all.
+
+Free of PyTorch, which ONNX Runtime's users need not have.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FORMATS = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
+}  # fmt: skip
+"""Pillow's name of what a suffix stands for, in lower case."""
+
+
+def pictures_below(folder: Path) -> Iterator[Path]:
+    """Finds picture files by their suffix, in no order; links to folders are not followed, hidden ones passed over."""
+    for here, subfolders, files in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and Path(name).suffix.lower() in FORMATS:
+                yield Path(here) / name
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Gives a path beside a file's place to write to, and puts what was written there: nobody meets half a file.
+
+    An error inside leaves the old file as it was, and no draft.
+
+    Raises:
+        OSError: The place cannot be written to.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.stem}.part{target.suffix}")
+    try:
+        yield draft
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def own_folder(name: str, packaged: str) -> Path:
+    """Returns a folder of this project: beside its code in an installed wheel, at the top of a clone.
+
+    Args:
+        name: In a clone.
+        packaged: In a wheel, see ``pyproject.toml``.
+    """
+    here = Path(__file__).parent
+    return here / packaged if (here / packaged).is_dir() else here.parents[1] / name

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference.pictures import as_bytes, encode_picture, read_picture
+from wm_lightning.inference.pictures import encode_picture, read_picture
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><note>kept</note></x:xmpmeta>'
@@ -336,8 +336,3 @@ def test_a_phones_jpeg_of_several_pictures_is_its_first(tmp_path):
         mirrored = ImageOps.mirror(after)
         assert np.abs(np.asarray(before.convert("RGB")).astype(int) - np.asarray(after)).mean() < 8
         assert np.abs(np.asarray(before.convert("RGB")).astype(int) - np.asarray(mirrored)).mean() > 20
-
-
-def test_sixteen_bits_as_eight():
-    assert as_bytes(np.array([0, 128, 257, 65535], np.uint16)).tolist() == [0, 0, 1, 255]
-    assert as_bytes(np.array([3, 255], np.uint8)).tolist() == [3, 255]

@@ -9,8 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from wm_lightning import Remover
 from wm_lightning.inference.cleaning import OVERLAP, clean_pixels
 from wm_lightning.inference.loading import load_net
-from wm_lightning.inference.scales import ALIGN
-from wm_lightning.inference.tiles import cut
+from wm_lightning.inference.tiles import ALIGN, cut
 from wm_lightning.inference.torch_engine import TorchEngine
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.scales import ALIGN, Pixels, largest, on_reduced
-from wm_lightning.inference.tiles import strips
+from wm_lightning.inference.pixels import Pixels, largest
+from wm_lightning.inference.scales import on_reduced
+from wm_lightning.inference.tiles import ALIGN, strips
 
 TILE = 1024
 OVERLAP = 192

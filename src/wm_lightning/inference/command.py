@@ -21,7 +21,8 @@ from wm_lightning.errors import UserError
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, plan, write_whole
-from wm_lightning.inference.pictures import Picture, as_bytes, encode_picture, read_picture
+from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
+from wm_lightning.inference.pixels import as_bytes
 from wm_lightning.inference.remover import DEFAULT, as_allowed, open_engine
 
 FAILED = 1

@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference.scales import Pixels
+from wm_lightning.inference.pixels import Pixels
 
 ORIENTATION, XMP = 0x0112, 0x02BC  # tags of EXIF and TIFF
 # Tags of a TIFF: description, maker, model, software, date, artist, copyright; the folders of EXIF and GPS.

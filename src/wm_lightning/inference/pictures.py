@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
 
 from wm_lightning.errors import UserError
 from wm_lightning.files import FORMATS
 from wm_lightning.inference.deep import CAMERA, ORIENTATION, TIFF_TEXTS, decode_deep, encode_deep
-from wm_lightning.inference.scales import Pixels
+from wm_lightning.inference.pixels import Pixels, as_bytes
 
 LOSSY = {"quality": 95, "subsampling": "4:4:4"}  # for JPEG that was none before
 LOSSLESS = {"lossless": True, "exact": True}  # for WebP; exact: also colours that are fully transparent
@@ -263,11 +262,6 @@ def _turned_back(planes: Pixels, orientation: int) -> Pixels:
     """Undoes :func:`_turned`."""
     # Only quarter turns are not their own inverse.
     return _turned(planes, {6: 8, 8: 6}.get(orientation, orientation))
-
-
-def as_bytes(planes: Pixels) -> npt.NDArray[np.uint8]:
-    """Returns 16-bit pixels as 8-bit ones, and 8-bit ones as they are."""
-    return np.rint(planes / 257).astype(np.uint8) if planes.dtype == np.uint16 else planes
 
 
 def _on_white(pixels: Pixels, alpha: Pixels) -> Pixels:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,21 +11,14 @@ import numpy.typing as npt
 
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.tiles import strips
-
-Pixels = npt.NDArray[Any]  # uint8, uint16, or float32 in 0..1
+from wm_lightning.inference.pixels import Pixels, largest
+from wm_lightning.inference.tiles import ALIGN, strips
 
 SMALLEST = 512  # a picture is halved until its longer side is no longer
 LARGE = 96  # pixels; a smaller mark on a reduced picture is left to the next scale, where it is twice as large
 GAP = 6  # pixels that may lie between the letters of one mark
 SURE = 0.5  # probability from which a pixel counts as marked
-ALIGN = 32  # pixels; every network's multiple divides it
 BLOCK = 256  # rows that are worked on at once
-
-
-def largest(pixels: Pixels) -> float:
-    """Returns the value that stands for 1: 255, 65535, or 1 of floats."""
-    return 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
 
 
 def on_reduced(engine: Engine, pixels: Pixels, tile: int, overlap: int) -> Correction | None:

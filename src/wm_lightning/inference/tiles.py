@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
+ALIGN = 32  # pixels; every network's multiple divides it
+
 
 def cut(length: int, tile: int, overlap: int, align: int = 1) -> list[slice]:
     """Returns the places of tiles along one side, as equal as they can be.

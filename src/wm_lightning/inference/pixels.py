@@ -1,0 +1,20 @@
+"""Pixels as they come out of files and go back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[Any]  # uint8, uint16, or float32 in 0..1
+
+
+def largest(pixels: Pixels) -> float:
+    """Returns the value that stands for 1: 255, 65535, or 1 of floats."""
+    return 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
+
+
+def as_bytes(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """Returns 16-bit pixels as 8-bit ones, and 8-bit ones as they are."""
+    return np.rint(pixels / 257).astype(np.uint8) if pixels.dtype == np.uint16 else pixels

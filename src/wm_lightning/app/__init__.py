@@ -1,0 +1,1 @@
+"""The web page: drop a picture, look at it before and after, download it."""

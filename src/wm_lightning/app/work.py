@@ -1,0 +1,334 @@
+"""What the page does with a picture file; knows nothing of the page."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from wm_lightning.errors import UserError
+from wm_lightning.files import own_folder
+from wm_lightning.inference.cleaning import OVERLAP, TILE, clean_pixels
+from wm_lightning.inference.correction import Correction
+from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.files import plan, write_whole
+from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
+from wm_lightning.inference.pixels import Pixels, as_bytes
+from wm_lightning.inference.remover import DEFAULT, EngineName, as_allowed, open_engine
+from wm_lightning.inference.scales import SMALLEST
+from wm_lightning.inference.tiles import ALIGN, cut
+
+if TYPE_CHECKING:
+    from wm_lightning.inference.torch_engine import Device
+
+PREVIEW = 1600  # pixels of a preview's longer side
+PREVIEW_QUALITY = 90
+TINT = np.array((255, 40, 40), np.float32)  # of marks in their preview
+TINT_SHARE = 0.7
+BYTES_A_PIXEL = 8  # of the largest file there is: four channels of 16 bits that are not compressed
+BESIDE_PIXELS = 16_000_000  # bytes that a file may hold besides: profiles, EXIF, a thumbnail
+
+Tell = Callable[[float], None]
+
+
+class Result(NamedTuple):
+    """What became of one picture.
+
+    Attributes:
+        file: The clean picture, of the input's name, format and size.
+        mask: Where marks were found, a grey PNG of the picture's size.
+        before: The input, upright and reduced.
+        after: The clean picture, likewise.
+        marks: Where marks were found, drawn over the picture, likewise.
+        size: Height and width of the picture, upright.
+        changed: Share of its pixels that changed, 0..1.
+        notes: What was not kept, each a few words.
+    """
+
+    file: Path
+    mask: Path
+    before: Path
+    after: Path
+    marks: Path
+    size: tuple[int, int]
+    changed: float
+    notes: tuple[str, ...]
+
+
+class Outcome(NamedTuple):
+    """What became of one picture among many.
+
+    Attributes:
+        name: Of its file.
+        file: The clean picture; None where there is none.
+        changed: Share of its pixels that changed, 0..1.
+        notes: What was not kept.
+        error: Why there is no result; None where there is one.
+    """
+
+    name: str
+    file: Path | None = None
+    changed: float = 0.0
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class Cleaner:
+    """Networks that are opened once, and limits on what they are given.
+
+    Args:
+        weights: Names or files, as for :class:`~wm_lightning.inference.remover.Remover`; the first is the default.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        engine: ``torch`` or ``onnx``.
+        max_megapixels: Of a picture; a larger one is refused before it is decoded.
+
+    Attributes:
+        engines: By the name to show: a file's name, or that of weights that come with this project.
+        max_bytes: No picture within the limit has a larger file.
+
+    Raises:
+        UserError: Weights, the device or the engine's package are not there, or two files have one name.
+    """
+
+    def __init__(
+        self, weights: Sequence[str], device: Device = "auto", engine: EngineName = "torch", max_megapixels: float = 100
+    ) -> None:
+        self.max_megapixels = max_megapixels
+        self.max_bytes = round(max_megapixels * 1e6) * BYTES_A_PIXEL + BESIDE_PIXELS
+        self.engines: dict[str, Engine] = {}
+        for path in weights:
+            name = Path(path).name
+            if name in self.engines:
+                raise UserError(f"--weights names {name} twice; rename one of the files.")
+            self.engines[name] = open_engine(path, device, engine)
+
+    def clean(
+        self,
+        source: Path,
+        folder: Path,
+        weights: str,
+        strength: float = 1.0,
+        painting: Painting | None = None,
+        tell: Tell = lambda share: None,
+    ) -> Result:
+        """Cleans a picture; the file is to the byte what ``predict.py`` writes, given the same mask.
+
+        Args:
+            source: The picture's file.
+            folder: For the results; the input's own must be another.
+            weights: One of :attr:`engines`.
+            strength: How much of a mark is taken away, 0..1.
+            painting: Where pixels may change; None allows it everywhere.
+            tell: Is told how much is done, 0..1.
+
+        Raises:
+            UserError: The picture is too large, damaged or of a format that cannot be read; the sentence names the
+                file without its folder.
+        """
+        with _without_folder(source):
+            picture = self._read(source)
+            allowed = None if painting is None else painting.allowed(picture.pixels.shape[:2])
+            file, pixels, mask, notes = self._write(source, folder, picture, weights, strength, allowed, tell)
+        places = [folder / f"{source.stem}.{what}.webp" for what in ("before", "after", "marks")]
+        for place, shown in zip(places, (picture.pixels, pixels, _tinted(picture.pixels, mask)), strict=True):
+            write_whole(_preview(picture, shown), place)
+        drawn = io.BytesIO()
+        Image.fromarray(mask).save(drawn, "PNG")
+        mask_file = folder / f"{source.stem}.mask.png"
+        write_whole(drawn.getvalue(), mask_file)
+        height, width = picture.pixels.shape[:2]
+        changed = _changed(picture.pixels, pixels)
+        return Result(file, mask_file, *places, (height, width), changed, notes)
+
+    def clean_each(
+        self,
+        sources: Sequence[Path],
+        folder: Path,
+        weights: str,
+        strength: float = 1.0,
+        tell: Tell = lambda share: None,
+    ) -> Iterator[Outcome]:
+        """Cleans pictures one after the other; one that fails does not stop the others.
+
+        Arguments are those of :meth:`clean`. Each result has a folder of its own below ``folder``, since two pictures
+        may have one name.
+        """
+        for number, source in enumerate(sources):
+
+            def part(share: float, number: int = number) -> None:
+                tell((number + share) / len(sources))
+
+            try:
+                with _without_folder(source):
+                    picture = self._read(source)
+                    place = folder / str(number)
+                    file, pixels, _, notes = self._write(source, place, picture, weights, strength, None, part)
+                yield Outcome(source.name, file, _changed(picture.pixels, pixels), notes)
+            except UserError as error:
+                yield Outcome(source.name, error=str(error))
+
+    def _read(self, source: Path) -> Picture:
+        width, height = _size(source)
+        if width * height > self.max_megapixels * 1e6:
+            raise UserError(
+                f"{source} has {width * height / 1e6:.1f} megapixels; at most {self.max_megapixels:g} are taken here, "
+                "so reduce it first."
+            )
+        return read_picture(source)
+
+    def _write(
+        self,
+        source: Path,
+        folder: Path,
+        picture: Picture,
+        weights: str,
+        strength: float,
+        allowed: npt.NDArray[np.float32] | None,
+        tell: Tell,
+    ) -> tuple[Path, Pixels, npt.NDArray[np.uint8], tuple[str, ...]]:
+        (job,) = plan([str(source)], str(folder))
+        engine = _Watched(self.engines[weights], picture.pixels.shape[:2], tell)
+        cleaned = clean_pixels(engine, picture.pixels, allowed, strength)
+        content, lost = encode_picture(picture, cleaned.pixels, job.target.suffix)
+        write_whole(content, job.target)
+        return job.target, cleaned.pixels, cleaned.mask, (*picture.notes, *lost)
+
+
+class Painting(NamedTuple):
+    """What was painted over a preview.
+
+    Attributes:
+        opacity: Of the paint, (h, w) uint8, of any size that has the picture's proportions.
+        protects: Painted pixels stay as they are; otherwise only those may change.
+    """
+
+    opacity: npt.NDArray[np.uint8]
+    protects: bool = False
+
+    def allowed(self, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:
+        """Returns where pixels of a picture may change, (H, W) in 0..1; None, for everywhere, if nothing is painted."""
+        mask = self.mask(size)
+        return None if mask is None else as_allowed(mask, size)
+
+    def mask(self, size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
+        """Returns the same as a picture for ``predict.py --mask``, (H, W): white where pixels may change."""
+        if not self.opacity.any():
+            return None
+        height, width = size
+        # The border of the paint is as soft as the picture is larger than its preview.
+        mask = cv2.resize(self.opacity, (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(255 - mask if self.protects else mask, dtype=np.uint8)
+
+
+def shipped_weights() -> list[str]:
+    """Returns the names of the weights that come with this project, the default first."""
+    names = sorted(path.stem for path in own_folder("weights", packaged="shipped").glob("*.safetensors"))
+    return sorted(names, key=lambda name: name != DEFAULT)
+
+
+def pack(outcomes: Sequence[Outcome], target: Path) -> Path:
+    """Puts the clean pictures into one ZIP file; of pictures that have one name, later ones get a number.
+
+    Returns:
+        The file.
+    """
+    taken: set[str] = set()
+    with zipfile.ZipFile(target, "w") as archive:  # not compressed: pictures are
+        for outcome in outcomes:
+            if outcome.file is None:
+                continue
+            name, number = outcome.file.name, 1
+            while name.lower() in taken:
+                number += 1
+                name = f"{outcome.file.stem}-{number}{outcome.file.suffix}"
+            taken.add(name.lower())
+            archive.write(outcome.file, name)
+    return target
+
+
+class _Watched:
+    """An engine that tells how much it has done of a picture, (H, W)."""
+
+    def __init__(self, engine: Engine, size: tuple[int, int], tell: Tell) -> None:
+        self.engine, self.tell, self.knows_layers = engine, tell, engine.knows_layers
+        self.done, self.total = 0, _tiles(size, engine.knows_layers)
+
+    def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
+        found = self.engine.correct(picture)
+        self.done += 1
+        self.tell(min(self.done / self.total, 1.0))
+        return found
+
+
+def _tiles(size: tuple[int, int], knows_layers: bool) -> int:
+    """Returns how many tiles :func:`clean_pixels` works on, reduced pictures' included."""
+    total, (height, width) = 0, size
+    divisor = 1
+    while True:
+        sides = (max(1, round(side / divisor)) for side in (height, width))
+        rows, columns = (len(cut(side, TILE, OVERLAP, ALIGN)) for side in sides)
+        total += rows * columns
+        if max(height, width) <= SMALLEST * divisor or not knows_layers:
+            return total
+        divisor *= 2
+
+
+def _size(source: Path) -> tuple[int, int]:
+    """Returns width and height as a file's first bytes say; 0 where they say nothing, which reading it explains."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(source) as opened:
+                return opened.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return 0, 0
+
+
+@contextmanager
+def _without_folder(source: Path) -> Iterator[None]:
+    """Takes a file's folder out of an error's sentence: it is none of the user's."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace(str(source), source.name)) from error
+
+
+def _changed(before: Pixels, after: Pixels) -> float:
+    return float((before != after).any(axis=-1).mean())
+
+
+def _tinted(pixels: Pixels, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Draws a mask, (H, W), over a picture without its colours, both reduced."""
+    shown = _reduced(as_bytes(pixels))
+    grey = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
+    share = TINT_SHARE * _reduced(mask)[..., None].astype(np.float32) / 255
+    return np.rint(grey * (1 - share) + TINT * share).astype(np.uint8)
+
+
+def _reduced(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    scale = PREVIEW / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _preview(picture: Picture, pixels: Pixels) -> bytes:
+    shown = _reduced(as_bytes(pixels))
+    planes = [shown] if picture.alpha is None else [shown, _reduced(as_bytes(picture.alpha))[..., None]]
+    # A profile of grey values fits no RGB.
+    profile = None if picture.grey else picture.metadata.get("icc_profile")
+    buffer = io.BytesIO()
+    image = Image.fromarray(np.concatenate(planes, axis=-1))
+    image.save(buffer, "WEBP", quality=PREVIEW_QUALITY, icc_profile=profile)
+    return buffer.getvalue()

@@ -57,8 +57,9 @@ def clean_pixels(
         else:
             known = coarse.enlarged((height, width), rows, columns)
             correction = known.then(engine.correct(known.apply(picture)))
-        share = np.float32(strength) if allowed is None else strength * allowed[rows, columns, None]
-        correction = correction.limited(share)
+        if allowed is not None or strength < 1:
+            share = np.float32(strength) if allowed is None else strength * allowed[rows, columns, None]
+            correction = correction.limited(share)
         return np.concatenate((correction.gain * picture + correction.offset, correction.mask), axis=-1)
 
     cleaned, mask = np.empty_like(pixels), np.empty((height, width), np.uint8)

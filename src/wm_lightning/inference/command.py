@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference.cleaning import Cleaned, clean_pixels
+from wm_lightning.inference.cleaning import TILE, Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, plan, write_whole
 from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
@@ -26,7 +31,8 @@ from wm_lightning.inference.pixels import as_bytes
 from wm_lightning.inference.remover import DEFAULT, as_allowed, open_engine
 
 FAILED = 1
-AHEAD = 1  # pictures that are read while another is worked on
+MOST = 8  # pictures that are worked on at once
+LARGE_ONES = threading.Lock()
 
 
 class Outcome(NamedTuple):
@@ -113,36 +119,37 @@ def _share(text: str) -> float:
 def _outcomes(
     jobs: list[Job], engine: Engine, mask: Image.Image | None, options: argparse.Namespace
 ) -> Iterator[Outcome]:
-    """Reads the next pictures and writes the last ones while the network works."""
-    with ThreadPoolExecutor(AHEAD) as readers, ThreadPoolExecutor(1) as writer:
-        waiting = [readers.submit(read_picture, job.source) for job in jobs[:AHEAD]]
-        written: list[tuple[Job, Future[Outcome]]] = []
+    """Cleans pictures side by side and says in their order what became of them."""
+    stopping, rest = threading.Event(), iter(jobs)
+
+    def work(job: Job) -> Outcome:
         try:
-            for number, job in enumerate(jobs):
-                if number + AHEAD < len(jobs):
-                    waiting.append(readers.submit(read_picture, jobs[number + AHEAD].source))
-                try:
-                    picture = waiting.pop(0).result()
-                    allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
-                    cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength)
-                except UserError as error:
-                    yield Outcome(job, error=str(error))
-                    continue
-                written.append((job, writer.submit(_write, job, picture, cleaned, options)))
-                while written and (len(written) > 1 or written[0][1].done()):
-                    yield _settled(*written.pop(0))
-            for entry in written:
-                yield _settled(*entry)
+            picture = read_picture(job.source)
+            # Large pictures one after the other: they take the memory, and all cores by themselves.
+            with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
+                allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
+                cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength)
+            if stopping.is_set():
+                return Outcome(job, error=f"{job.source} was given up.")
+            return _write(job, picture, cleaned, options)
+        except UserError as error:
+            if options.on_error == "stop":
+                stopping.set()
+            return Outcome(job, error=str(error))
+
+    workers = min(os.cpu_count() or 1, MOST)
+    with ThreadPoolExecutor(workers) as pool:
+        # Few are begun ahead, so that what was asked to stop does.
+        begun = deque(pool.submit(work, job) for job in islice(rest, workers))
+        try:
+            while begun:
+                outcome = begun.popleft().result()
+                begun.extend(pool.submit(work, job) for job in islice(rest, 1))
+                yield outcome
         finally:
-            for future in waiting:
+            stopping.set()
+            for future in begun:
                 future.cancel()
-
-
-def _settled(job: Job, writing: Future[Outcome]) -> Outcome:
-    try:
-        return writing.result()
-    except UserError as error:
-        return Outcome(job, error=str(error))
 
 
 def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Namespace) -> Outcome:

@@ -21,20 +21,31 @@ class Sessions:
         self._folders: dict[str, Path] = {}
         self._lock = Lock()
 
-    def take(self, session: str, uploads: Sequence[str]) -> list[Path]:
-        """Moves uploaded files to the session's folder, in place of what it held; returns them there."""
-        inputs = self._fresh(session, "inputs")
+    def take(self, session: str, tab: str, uploads: Sequence[str]) -> list[Path]:
+        """Moves uploaded files to the session's folder, in place of all that it held of a tab; returns them there."""
+        folder = self._folder(session) / tab
+        shutil.rmtree(folder, ignore_errors=True)
         taken = []
         for number, upload in enumerate(uploads):
             # Two files may have one name.
-            place = inputs / str(number)
-            place.mkdir()
+            place = folder / "inputs" / str(number)
+            place.mkdir(parents=True)
             taken.append(Path(shutil.move(upload, place)))
         return taken
 
-    def results(self, session: str) -> Path:
-        """Returns an empty folder for results; the session's earlier ones are deleted."""
-        return self._fresh(session, "results")
+    def results(self, session: str, tab: str) -> Path:
+        """Returns a new folder for results; of earlier ones, all but the first are deleted.
+
+        The page goes on showing previews of the first.
+        """
+        folder = self._folder(session) / tab
+        folder.mkdir(exist_ok=True)
+        earlier = sorted(int(path.name.removeprefix("results-")) for path in folder.glob("results-*"))
+        for number in earlier[1:]:
+            shutil.rmtree(folder / f"results-{number}", ignore_errors=True)
+        fresh = folder / f"results-{earlier[-1] + 1 if earlier else 0}"
+        fresh.mkdir()
+        return fresh
 
     def end(self, session: str) -> None:
         """Deletes the session's files."""
@@ -43,10 +54,9 @@ class Sessions:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _fresh(self, session: str, kind: str) -> Path:
+    def _folder(self, session: str) -> Path:
         with self._lock:
-            # A browser chooses its session's name, so that the name is no part of a path.
-            folder = self._folders.setdefault(session, Path(tempfile.mkdtemp(dir=self.root)))
-        for old in folder.glob(f"{kind}-*"):
-            shutil.rmtree(old, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=folder))
+            if session not in self._folders:
+                # A browser chooses its session's name, so that the name is no part of a path.
+                self._folders[session] = Path(tempfile.mkdtemp(dir=self.root))
+            return self._folders[session]

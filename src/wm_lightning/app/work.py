@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from wm_lightning.app.painting import Painting
+from wm_lightning.app.previews import encoded, outlined, tinted
 from wm_lightning.errors import UserError
 from wm_lightning.files import own_folder
 from wm_lightning.inference.cleaning import OVERLAP, TILE, clean_pixels
@@ -22,18 +23,14 @@ from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_whole
 from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
-from wm_lightning.inference.pixels import Pixels, as_bytes
-from wm_lightning.inference.remover import DEFAULT, EngineName, as_allowed, open_engine
+from wm_lightning.inference.pixels import Pixels
+from wm_lightning.inference.remover import DEFAULT, EngineName, open_engine
 from wm_lightning.inference.scales import SMALLEST
 from wm_lightning.inference.tiles import ALIGN, cut
 
 if TYPE_CHECKING:
     from wm_lightning.inference.torch_engine import Device
 
-PREVIEW = 1600  # pixels of a preview's longer side
-PREVIEW_QUALITY = 90
-TINT = np.array((255, 40, 40), np.float32)  # of marks in their preview
-TINT_SHARE = 0.7
 BYTES_A_PIXEL = 8  # of the largest file there is: four channels of 16 bits that are not compressed
 BESIDE_PIXELS = 16_000_000  # bytes that a file may hold besides: profiles, EXIF, a thumbnail
 
@@ -49,6 +46,7 @@ class Result(NamedTuple):
         before: The input, upright and reduced.
         after: The clean picture, likewise.
         marks: Where marks were found, drawn over the picture, likewise.
+        canvas: The input with what was found outlined, likewise.
         size: Height and width of the picture, upright.
         changed: Share of its pixels that changed, 0..1.
         notes: What was not kept, each a few words.
@@ -59,6 +57,7 @@ class Result(NamedTuple):
     before: Path
     after: Path
     marks: Path
+    canvas: Path
     size: tuple[int, int]
     changed: float
     notes: tuple[str, ...]
@@ -138,9 +137,10 @@ class Cleaner:
             picture = self._read(source)
             allowed = None if painting is None else painting.allowed(picture.pixels.shape[:2])
             file, pixels, mask, notes = self._write(source, folder, picture, weights, strength, allowed, tell)
-        places = [folder / f"{source.stem}.{what}.webp" for what in ("before", "after", "marks")]
-        for place, shown in zip(places, (picture.pixels, pixels, _tinted(picture.pixels, mask)), strict=True):
-            write_whole(_preview(picture, shown), place)
+        places = [folder / f"{source.stem}.{what}.webp" for what in ("before", "after", "marks", "canvas")]
+        seen = picture.pixels
+        for place, shown in zip(places, (seen, pixels, tinted(seen, mask), outlined(seen, mask)), strict=True):
+            write_whole(encoded(picture, shown), place)
         drawn = io.BytesIO()
         Image.fromarray(mask).save(drawn, "PNG")
         mask_file = folder / f"{source.stem}.mask.png"
@@ -201,32 +201,6 @@ class Cleaner:
         content, lost = encode_picture(picture, cleaned.pixels, job.target.suffix)
         write_whole(content, job.target)
         return job.target, cleaned.pixels, cleaned.mask, (*picture.notes, *lost)
-
-
-class Painting(NamedTuple):
-    """What was painted over a preview.
-
-    Attributes:
-        opacity: Of the paint, (h, w) uint8, of any size that has the picture's proportions.
-        protects: Painted pixels stay as they are; otherwise only those may change.
-    """
-
-    opacity: npt.NDArray[np.uint8]
-    protects: bool = False
-
-    def allowed(self, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:
-        """Returns where pixels of a picture may change, (H, W) in 0..1; None, for everywhere, if nothing is painted."""
-        mask = self.mask(size)
-        return None if mask is None else as_allowed(mask, size)
-
-    def mask(self, size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
-        """Returns the same as a picture for ``predict.py --mask``, (H, W): white where pixels may change."""
-        if not self.opacity.any():
-            return None
-        height, width = size
-        # The border of the paint is as soft as the picture is larger than its preview.
-        mask = cv2.resize(self.opacity, (width, height), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(255 - mask if self.protects else mask, dtype=np.uint8)
 
 
 def shipped_weights() -> list[str]:
@@ -304,31 +278,3 @@ def _without_folder(source: Path) -> Iterator[None]:
 
 def _changed(before: Pixels, after: Pixels) -> float:
     return float((before != after).any(axis=-1).mean())
-
-
-def _tinted(pixels: Pixels, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Draws a mask, (H, W), over a picture without its colours, both reduced."""
-    shown = _reduced(as_bytes(pixels))
-    grey = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
-    share = TINT_SHARE * _reduced(mask)[..., None].astype(np.float32) / 255
-    return np.rint(grey * (1 - share) + TINT * share).astype(np.uint8)
-
-
-def _reduced(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    scale = PREVIEW / max(height, width)
-    if scale >= 1:
-        return image
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def _preview(picture: Picture, pixels: Pixels) -> bytes:
-    shown = _reduced(as_bytes(pixels))
-    planes = [shown] if picture.alpha is None else [shown, _reduced(as_bytes(picture.alpha))[..., None]]
-    # A profile of grey values fits no RGB.
-    profile = None if picture.grey else picture.metadata.get("icc_profile")
-    buffer = io.BytesIO()
-    image = Image.fromarray(np.concatenate(planes, axis=-1))
-    image.save(buffer, "WEBP", quality=PREVIEW_QUALITY, icc_profile=profile)
-    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What each engine and precision gives and takes, on held-out marks: ``python benchmarks/engines.py PHOTOS FILE.onnx ...``.
+"""What each engine and precision gives and takes on held-out marks: ``python benchmarks/engines.py PHOTOS FILE.onnx``.
 
 PSNR and seconds a megapixel of the weights with PyTorch in float32 and in the machine's own precision, and of each
 exported file, on the same pairs: photographs of the validation split of ``data.root=PHOTOS``, marks of
@@ -27,11 +27,18 @@ from wm_lightning.inference.torch_engine import TorchEngine
 log = logging.getLogger("engines")
 
 
-def held_out(photographs: str, size: int) -> WatermarkPairs:
-    """Returns the validation pairs."""
-    chosen = ["data=folder", "data.split_dir=null", f"data.root={photographs}", "data.target=clean", "data.short_side=full", f"data.size={size}"]
+def held_out(photographs: str, size: int, *changes: str) -> WatermarkPairs:
+    """Returns the validation pairs; changes are overrides of the configuration."""
+    chosen = [
+        "data=folder",
+        "data.split_dir=null",
+        f"data.root={photographs}",
+        "data.target=clean",
+        "data.short_side=full",
+        f"data.size={size}",
+    ]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("train", overrides=[*chosen, "synthesis=held_out"])
+        config = hydra.compose("train", overrides=[*chosen, "synthesis=held_out", *changes])
     datamodule = instantiate(config.data)
     datamodule.setup()
     pairs: WatermarkPairs = datamodule.pairs("val")

@@ -1,8 +1,8 @@
 """Times the cleaning of picture files: ``python benchmarks/inference.py [FOLDER] [--megapixels 1 12 100]``.
 
-First small files: this project's command against the plain way (the same network in float32 and contiguous memory, one
-whole picture after the other: read, restore, write), in turns within one process. Then, with ``--megapixels``, one large
-JPEG after the other as ``predict.py`` cleans it, each in a process of its own: seconds, seconds a megapixel without
+First small files: this project's command against the plain way (the same network in float32 and contiguous memory,
+one whole picture after the other: read, restore, write), in turns within one process. Then, with ``--megapixels``, one
+large JPEG after the other as ``predict.py`` cleans it, each in a process of its own: seconds, seconds a megapixel without
 what a tiny picture takes (start of Python and PyTorch), and the process's largest memory. Without a folder of
 photographs, files of 500x375 pixels are made from pictures that scikit-image ships.
 """
@@ -10,6 +10,7 @@ photographs, files of 500x375 pixels are made from pictures that scikit-image sh
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import statistics
 import subprocess
@@ -32,6 +33,7 @@ from wm_lightning.inference.command import predict
 from wm_lightning.inference.loading import load_net
 from wm_lightning.models import RestorationNet
 
+log = logging.getLogger("inference")
 PREDICT = Path(__file__).parents[1] / "predict.py"
 
 
@@ -121,6 +123,7 @@ def alone(weights: str, file: Path, target: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Measures and prints."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="photographs")
     parser.add_argument("--weights", default="general")
@@ -137,15 +140,13 @@ def main() -> None:
                 make_photographs(source)
             (scratch / "marked").mkdir()
             files = small_files(source, scratch / "marked", options.pictures)
-            print(compare(options.weights, files, scratch, options.rounds))  # noqa: T201 - what it is for
+            log.info(compare(options.weights, files, scratch, options.rounds))
         if options.megapixels:
             start, _ = alone(options.weights, large_file(scratch, 0.01), scratch / "out")
-            print(f"\nstart: {start:.1f} s\n\n| megapixels | seconds | a megapixel | GiB |\n|---:|---:|---:|---:|")  # noqa: T201
+            log.info("\nstart: %.1f s\n\n| megapixels | seconds | a megapixel | GiB |\n|---:|---:|---:|---:|", start)
         for megapixels in options.megapixels:
             seconds, memory = alone(options.weights, large_file(scratch, megapixels), scratch / "out")
-            print(
-                f"| {megapixels:g} | {seconds:.1f} | {(seconds - start) / megapixels:.2f} | {memory:.2f} |", flush=True
-            )  # noqa: T201
+            log.info("| %g | %.1f | %.2f | %.2f |", megapixels, seconds, (seconds - start) / megapixels, memory)
 
 
 if __name__ == "__main__":

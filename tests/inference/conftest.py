@@ -1,5 +1,6 @@
 """Engines whose corrections are known, so that what a remover makes of them can be computed."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -25,6 +26,17 @@ class FlatMark:
         return Correction(gain, np.repeat(-mask * ALPHA / (1 - ALPHA), 3, axis=-1), mask)
 
 
+class Shortsighted(FlatMark):
+    """Sees of a mark what lies at most REACH pixels from its edge."""
+
+    REACH = 12
+
+    def correct(self, picture):
+        found = super().correct(picture)
+        kernel = np.ones((2 * self.REACH + 1, 2 * self.REACH + 1), np.uint8)
+        return found.limited(1 - cv2.erode(found.mask[..., 0], kernel)[..., None])
+
+
 class Painter(FlatMark):
     """Paints over marks; does not know what shines through."""
 
@@ -38,6 +50,11 @@ class Painter(FlatMark):
 @pytest.fixture
 def engine():
     return FlatMark()
+
+
+@pytest.fixture
+def shortsighted():
+    return Shortsighted()
 
 
 @pytest.fixture

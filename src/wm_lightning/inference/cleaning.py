@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.pixels import Pixels, largest
+from wm_lightning.inference.pixels import Pixels, as_floats, largest
 from wm_lightning.inference.scales import on_reduced
 from wm_lightning.inference.tiles import ALIGN, strips
 
@@ -51,7 +51,7 @@ def clean_pixels(
     coarse = on_reduced(engine, pixels, tile, overlap)
 
     def work(rows: slice, columns: slice) -> npt.NDArray[np.float32]:
-        picture = pixels[rows, columns].astype(np.float32) / scale
+        picture = as_floats(pixels[rows, columns])
         if coarse is None:
             correction = engine.correct(picture)
         else:

@@ -15,6 +15,11 @@ def largest(pixels: Pixels) -> float:
     return 1.0 if pixels.dtype == np.float32 else float(np.iinfo(pixels.dtype).max)
 
 
+def as_floats(pixels: Pixels) -> npt.NDArray[np.float32]:
+    """Returns pixels in 0..1."""
+    return pixels.astype(np.float32) / np.float32(largest(pixels))
+
+
 def as_bytes(pixels: Pixels) -> npt.NDArray[np.uint8]:
     """Returns 16-bit pixels as 8-bit ones, and 8-bit ones as they are."""
     return np.rint(pixels / 257).astype(np.uint8) if pixels.dtype == np.uint16 else pixels

@@ -1,10 +1,10 @@
 """Times the cleaning of picture files: ``python benchmarks/inference.py [FOLDER] [--megapixels 1 12 100]``.
 
-First small files: this project's command against the plain way (the same network in float32 and contiguous memory,
-one whole picture after the other: read, restore, write), in turns within one process. Then, with ``--megapixels``, one
-large JPEG after the other as ``predict.py`` cleans it, each in a process of its own: seconds, seconds a megapixel without
-what a tiny picture takes (start of Python and PyTorch), and the process's largest memory. Without a folder of
-photographs, files of 500x375 pixels are made from pictures that scikit-image ships.
+First small files: this project's command against the plain way (the same network in float32 and contiguous memory, one
+whole picture after the other: read, restore, write), in turns within one process. Then, with ``--megapixels``, large
+JPEGs as ``predict.py`` cleans them, each in a process of its own: seconds, seconds a megapixel without what a tiny
+picture takes (start of Python and PyTorch), and the process's largest memory. Without a folder of photographs, files of
+500x375 pixels are made from pictures that scikit-image ships.
 """
 
 from __future__ import annotations

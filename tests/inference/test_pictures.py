@@ -1,37 +1,16 @@
 """Picture files of every kind, read and written back."""
 
 import io
-import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
+from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin
 
+from tests.inference.awkward import BAD, CONVERTED, LOSSLESS, SRGB, XMP, exif, noise, smooth
 from wm_lightning.errors import UserError
 from wm_lightning.inference.pictures import encode_picture, read_picture
-
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><note>kept</note></x:xmpmeta>'
-SIZE = 24, 16  # width and height
-
-
-def noise(channels=3, dtype=np.uint8, seed=0):
-    generator = np.random.default_rng(seed)
-    return generator.integers(0, np.iinfo(dtype).max + 1, (SIZE[1], SIZE[0], channels)).astype(dtype)
-
-
-def smooth(mode="RGB"):
-    coarse = Image.fromarray(np.random.default_rng(1).integers(0, 256, (4, 6, 3), dtype=np.uint8))
-    return coarse.resize(SIZE, Image.Resampling.BICUBIC).convert(mode)
-
-
-def exif(orientation=1):
-    tags = Image.Exif()
-    tags[0x0112], tags[0x010F] = orientation, "Maker"
-    return tags.tobytes()
 
 
 def again(path, out, pixels=None):
@@ -45,27 +24,6 @@ def again(path, out, pixels=None):
 def raw(path):
     """Every value of a file, at its depth, in the order blue, green, red."""
     return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-
-
-LOSSLESS = {
-    "grey.png": lambda p: Image.fromarray(noise(1)[..., 0]).save(p),
-    "grey_alpha.png": lambda p: Image.fromarray(noise(2)).save(p),
-    "rgb.png": lambda p: Image.fromarray(noise(3)).save(p),
-    "rgba.png": lambda p: Image.fromarray(noise(4)).save(p),
-    "deep_grey.png": lambda p: cv2.imwrite(str(p), noise(1, np.uint16)),
-    "deep_rgb.png": lambda p: cv2.imwrite(str(p), noise(3, np.uint16)),
-    "deep_rgba.png": lambda p: cv2.imwrite(str(p), noise(4, np.uint16)),
-    "grey.tif": lambda p: Image.fromarray(noise(1)[..., 0]).save(p),
-    "rgb.tif": lambda p: Image.fromarray(noise(3)).save(p, compression="tiff_lzw"),
-    "rgba.tiff": lambda p: Image.fromarray(noise(4)).save(p),
-    "deep_grey.tif": lambda p: tifffile.imwrite(p, noise(1, np.uint16)[..., 0]),
-    "deep_rgb.tif": lambda p: tifffile.imwrite(p, noise(3, np.uint16), photometric="rgb"),
-    "deep_rgba.tif": lambda p: tifffile.imwrite(p, noise(4, np.uint16), photometric="rgb", extrasamples=["unassalpha"]),
-    "grey.bmp": lambda p: Image.fromarray(noise(1)[..., 0]).save(p),
-    "rgb.bmp": lambda p: Image.fromarray(noise(3)).save(p),
-    "rgb.webp": lambda p: Image.fromarray(noise(3)).save(p, lossless=True),
-    "rgba.webp": lambda p: Image.fromarray(noise(4)).save(p, lossless=True, exact=True),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
@@ -191,38 +149,6 @@ def test_png_texts_and_tiff_compression_are_kept(tmp_path):
         assert after.info["compression"] == "tiff_lzw"
 
 
-def cmyk(path):
-    smooth("CMYK").save(path)
-
-
-def palette(path):
-    smooth().quantize(16).save(path)
-
-
-def palette_alpha(path):
-    smooth().quantize(16).save(path, transparency=3)
-
-
-def bilevel(path):
-    smooth("1").save(path)
-
-
-def animated(path):
-    first, second = smooth(), ImageOps.mirror(smooth())
-    first.save(path, save_all=True, append_images=[second], lossless=True)
-
-
-CONVERTED = {
-    ("cmyk.jpg", cmyk): "CMYK became RGB",
-    ("cmyk.tif", cmyk): "CMYK became RGB",
-    ("palette.png", palette): "the palette became colours",
-    ("palette_alpha.png", palette_alpha): "the palette became colours",
-    ("bilevel.png", bilevel): "black and white became grey",
-    ("animated.webp", animated): "only the first of its pictures was taken",
-    ("animated.png", animated): "only the first of its pictures was taken",
-}
-
-
 @pytest.mark.parametrize(("case", "note"), CONVERTED.items(), ids=lambda case: case[0] if len(case) == 2 else "")
 def test_what_is_converted_is_said(tmp_path, case, note):
     name, make = case
@@ -270,37 +196,6 @@ def test_a_profile_of_inks_does_not_go_with_colours(tmp_path):
     with Image.open(out) as after:
         assert after.mode == "RGB"
         assert "icc_profile" not in after.info
-
-
-def bomb():
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0")) + chunk(b"IEND", b"")
-
-
-def encoded(kind, image=None, **options):
-    buffer = io.BytesIO()
-    (image or smooth()).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-BAD = {
-    "empty.jpg": (b"", "is empty"),
-    "text.png": (b"not a picture", "is no picture that can be read"),
-    "short.jpg": (encoded("JPEG")[:400], "is damaged or cut short"),
-    "short.png": (encoded("PNG")[:200], "is damaged or cut short"),
-    "short.webp": (encoded("WEBP")[:60], "is damaged or cut short"),
-    "short.tif": (encoded("TIFF")[:200], "is damaged or cut short"),
-    "short.bmp": (encoded("BMP")[:200], "is damaged or cut short"),
-    "header.jpg": (encoded("JPEG")[:4], "is no picture that can be read"),
-    "bomb.png": (bomb(), "has more than 179 megapixels"),
-    "other.gif": (encoded("GIF"), "is a GIF file; give JPEG, PNG, WebP, TIFF or BMP"),
-    "gif_named.png": (encoded("GIF"), "is a GIF file"),
-    "floats.tif": (encoded("TIFF", Image.new("F", SIZE)), "floating-point"),
-    "wide.tif": (encoded("TIFF", Image.new("I", SIZE)), "32-bit"),
-}
 
 
 @pytest.mark.parametrize("name", BAD)

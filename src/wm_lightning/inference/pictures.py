@@ -127,7 +127,7 @@ def _taken(opened: Image.Image, data: bytes) -> Picture:
     if kind not in FORMATS.values():
         raise UserError(f"is a {kind} file; give JPEG, PNG, WebP, TIFF or BMP.")
     notes = []
-    if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":
+    if getattr(opened, "n_frames", 1) > 1:
         notes.append("only the first of its pictures was taken")
         opened.seek(0)
     orientation = opened.getexif().get(ORIENTATION, 1)  # before it is loaded: a TIFF is then turned, and forgets it

@@ -66,8 +66,10 @@ def test_parameters_of_the_default_by_hand():
     encoder = sum(block(i, o) for i, o in zip((12, *widths), widths, strict=False))
     decoder = sum(block(2 * c, c) for c in widths[:-1])
     up = sum(4 * i * o + o for i, o in zip(widths[1:], widths, strict=False))
+    count = encoder + decoder + up + 48 * 44 + 44
     attention = 2 * (2 * 160 + 4 * 160 * 160 + 4 * 160)
-    assert sum(p.numel() for p in ShuffleUNet().parameters()) == encoder + decoder + up + attention + 48 * 44 + 44
+    for layers, wanted in ((0, count), (2, count + attention)):
+        assert sum(p.numel() for p in ShuffleUNet(attention=layers).parameters()) == wanted
 
 
 @pytest.mark.parametrize(("attention", "reaches"), [(0, False), (1, True)])

@@ -35,7 +35,7 @@ class ShuffleUNet(RestorationNet):
     """A U-Net between a space-to-depth and a depth-to-space (Shi et al., "Real-Time Single Image SR", CVPR 2016).
 
     ``shuffle`` x ``shuffle`` pixels become the channels of one position and back, so the costly upper level of a U-Net
-    runs on a fraction of the positions. Self-attention at the bottom compares all parts of a mark, which share one
+    runs on a fraction of the positions. Self-attention at the bottom can compare all parts of a mark, which share one
     opacity and colour however far apart they are.
 
     Args:
@@ -54,7 +54,7 @@ class ShuffleUNet(RestorationNet):
         self,
         widths: Sequence[int] = (48, 96, 128, 160),
         shuffle: int = 2,
-        attention: int = 2,
+        attention: int = 0,
         head: HeadName = "layer",
     ) -> None:
         super().__init__()

@@ -131,7 +131,7 @@ def _one_picture(cleaner: Cleaner, sessions: Sessions) -> None:
     )
     inputs = [source, weights, strength, editor, mode]
     apply.click(clean, inputs, shown, show_progress_on=[status], **HEAVY)
-    for changed in (strength.release, weights.input):
+    for changed in (strength.release, weights.change):
         changed(clean, inputs, shown, show_progress_on=[status], trigger_mode="always_last", **HEAVY)
 
 
@@ -161,8 +161,9 @@ def _many_pictures(cleaner: Cleaner, sessions: Sessions, max_pictures: int) -> N
         session = _session(request)
         sources, folder = sessions.take(session, MANY, uploads), sessions.results(session, MANY)
         outcomes: list[Outcome] = []
-        for outcome in cleaner.clean_each(sources, folder, name, share, _tell(progress, f"{count} pictures")):
+        for outcome in cleaner.clean_each(sources, folder, name, share):
             outcomes.append(outcome)
+            progress((len(outcomes), count), unit="pictures")
             yield None, _said(f"{len(outcomes)} of {count} pictures done."), _table(outcomes), hidden
         failed = sum(one.error is not None for one in outcomes)
         words = f"{count - failed} of {count} pictures cleaned" + (f"; {failed} failed." if failed else ".")
@@ -229,9 +230,9 @@ def _said(sentence: str, error: bool = False) -> str:
     return f"<p {kind}>{html.escape(sentence)}</p>"
 
 
-def _tell(progress: gr.Progress, what: str) -> Callable[[float], None]:
-    def tell(share: float) -> None:
-        progress(share, desc=what)
+def _tell(progress: gr.Progress, what: str) -> Callable[[int], None]:
+    def tell(tiles: int) -> None:
+        progress((tiles, None), desc=what, unit="tiles")
 
     return tell
 

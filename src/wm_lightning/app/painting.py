@@ -12,6 +12,7 @@ from wm_lightning.inference.remover import as_allowed
 
 PAINT = (47, 123, 255)
 OPACITY = 0.5  # of the paint, so that what lies below can be seen
+FULL = int(255 * OPACITY)  # what an editor makes of it, or one more
 
 
 class Painting(NamedTuple):
@@ -45,4 +46,4 @@ def from_layers(layers: list[npt.NDArray[np.uint8]], protects: bool) -> Painting
     if not layers:
         return None
     opacity = np.maximum.reduce([layer[..., 3] for layer in layers]).astype(np.float32)
-    return Painting(np.rint(np.minimum(opacity / OPACITY, 255)).astype(np.uint8), protects)
+    return Painting(np.rint(np.minimum(opacity / FULL, 1) * 255).astype(np.uint8), protects)

@@ -34,14 +34,14 @@ class Sessions:
         return taken
 
     def results(self, session: str, tab: str) -> Path:
-        """Returns a new folder for results; of earlier ones, all but the first are deleted.
+        """Returns a new folder for results; of earlier ones, all but the first and the last are deleted.
 
-        The page goes on showing previews of the first.
+        The page goes on showing previews of the first, and the last until there is another.
         """
         folder = self._folder(session) / tab
         folder.mkdir(exist_ok=True)
         earlier = sorted(int(path.name.removeprefix("results-")) for path in folder.glob("results-*"))
-        for number in earlier[1:]:
+        for number in earlier[1:-1]:
             shutil.rmtree(folder / f"results-{number}", ignore_errors=True)
         fresh = folder / f"results-{earlier[-1] + 1 if earlier else 0}"
         fresh.mkdir()

@@ -18,15 +18,13 @@ from wm_lightning.app.painting import Painting
 from wm_lightning.app.previews import encoded, outlined, tinted
 from wm_lightning.errors import UserError
 from wm_lightning.files import own_folder
-from wm_lightning.inference.cleaning import OVERLAP, TILE, clean_pixels
+from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_whole
 from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
 from wm_lightning.inference.pixels import Pixels
 from wm_lightning.inference.remover import DEFAULT, EngineName, open_engine
-from wm_lightning.inference.scales import SMALLEST
-from wm_lightning.inference.tiles import ALIGN, cut
 
 if TYPE_CHECKING:
     from wm_lightning.inference.torch_engine import Device
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 BYTES_A_PIXEL = 8  # of the largest file there is: four channels of 16 bits that are not compressed
 BESIDE_PIXELS = 16_000_000  # bytes that a file may hold besides: profiles, EXIF, a thumbnail
 
-Tell = Callable[[float], None]
+Tell = Callable[[int], None]
 
 
 class Result(NamedTuple):
@@ -117,7 +115,7 @@ class Cleaner:
         weights: str,
         strength: float = 1.0,
         painting: Painting | None = None,
-        tell: Tell = lambda share: None,
+        tell: Tell = lambda tiles: None,
     ) -> Result:
         """Cleans a picture; the file is to the byte what ``predict.py`` writes, given the same mask.
 
@@ -127,7 +125,7 @@ class Cleaner:
             weights: One of :attr:`engines`.
             strength: How much of a mark is taken away, 0..1.
             painting: Where pixels may change; None allows it everywhere.
-            tell: Is told how much is done, 0..1.
+            tell: Is told how many tiles are done; how many there will be is not known before.
 
         Raises:
             UserError: The picture is too large, damaged or of a format that cannot be read; the sentence names the
@@ -150,12 +148,7 @@ class Cleaner:
         return Result(file, mask_file, *places, (height, width), changed, notes)
 
     def clean_each(
-        self,
-        sources: Sequence[Path],
-        folder: Path,
-        weights: str,
-        strength: float = 1.0,
-        tell: Tell = lambda share: None,
+        self, sources: Sequence[Path], folder: Path, weights: str, strength: float = 1.0
     ) -> Iterator[Outcome]:
         """Cleans pictures one after the other; one that fails does not stop the others.
 
@@ -163,15 +156,11 @@ class Cleaner:
         may have one name.
         """
         for number, source in enumerate(sources):
-
-            def part(share: float, number: int = number) -> None:
-                tell((number + share) / len(sources))
-
             try:
                 with _without_folder(source):
                     picture = self._read(source)
                     place = folder / str(number)
-                    file, pixels, _, notes = self._write(source, place, picture, weights, strength, None, part)
+                    file, pixels, _, notes = self._write(source, place, picture, weights, strength)
                 yield Outcome(source.name, file, _changed(picture.pixels, pixels), notes)
             except UserError as error:
                 yield Outcome(source.name, error=str(error))
@@ -192,11 +181,11 @@ class Cleaner:
         picture: Picture,
         weights: str,
         strength: float,
-        allowed: npt.NDArray[np.float32] | None,
-        tell: Tell,
+        allowed: npt.NDArray[np.float32] | None = None,
+        tell: Tell = lambda tiles: None,
     ) -> tuple[Path, Pixels, npt.NDArray[np.uint8], tuple[str, ...]]:
         (job,) = plan([str(source)], str(folder))
-        engine = _Watched(self.engines[weights], picture.pixels.shape[:2], tell)
+        engine = _Watched(self.engines[weights], tell)
         cleaned = clean_pixels(engine, picture.pixels, allowed, strength)
         content, lost = encode_picture(picture, cleaned.pixels, job.target.suffix)
         write_whole(content, job.target)
@@ -230,30 +219,17 @@ def pack(outcomes: Sequence[Outcome], target: Path) -> Path:
 
 
 class _Watched:
-    """An engine that tells how much it has done of a picture, (H, W)."""
+    """An engine that tells how many tiles it has done."""
 
-    def __init__(self, engine: Engine, size: tuple[int, int], tell: Tell) -> None:
+    def __init__(self, engine: Engine, tell: Tell) -> None:
         self.engine, self.tell, self.knows_layers = engine, tell, engine.knows_layers
-        self.done, self.total = 0, _tiles(size, engine.knows_layers)
+        self.done = 0
 
     def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
         found = self.engine.correct(picture)
         self.done += 1
-        self.tell(min(self.done / self.total, 1.0))
+        self.tell(self.done)
         return found
-
-
-def _tiles(size: tuple[int, int], knows_layers: bool) -> int:
-    """Returns how many tiles :func:`clean_pixels` works on, reduced pictures' included."""
-    total, (height, width) = 0, size
-    divisor = 1
-    while True:
-        sides = (max(1, round(side / divisor)) for side in (height, width))
-        rows, columns = (len(cut(side, TILE, OVERLAP, ALIGN)) for side in sides)
-        total += rows * columns
-        if max(height, width) <= SMALLEST * divisor or not knows_layers:
-            return total
-        divisor *= 2
 
 
 def _size(source: Path) -> tuple[int, int]:

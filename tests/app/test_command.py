@@ -1,0 +1,85 @@
+import runpy
+import socket
+from pathlib import Path
+
+import pytest
+
+from wm_lightning.app import command
+from wm_lightning.app.command import serve
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs the command; returns its status and its errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        status = serve(arguments)
+        return status, capsys.readouterr().err
+
+    return call
+
+
+def test_without_gradio_it_says_how_to_install_it(run, monkeypatch):
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    assert run() == (1, 'error: The page needs Gradio; install it with: pip install -e ".[app]"\n')
+
+
+def test_a_port_that_is_taken_is_named(run):
+    pytest.importorskip("gradio")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, said = run("--port", str(port))
+    assert status == 1
+    assert said == (
+        f"error: --host 127.0.0.1 --port {port} cannot be served (Address already in use); give another --port, or 0 "
+        "for any that is free.\n"
+    )
+
+
+def test_a_host_that_is_not_this_machine_is_named(run):
+    pytest.importorskip("gradio")
+    status, said = run("--host", "192.0.2.1", "--port", "0")
+    assert status == 1
+    assert said.startswith("error: --host 192.0.2.1 --port 0 cannot be served (")
+    assert len(said.splitlines()) == 1
+
+
+def test_weights_that_are_missing_are_named(run):
+    pytest.importorskip("gradio")
+    status, said = run("--port", "0", "--weights", "general", "nowhere.safetensors")
+    assert status == 1
+    assert said.startswith("error: nowhere.safetensors ")
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--port", "70000"], "argument --port: 70000 must be in 0..65535"),
+        (["--max-megapixels", "0"], "argument --max-megapixels: 0 must be greater than 0"),
+        (["--max-megapixels", "nan"], "argument --max-megapixels: nan must be greater than 0"),
+        (["--max-pictures", "0"], "argument --max-pictures: 0 must be at least 1"),
+        (["--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
+    ],
+)
+def test_values_out_of_range_are_refused(capsys, arguments, sentence):
+    with pytest.raises(SystemExit) as end:
+        serve(arguments)
+    assert end.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_help_says_what_there_is_and_on_which_pictures_to_use_it(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["app.py", "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(REPOSITORY / "app.py"), run_name="__main__")
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    for option in ("--host", "--port", "--open", "--weights", "--device", "--engine", "--max-megapixels"):
+        assert option in told
+    assert "you have the right to change" in " ".join(told.split())

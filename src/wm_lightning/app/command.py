@@ -111,13 +111,13 @@ def _count(text: str) -> int:
 
 
 def _serve(options: argparse.Namespace, folder: Path) -> None:
-    # Read when Gradio is imported: no word of the page's use leaves this machine.
-    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=str(folder))
     port = _free_port(options.host, options.port)
     from wm_lightning.app.work import Cleaner, shipped_weights
 
     weights = options.weights or shipped_weights()
     cleaner = Cleaner(weights, options.device, options.engine, options.max_megapixels)
+    # Read when Gradio is imported: no word of the page's use leaves this machine.
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=str(folder))
     from starlette.middleware import Middleware
 
     from wm_lightning.app.page import CSS, THEME, build

@@ -48,7 +48,8 @@ def build(cleaner: Cleaner, sessions: Sessions, max_pictures: int) -> gr.Blocks:
         sessions: Keep the files.
         max_pictures: That are taken at once.
     """
-    with gr.Blocks(title="Watermark remover", analytics_enabled=False, delete_cache=(HOUR, 24 * HOUR)) as page:
+    page = gr.Blocks(title="Watermark remover", analytics_enabled=False, delete_cache=(HOUR, 24 * HOUR))
+    with page:
         gr.Markdown(
             "# Watermark remover\n\nIt finds visible watermarks and takes them away; the rest of the picture stays as "
             "it is. Use it only on pictures that you have the right to change.",

@@ -34,12 +34,12 @@ def tinted(pixels: Pixels, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]
     """Draws a mask, (H, W), in red over a picture, (H, W, 3), that loses its colours; reduces both."""
     grey = cv2.cvtColor(reduced(as_bytes(pixels)), cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
     share = TINT_SHARE * reduced(mask)[..., None].astype(np.float32) / 255
-    return np.rint(grey * (1 - share) + np.array(TINT, np.float32) * share).astype(np.uint8)
+    return np.asarray(np.rint(grey * (1 - share) + np.array(TINT) * share), dtype=np.uint8)
 
 
 def outlined(pixels: Pixels, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Draws a red line around what a mask, (H, W), says is marked, on a picture, (H, W, 3); reduces both."""
-    shown = reduced(as_bytes(pixels)).copy()
+    shown: npt.NDArray[np.uint8] = reduced(as_bytes(pixels)).copy()
     side = 2 * MARGIN + 1
     found = cv2.dilate((reduced(mask) >= SURE).astype(np.uint8), np.ones((side, side), np.uint8))
     outlines, _ = cv2.findContours(found, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)

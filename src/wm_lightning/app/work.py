@@ -135,17 +135,19 @@ class Cleaner:
             picture = self._read(source)
             allowed = None if painting is None else painting.allowed(picture.pixels.shape[:2])
             file, pixels, mask, notes = self._write(source, folder, picture, weights, strength, allowed, tell)
-        places = [folder / f"{source.stem}.{what}.webp" for what in ("before", "after", "marks", "canvas")]
         seen = picture.pixels
-        for place, shown in zip(places, (seen, pixels, tinted(seen, mask), outlined(seen, mask)), strict=True):
-            write_whole(encoded(picture, shown), place)
+        previews = {"before": seen, "after": pixels, "marks": tinted(seen, mask), "canvas": outlined(seen, mask)}
+        places = {what: folder / f"{source.stem}.{what}.webp" for what in previews}
+        for what, shown in previews.items():
+            write_whole(encoded(picture, shown), places[what])
         drawn = io.BytesIO()
         Image.fromarray(mask).save(drawn, "PNG")
         mask_file = folder / f"{source.stem}.mask.png"
         write_whole(drawn.getvalue(), mask_file)
-        height, width = picture.pixels.shape[:2]
-        changed = _changed(picture.pixels, pixels)
-        return Result(file, mask_file, *places, (height, width), changed, notes)
+        height, width = seen.shape[:2]
+        return Result(
+            file, mask_file, **places, size=(height, width), changed=_changed(seen, pixels), notes=notes
+        )  # fmt: skip
 
     def clean_each(
         self, sources: Sequence[Path], folder: Path, weights: str, strength: float = 1.0
@@ -238,7 +240,8 @@ def _size(source: Path) -> tuple[int, int]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(source) as opened:
-                return opened.size
+                width, height = opened.size
+                return width, height
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return 0, 0
 

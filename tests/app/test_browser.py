@@ -291,6 +291,17 @@ def test_what_cannot_be_cleaned_is_one_sentence_and_the_next_picture_goes_on(ope
     assert page.locator("#slider").is_visible()
 
 
+def test_what_is_not_even_uploaded_is_named(open_page, tmp_path):
+    large, other = tmp_path / "large.png", tmp_path / "other.gif"
+    large.write_bytes(bytes(25_000_000))  # of 24 million that a picture within the limit can have
+    other.write_bytes(b"GIF89a")
+    page = open_page()
+    for path, sentence in ((large, "exceed the maximum allowed size"), (other, "Invalid file type")):
+        page.set_input_files("#drop input[type=file]", path)
+        page.wait_for_selector(f".toast-body:has-text('{sentence}'):has-text('{path.name}')")
+        assert page.locator("#download").is_hidden()
+
+
 def test_a_phone_shows_all_of_it(open_page, photo):
     page = open_page(NARROW)
     upload(page, photo)

@@ -22,7 +22,7 @@ SMALLEST = 512  # a picture is halved until its longer side is no longer
 LARGE = 96  # pixels; a smaller mark on a reduced picture is left to the next scale, where it is twice as large
 GAP = 6  # pixels that may lie between the letters of one mark
 SURE = 0.5  # probability from which a pixel counts as marked
-WHOLE = 0.5  # share of a mark's pixels from which it counts as seen; see docs/performance.md
+WHOLE = 0.7  # share of a mark's pixels from which it counts as seen; see docs/performance.md
 BLOCK = 256  # rows that are worked on at once
 
 

@@ -1,7 +1,8 @@
 """Writes a checkpoint's network to a weight file: `python scripts/ship_weights.py CKPT weights/NAME.safetensors`.
 
-The file keeps the configuration it was trained with, less the paths of the machine. `--half` keeps convolutions as
-float16, at half the size; compare the scores of both before shipping.
+Of several checkpoints, `CKPT CKPT ... OUT`, it writes the mean, with the configuration of the first. The file keeps the
+configuration it was trained with, less the paths of the machine. `--half` keeps convolutions as float16, at half the
+size; compare the scores of both before shipping.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.errors import UserError
-from wm_lightning.weights import SUFFIX, write_weights
+from wm_lightning.weights import SUFFIX, mean_of, write_weights
 
 log = logging.getLogger("ship_weights")
 
@@ -22,14 +23,14 @@ def main() -> None:
     """Reads the command line, writes the file."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("checkpoint")
+    parser.add_argument("checkpoints", nargs="+")
     parser.add_argument("out", type=Path, help=f"ends in {SUFFIX}")
     parser.add_argument("--half", action="store_true")
     options = parser.parse_args()
     if options.out.suffix != SUFFIX:
         parser.error(f"{options.out} must end in {SUFFIX}")
     try:
-        write_weights(load_checkpoint(options.checkpoint), options.out, options.half)
+        write_weights(mean_of([load_checkpoint(path) for path in options.checkpoints]), options.out, options.half)
     except UserError as error:
         sys.exit(f"error: {error}")
     log.info("%s: %.2f MB", options.out, options.out.stat().st_size / 1e6)

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from wm_lightning.checkpoints import load_checkpoint, load_weights
 from wm_lightning.errors import UserError
 from wm_lightning.models import DnCNN
-from wm_lightning.weights import read_weights, write_weights
+from wm_lightning.weights import mean_of, read_weights, write_weights
 
 CONFIG = {
     "model": {"_target_": "wm_lightning.models.DnCNN", "depth": 3, "width": 4, "head": "residual"},
@@ -95,3 +95,23 @@ def test_the_configuration_is_plain_text_in_the_file(trained, tmp_path):
     write_weights(trained, tmp_path / "net.safetensors")
     with safe_open(tmp_path / "net.safetensors", "pt") as file:
         assert json.loads(file.metadata()["wm_lightning"])["config"]["model"]["depth"] == 3
+
+
+def test_the_mean_of_two_networks(net, trained):
+    other = {key: value + 2 if value.is_floating_point() else value + 6 for key, value in trained["state_dict"].items()}
+    mean = mean_of([trained, {**trained, "state_dict": other, "epoch": 9}])
+    assert mean["epoch"] == 4
+    assert mean["config"] == CONFIG
+    assert mean["state_dict"].keys() == {f"net.{key}" for key in net.state_dict()}
+    for key, value in mean["state_dict"].items():
+        before = trained["state_dict"][key]
+        torch.testing.assert_close(value, before + 1 if before.is_floating_point() else before)
+    assert torch.equal(
+        mean_of([trained])["state_dict"]["net.first.0.weight"], trained["state_dict"]["net.first.0.weight"]
+    )
+
+
+def test_different_networks_have_no_mean(trained):
+    wider = {f"net.{key}": value for key, value in DnCNN(3, 6).state_dict().items()}
+    with pytest.raises(UserError, match="of different networks"):
+        mean_of([trained, {**trained, "state_dict": wider}])

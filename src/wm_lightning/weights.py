@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,30 @@ def write_weights(checkpoint: dict[str, Any], path: Path, half: bool = False) ->
     with replacing(path) as draft:
         save_file(state, draft, metadata={"format": "pt", "wm_lightning": text})
         draft.chmod(0o644)  # the library writes files that only their owner can read
+
+
+def mean_of(checkpoints: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the first checkpoint with the mean of all checkpoints' weights.
+
+    Networks that were fine-tuned from each other can be averaged, often to a better one (Wortsman et al., "Model
+    soups", ICML 2022); score the result.
+
+    Args:
+        checkpoints: As :func:`~wm_lightning.checkpoints.load_checkpoint` returns them, of one network.
+
+    Raises:
+        UserError: They are of different networks.
+    """
+    states = [{key: value for key, value in one["state_dict"].items() if key.startswith("net.")} for one in checkpoints]
+    shapes = [{key: value.shape for key, value in state.items()} for state in states]
+    if any(shape != shapes[0] for shape in shapes):
+        raise UserError("The checkpoints are of different networks, so they have no mean; give those of one network.")
+    mean = {
+        # Counts of batches are no weights.
+        key: torch.stack([state[key] for state in states]).mean(dim=0) if value.is_floating_point() else value
+        for key, value in states[0].items()
+    }
+    return {**checkpoints[0], "state_dict": mean}
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def largest(pixels: Pixels) -> float:
 
 def as_floats(pixels: Pixels) -> npt.NDArray[np.float32]:
     """Returns pixels in 0..1."""
-    return pixels.astype(np.float32) / np.float32(largest(pixels))
+    floats: npt.NDArray[np.float32] = pixels.astype(np.float32) / np.float32(largest(pixels))
+    return floats
 
 
 def as_bytes(pixels: Pixels) -> npt.NDArray[np.uint8]:

@@ -86,16 +86,16 @@ def _unseen(engine: Engine, pixels: Pixels, before: Correction | None, tile: int
         return None
     height, width = pixels.shape[:2]
     sure, labels, sides = _marks(before.mask[..., 0])
-    sure = labels * sure
+    numbers = labels * sure
     marked, seen = np.zeros(len(sides)), np.zeros(len(sides))
     for rows in cut(height, tile, overlap, ALIGN):
         for columns in cut(width, tile, overlap, ALIGN):
             # The pixels of the reduced picture on which those of the tile lie.
             down, across = (
                 (np.arange(place.start, place.stop) * reduced) // whole
-                for place, reduced, whole in zip((rows, columns), sure.shape, (height, width), strict=True)
+                for place, reduced, whole in zip((rows, columns), numbers.shape, (height, width), strict=True)
             )
-            part = sure[down[:, None], across]
+            part = numbers[down[:, None], across]
             if part.any():
                 found = engine.correct(as_floats(pixels[rows, columns])).mask[..., 0] > SURE
                 marked += np.bincount(part.ravel(), minlength=len(sides))

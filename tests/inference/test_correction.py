@@ -62,6 +62,15 @@ def test_a_part_enlarged_is_that_part_of_the_whole_enlarged():
     assert whole.mask.shape == (13, 18, 1)
 
 
+@pytest.mark.parametrize("place", [slice(0, 40), slice(50, 110), slice(81, 121)])
+def test_a_small_part_of_a_large_whole(place):
+    correction = drawn(60, 61)
+    whole = correction.enlarged((121, 121), slice(0, 121), slice(0, 121))
+    part = correction.enlarged((121, 121), place, place)
+    for name in Correction._fields:
+        assert getattr(part, name) == pytest.approx(getattr(whole, name)[place, place], abs=1e-2)
+
+
 def test_enlarging_leaves_alone_what_was_left_alone():
     correction = Correction.none(3, 4)
     correction.mask[0, 0] = 0

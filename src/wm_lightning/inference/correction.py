@@ -60,17 +60,20 @@ class Correction(NamedTuple):
         """
         height, width = self.mask.shape[:2]
         down, across = height / whole[0], width / whole[1]
+        # Only what the part lies on, and a pixel around it, since the whole may be many times as large.
+        top, left = max(0, int(rows.start * down) - 1), max(0, int(columns.start * across) - 1)
+        near = slice(top, int(rows.stop * down) + 2), slice(left, int(columns.stop * across) + 2)
         # Centres of pixels lie at halves: x' + 0.5 = (x + 0.5) * across.
         matrix = np.array(
             [
-                [across, 0, (columns.start + 0.5) * across - 0.5],
-                [0, down, (rows.start + 0.5) * down - 0.5],
+                [across, 0, (columns.start + 0.5) * across - 0.5 - left],
+                [0, down, (rows.start + 0.5) * down - 0.5 - top],
             ]
         )
         size = columns.stop - columns.start, rows.stop - rows.start
         parts = (
             cv2.warpAffine(
-                part.astype(np.float32, copy=False),
+                np.ascontiguousarray(part[near], dtype=np.float32),
                 matrix,
                 size,
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,

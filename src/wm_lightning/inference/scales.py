@@ -72,7 +72,7 @@ def _at_scale(engine: Engine, pixels: Pixels, before: Correction | None, tile: i
     _, labels, sides = _marks(found[..., 6])
     large = sides > LARGE
     large[0] = False  # what is no mark
-    found *= large[labels][..., None]
+    found[~large[labels]] = 0
     if before is not None:
         for rows in _blocks(height):
             gain, offset, mask = np.split(found[rows].astype(np.float32), [3, 6], axis=-1)

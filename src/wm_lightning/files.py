@@ -54,3 +54,7 @@ def own_folder(name: str, packaged: str) -> Path:
     """
     here = Path(__file__).parent
     return here / packaged if (here / packaged).is_dir() else here.parents[1] / name
+
+
+SHIPPED = own_folder("weights", packaged="shipped")
+"""The weights that come with this project."""

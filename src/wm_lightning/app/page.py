@@ -14,6 +14,7 @@ from wm_lightning.app.sessions import Sessions
 from wm_lightning.app.work import Cleaner, Outcome, Result, pack
 from wm_lightning.errors import UserError
 from wm_lightning.files import FORMATS
+from wm_lightning.inference.pixels import told_change
 
 WAITING = 20  # jobs at the most
 HOUR = 3600  # seconds
@@ -193,7 +194,7 @@ def _status(sentence: str, name: str) -> gr.HTML:
 
 def _found(source: Path, result: Result) -> tuple[Any, ...]:
     height, width = result.size
-    words = "; ".join((f"{width} x {height}", _share(result.changed), *result.notes))
+    words = "; ".join((f"{width} x {height}", told_change(result.changed), *result.notes))
     return (
         _said(f"{source.name}: {words}."),
         gr.update(visible=True),
@@ -212,14 +213,10 @@ def _nothing(sentence: str, error: bool = False) -> tuple[Any, ...]:
 def _table(outcomes: Sequence[Outcome]) -> Any:  # noqa: ANN401
     rows = []
     for one in outcomes:
-        told = one.error or "; ".join((_share(one.changed), *one.notes))
+        told = one.error or "; ".join((told_change(one.changed), *one.notes))
         kind = ' class="error"' if one.error else ""
         rows.append(f"<tr><td>{html.escape(one.name)}</td><td{kind}>{html.escape(told)}</td></tr>")
     return gr.update(value=f"<table>{''.join(rows)}</table>", visible=True)
-
-
-def _share(changed: float) -> str:
-    return f"{changed:.1%} of its pixels changed" if changed else "no watermark found"
 
 
 def _limits(cleaner: Cleaner) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +16,13 @@ from PIL import Image
 from wm_lightning.app.painting import Painting
 from wm_lightning.app.previews import encoded, outlined, tinted
 from wm_lightning.errors import UserError
-from wm_lightning.files import own_folder
+from wm_lightning.files import SHIPPED
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.files import plan, write_whole
+from wm_lightning.inference.files import plan, write_png, write_whole
 from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
-from wm_lightning.inference.pixels import Pixels
+from wm_lightning.inference.pixels import Pixels, changed_share
 from wm_lightning.inference.remover import DEFAULT, EngineName, open_engine
 
 if TYPE_CHECKING:
@@ -140,13 +139,11 @@ class Cleaner:
         places = {what: folder / f"{source.stem}.{what}.webp" for what in previews}
         for what, shown in previews.items():
             write_whole(encoded(picture, shown), places[what])
-        drawn = io.BytesIO()
-        Image.fromarray(mask).save(drawn, "PNG")
         mask_file = folder / f"{source.stem}.mask.png"
-        write_whole(drawn.getvalue(), mask_file)
+        write_png(Image.fromarray(mask), mask_file)
         height, width = seen.shape[:2]
         return Result(
-            file, mask_file, **places, size=(height, width), changed=_changed(seen, pixels), notes=notes
+            file, mask_file, **places, size=(height, width), changed=changed_share(seen, pixels), notes=notes
         )  # fmt: skip
 
     def clean_each(
@@ -163,7 +160,7 @@ class Cleaner:
                     picture = self._read(source)
                     place = folder / str(number)
                     file, pixels, _, notes = self._write(source, place, picture, weights, strength)
-                yield Outcome(source.name, file, _changed(picture.pixels, pixels), notes)
+                yield Outcome(source.name, file, changed_share(picture.pixels, pixels), notes)
             except UserError as error:
                 yield Outcome(source.name, error=str(error))
 
@@ -196,7 +193,7 @@ class Cleaner:
 
 def shipped_weights() -> list[str]:
     """Returns the names of the weights that come with this project, the default first."""
-    names = sorted(path.stem for path in own_folder("weights", packaged="shipped").glob("*.safetensors"))
+    names = sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
     return sorted(names, key=lambda name: name != DEFAULT)
 
 
@@ -253,7 +250,3 @@ def _without_folder(source: Path) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(str(error).replace(str(source), source.name)) from error
-
-
-def _changed(before: Pixels, after: Pixels) -> float:
-    return float((before != after).any(axis=-1).mean())

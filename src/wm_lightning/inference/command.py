@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 import threading
@@ -25,9 +24,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from wm_lightning.errors import UserError
 from wm_lightning.inference.cleaning import TILE, Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.files import Job, plan, write_whole
+from wm_lightning.inference.files import Job, plan, write_png, write_whole
 from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
-from wm_lightning.inference.pixels import as_bytes
+from wm_lightning.inference.pixels import as_bytes, changed_share, told_change
 from wm_lightning.inference.remover import DEFAULT, as_allowed, open_engine
 
 FAILED = 1
@@ -156,18 +155,15 @@ def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Names
     content, lost = encode_picture(picture, cleaned.pixels, job.target.suffix)
     write_whole(content, job.target)
     if options.save_mask:
-        _save(Image.fromarray(cleaned.mask), job.target, "mask")
+        write_png(Image.fromarray(cleaned.mask), _beside(job.target, "mask"))
     if options.compare:
         both = np.concatenate((picture.pixels, cleaned.pixels), axis=1)
-        _save(Image.fromarray(as_bytes(both)), job.target, "compare")
-    changed = float((picture.pixels != cleaned.pixels).any(axis=-1).mean())
-    return Outcome(job, changed, (*picture.notes, *lost))
+        write_png(Image.fromarray(as_bytes(both)), _beside(job.target, "compare"))
+    return Outcome(job, changed_share(picture.pixels, cleaned.pixels), (*picture.notes, *lost))
 
 
-def _save(image: Image.Image, target: Path, what: str) -> None:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    write_whole(buffer.getvalue(), target.with_name(f"{target.stem}.{what}.png"))
+def _beside(target: Path, what: str) -> Path:
+    return target.with_name(f"{target.stem}.{what}.png")
 
 
 def _opened_mask(path: str) -> Image.Image:
@@ -194,8 +190,7 @@ def _progress(console: Console, quiet: bool) -> Progress:
 
 
 def _tell(console: Console, outcome: Outcome) -> None:
-    found = f"{outcome.changed:.1%} of its pixels changed" if outcome.changed else "no watermark found"
-    told = "; ".join((found, *outcome.notes))
+    told = "; ".join((told_change(outcome.changed), *outcome.notes))
     console.print(f"{outcome.job.target}: {told}", markup=False, highlight=False, soft_wrap=True)
 
 

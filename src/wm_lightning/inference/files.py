@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import glob
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from PIL import Image
 
 from wm_lightning.errors import UserError
 from wm_lightning.files import FORMATS, pictures_below, replacing
@@ -65,6 +68,17 @@ def write_whole(content: bytes, target: Path) -> None:
             draft.write_bytes(content)
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}.") from error
+
+
+def write_png(image: Image.Image, target: Path) -> None:
+    """Writes a PNG file as :func:`write_whole` does.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_whole(buffer.getvalue(), target)
 
 
 def _found(name: str) -> list[tuple[Path, Path]]:

@@ -8,10 +8,8 @@ from pathlib import Path
 from wm_lightning import models
 from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.errors import UserError
-from wm_lightning.files import own_folder
+from wm_lightning.files import SHIPPED
 from wm_lightning.models import RestorationNet
-
-SHIPPED = own_folder("weights", packaged="shipped")
 
 
 def load_net(path: str) -> RestorationNet:

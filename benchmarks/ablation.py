@@ -40,6 +40,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "loss: picture and mask alone": ("loss.proposal=0", "loss.opacity=0", "loss.layer=0", "loss.content=0"),
     "loss: content 1": ("loss.content=1",),
     "loss: SSIM too": ("loss.gamma=0.2",),
+    "loss: PSNR too": ("loss.psnr=0.1",),
     "target a second view": ("data.target=reference",),
     "opacity from 0.3": ("synthesis.sampler.opacity=[0.3,1.0]",),
     "coverage: one to four marks": ("synthesis.sampler.count=[1,4]",),

@@ -123,14 +123,14 @@ def test_extractor_is_in_no_checkpoint():
 @pytest.mark.parametrize(("alpha", "origin"), [(0.3, "random"), (0, "off")])
 def test_description_has_weights_and_origin(alpha, origin):
     description = ColorAwareLoss(alpha=alpha, perceptual=random_extractor, outside=0.7).describe()
-    off = dict.fromkeys(["mask", "iou", "opacity", "layer", "proposal", "content"], 0.0)
+    off = dict.fromkeys(["mask", "iou", "opacity", "layer", "proposal", "content", "psnr"], 0.0)
     assert description == {
         "name": "ColorAwareLoss", "l1": 1.0, "perceptual": alpha, "lab": 0.3, "ssim": 0.4, "laplacian": 0.1,
         "outside": 0.7, **off, "perceptual_weights": origin,
     }  # fmt: skip
 
 
-HEAD_TERMS = ("outside", "mask", "iou", "opacity", "layer", "proposal", "content")
+HEAD_TERMS = ("outside", "mask", "iou", "opacity", "layer", "proposal", "content", "psnr")
 
 
 @pytest.fixture
@@ -157,6 +157,7 @@ def test_a_head_term_is_that_of_its_function(name, predicted):
         "layer": functional.masked_l1(prediction.layer, sample.layer, mask),
         "proposal": functional.masked_l1(prediction.proposal, target, mask),
         "content": functional.masked_l1(prediction.content, target, mask),
+        "psnr": functional.negative_psnr(prediction.image, target),
     }
     total, terms = ColorAwareLoss(0, 0, 0, 0, **{name: 0.7})(*predicted)
     assert list(terms) == ["l1", name]
@@ -165,7 +166,7 @@ def test_a_head_term_is_that_of_its_function(name, predicted):
     assert len({value.item() for value in expected.values()}) == len(expected)
 
 
-@pytest.mark.parametrize("name", HEAD_TERMS[1:])
+@pytest.mark.parametrize("name", [name for name in HEAD_TERMS if name not in ("outside", "psnr")])
 def test_a_head_term_of_a_network_that_does_not_predict_it_is_refused(name, batch):
     with pytest.raises(UserError, match=rf"loss\.{name} needs a head .* model\.head=.*layer; or set loss\.{name}=0"):
         compare(ColorAwareLoss(0, 0, 0, 0, **{name: 1}), *batch)

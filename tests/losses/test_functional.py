@@ -245,6 +245,24 @@ def test_both_sides_of_a_mask_add_up_to_the_whole():
     assert both.item() == pytest.approx((prediction - target).abs().sum().item() / mask.sum().item(), rel=1e-5)
 
 
+def test_negative_psnr_is_that_of_each_picture():
+    target = torch.zeros(2, 3, 4, 5)
+    prediction = torch.stack((torch.full((3, 4, 5), 0.1), torch.full((3, 4, 5), 0.01)))
+    wanted = (10 * np.log10(0.01 + 1e-5) + 10 * np.log10(0.0001 + 1e-5)) / 2
+    assert functional.negative_psnr(prediction, target).item() == pytest.approx(wanted, rel=1e-5)
+    assert functional.negative_psnr(target, target).item() == pytest.approx(-50)
+
+
+def test_halving_a_small_error_gains_as_much_psnr_as_halving_a_large_one():
+    target = torch.full((1, 3, 8, 8), 0.5)
+    large, small = (
+        functional.negative_psnr(target + error, target) - functional.negative_psnr(target + error / 2, target)
+        for error in (0.4, 0.04)
+    )
+    assert large.item() == pytest.approx(6.02, abs=0.01)
+    assert small.item() == pytest.approx(6.02, abs=0.15)
+
+
 def test_mask_bce_by_hand():
     logits = torch.tensor([2.0, -1.0, 0.5, 0.0]).view(1, 1, 2, 2)
     mask = torch.tensor([1.0, 0.0, 0.0, 1.0]).view(1, 1, 2, 2)

@@ -45,6 +45,7 @@ class ColorAwareLoss(nn.Module):
         layer: Weight of the predicted layer's masked L1.
         proposal: Weight of the masked L1 of what is put where the mask is, which learns before the mask is right.
         content: Weight of the masked L1 of the content that is painted without the blend's inverse.
+        psnr: Weight of minus the PSNR, for a decibel.
 
     Raises:
         ValueError: A weight is negative.
@@ -64,11 +65,12 @@ class ColorAwareLoss(nn.Module):
         layer: float = 0.0,
         proposal: float = 0.0,
         content: float = 0.0,
+        psnr: float = 0.0,
     ) -> None:
         super().__init__()
         more = {
             "outside": outside, "mask": mask, "iou": iou, "opacity": opacity, "layer": layer, "proposal": proposal,
-            "content": content,
+            "content": content, "psnr": psnr,
         }  # fmt: skip
         self.weights = {"l1": 1.0, "perceptual": alpha, "lab": beta, "ssim": gamma, "laplacian": delta, **more}
         for key, weight in {"alpha": alpha, "beta": beta, "gamma": gamma, "delta": delta, **more}.items():
@@ -127,6 +129,8 @@ class ColorAwareLoss(nn.Module):
                 )
             case "proposal":
                 return functional.masked_l1(_predicted(name, "masked or layer", prediction.proposal), target, mask)
+            case "psnr":
+                return functional.negative_psnr(image, target)
             case _:
                 return functional.masked_l1(_predicted(name, "layer", prediction.content), target, mask)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 SSIM_WINDOW = 11  # Gaussian, sigma 1.5: Wang et al., "Image quality assessment", 2004
 LIGHTNESS_WEIGHT, CHROMA_WEIGHT = 0.7, 0.3
 LEAST_SHARE = 0.01  # of a batch's pixels: what a sum outside the marks is divided by where there are hardly any
+LEAST_ERROR = 1e-5  # mean square, 50 dB: what is better is good enough
 
 
 def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -52,6 +53,23 @@ def outside_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """
     error = (prediction.float() - target.float()).abs()
     return ((1 - mask) * error).sum() / mask.count_nonzero().clamp(min=LEAST_SHARE * mask.numel())
+
+
+def negative_psnr(prediction: Tensor, target: Tensor) -> Tensor:
+    """Minus the PSNR, ``10 log10(mse + 10^-5)`` of each picture, the mean over pictures.
+
+    An error counts by its share of its own picture's, as in what pictures are measured with, so that a faint mark
+    weighs as much as a strong one; L1 knows no pictures (Chen et al., "HINet", CVPR Workshops 2021).
+
+    Args:
+        prediction: (B, 3, H, W).
+        target: (B, 3, H, W).
+
+    Returns:
+        A scalar in dB; at least -50, where both are equal.
+    """
+    errors = (prediction.float() - target.float()).square().mean(dim=(1, 2, 3))
+    return 10 * (errors + LEAST_ERROR).log10().mean()
 
 
 def mask_bce(logits: Tensor, mask: Tensor) -> Tensor:

@@ -186,6 +186,7 @@ def brush(page):
         page.mouse.down()
         page.mouse.move(columns[0] + right * (columns[-1] - columns[0]), y, steps=4)
         page.mouse.up()
+        page.wait_for_timeout(500)  # the editor takes note of it; nothing on the page says when
 
     return stroke
 

@@ -1,8 +1,8 @@
 """What each engine and precision gives and takes on held-out marks: ``python benchmarks/engines.py PHOTOS FILE.onnx``.
 
-PSNR and seconds a megapixel of the weights with PyTorch in float32 and in the machine's own precision, and of each
-exported file, on the same pairs: photographs of the validation split of ``data.root=PHOTOS``, marks of
-``synthesis=held_out``. The engines take turns picture by picture.
+PSNR and seconds a megapixel of the weights with PyTorch in float32 and in the machine's own precision, there over
+mirrored and turned copies too, and of each exported file, on the same pairs: photographs of the validation split of
+``data.root=PHOTOS``, marks of ``synthesis=held_out``. The engines take turns picture by picture.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from wm_lightning.cli import CONF
 from wm_lightning.data.pairs import WatermarkPairs
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
 from wm_lightning.inference.loading import load_net
 from wm_lightning.inference.onnx_engine import OnnxEngine
 from wm_lightning.inference.torch_engine import TorchEngine
@@ -50,7 +51,9 @@ def engines(weights: str, files: list[Path]) -> dict[str, Engine]:
     exact = TorchEngine(load_net(weights), "cpu")
     exact.dtype = None
     usual = TorchEngine(load_net(weights), "cpu")
-    found: dict[str, Engine] = {"PyTorch, float32": exact, f"PyTorch, {usual.dtype}": usual}
+    found: dict[str, Engine] = {"PyTorch, float32": exact}
+    for copies in ENSEMBLES:
+        found[f"PyTorch, {usual.dtype}, --ensemble {copies}"] = SelfEnsemble(usual, copies)
     return found | {file.name: OnnxEngine(str(file), "cpu") for file in files}
 
 

@@ -64,7 +64,7 @@ def test_a_picture_comes_out_clean_and_the_input_stays(run, save):
     assert "cleaned/photo.png: 25.0% of its pixels changed" in out
     assert "1 of 1 pictures written; " in out
     assert "pictures/s" in out
-    assert run.opened == [("general", "auto", "torch")]
+    assert run.opened == [("general", "auto", "torch", 1)]
 
 
 def test_a_folder_comes_out_with_its_structure_in_order(run, save):
@@ -77,7 +77,7 @@ def test_a_folder_comes_out_with_its_structure_in_order(run, save):
     assert written == [name.replace("photos", "out") for name in names]
     assert out.count("no watermark found") == 4
     assert "8 of 8 pictures written; 4 without a watermark; " in out
-    assert run.opened == [("mine.safetensors", "cpu", "torch")]
+    assert run.opened == [("mine.safetensors", "cpu", "torch", 1)]
 
 
 def test_masks_and_comparisons_are_written_beside(run, save):
@@ -188,3 +188,12 @@ def test_quiet_prints_errors_alone(run, save):
     status, out, err = run("photo.png", "bad.png", "-o", "out", "--quiet")
     assert (status, out) == (1, "")
     assert err.startswith("error: bad.png is empty")
+
+
+def test_the_ensemble_is_passed_on(run, save, capsys):
+    save("photo.png")
+    assert run("photo.png", "-o", "cleaned", "--ensemble", "8")[0] == 0
+    assert run.opened == [("general", "auto", "torch", 8)]
+    with pytest.raises(SystemExit):
+        predict(["photo.png", "-o", "cleaned", "--ensemble", "3"])
+    assert "argument --ensemble: invalid choice: 3 (choose from 1, 2, 4, 8)" in capsys.readouterr().err

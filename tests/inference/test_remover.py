@@ -16,7 +16,7 @@ HEIGHT, WIDTH = 40, 60
 
 @pytest.fixture
 def remover(engine, monkeypatch):
-    monkeypatch.setattr(module, "open_engine", lambda weights, device, kind: engine)
+    monkeypatch.setattr(module, "open_engine", lambda *arguments: engine)
     return Remover()
 
 

@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from wm_lightning.errors import UserError
 from wm_lightning.inference.cleaning import TILE, Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.ensemble import ENSEMBLES
 from wm_lightning.inference.files import Job, plan, write_png, write_whole
 from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
 from wm_lightning.inference.pixels import as_bytes, changed_share, told_change
@@ -56,7 +57,7 @@ def predict(arguments: Sequence[str] | None = None) -> int:
     console, errors = Console(), Console(stderr=True)
     try:
         jobs = plan(options.inputs, options.output)
-        engine = open_engine(options.weights, options.device, options.engine)
+        engine = open_engine(options.weights, options.device, options.engine, options.ensemble)
         mask = None if options.mask == "auto" else _opened_mask(options.mask)
     except UserError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
@@ -103,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--compare", action="store_true", help="write before and after, as NAME.compare.png")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where it runs")
     parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
+    parser.add_argument(
+        "--ensemble", type=int, choices=ENSEMBLES, default=1, help="copies, mirrored and turned, to take the mean over"
+    )
     parser.add_argument("--on-error", choices=("skip", "stop"), default="skip", help="after a picture that failed")
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
     return parser

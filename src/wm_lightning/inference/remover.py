@@ -12,6 +12,7 @@ from PIL import Image
 from wm_lightning.errors import UserError
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
 from wm_lightning.inference.pictures import plain
 
 if TYPE_CHECKING:
@@ -50,13 +51,17 @@ class Remover:
             with this project.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; ``auto`` takes a GPU where there is one.
         engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch.
+        ensemble: How many copies of a picture, mirrored and turned, are looked at: 1, 2, 4 or 8. More is better and
+            slower, see :class:`~wm_lightning.inference.ensemble.SelfEnsemble`.
 
     Raises:
-        UserError: The weights, the device or the engine's package are not there.
+        UserError: The weights, the device or the engine's package are not there, or there is no such ensemble.
     """
 
-    def __init__(self, weights: str = DEFAULT, device: Device = "auto", engine: EngineName = "torch") -> None:
-        self.engine = open_engine(weights, device, engine)
+    def __init__(
+        self, weights: str = DEFAULT, device: Device = "auto", engine: EngineName = "torch", ensemble: int = 1
+    ) -> None:
+        self.engine = open_engine(weights, device, engine, ensemble)
 
     def remove(self, image: Kind, mask: Any = None, strength: float = 1.0) -> Removal[Kind]:  # noqa: ANN401 - of any kind
         """Removes the watermarks of a picture.
@@ -123,8 +128,15 @@ class Remover:
         return result.reshape(image.shape), found
 
 
-def open_engine(weights: str, device: Device = "auto", engine: EngineName = "torch") -> Engine:
+def open_engine(weights: str, device: Device = "auto", engine: EngineName = "torch", ensemble: int = 1) -> Engine:
     """Opens what runs a network; arguments and errors as for :class:`Remover`."""
+    if ensemble not in ENSEMBLES:
+        raise UserError(f"ensemble={ensemble} must be one of {', '.join(map(str, ENSEMBLES))}.")
+    opened = _open_engine(weights, device, engine)
+    return opened if ensemble == 1 else SelfEnsemble(opened, ensemble)
+
+
+def _open_engine(weights: str, device: Device, engine: EngineName) -> Engine:
     if engine == "onnx":
         from wm_lightning.inference.onnx_engine import OnnxEngine
 

@@ -85,7 +85,7 @@ def compared(checkpoint, command_in, tmp_path_factory):
 
 def test_the_record_says_what_was_scored_and_on_how_many_pictures(compared, checkpoint):
     record = record_of(compared.folder)
-    assert list(record) == ["checkpoint", "epoch", "split", "pictures", "test", "defined_on", "compared"]
+    assert list(record) == ["checkpoint", "epoch", "split", "ensemble", "pictures", "test", "defined_on", "compared"]
     assert record["checkpoint"] == str(checkpoint)
     assert (record["epoch"], record["pictures"]) == (0, 2)
     assert set(record["test"]) == {"loss", "loss_l1", "loss_lab", "loss_ssim", "loss_laplacian", *COLUMNS}
@@ -202,6 +202,7 @@ def test_without_a_report_there_is_none_and_other_metrics_have_their_columns(com
     ("options", "sentence"),
     [
         (["metrics=slbrr"], "There are no metrics slbrr; choose from: full, swcnn, slbr, watermarkcnn."),
+        (["ensemble=3"], "ensemble=3 must be one of 1, 2, 4, 8."),
         (["split=train"], "split=train must be one of test, val."),
         (["extra_metrics=[fid]"], "There are no metrics fid; choose from: lpips, niqe."),
         (["extra_metrics=fid"], "There are no metrics fid; choose from: lpips, niqe."),
@@ -323,6 +324,19 @@ def test_validation_pictures_are_scored_where_something_is_to_be_chosen(command,
         shown = set(re.findall(r"photo\d+\.png", page))
         assert shown
         assert shown <= set(names)
+
+
+def test_copies_are_scored_that_are_mirrored(command, checkpoint, tmp_path):
+    root = save_pairs(tmp_path / "pairs", 10, side=8)  # pictures that mirroring does not change, a network that it does
+    scores = {}
+    for copies in (1, 2, 8):
+        options = ("data=paired", f"data.root={root}", "data.layout=plain", "data.size=32", f"ensemble={copies}")
+        outcome = command("evaluate", f"ckpt={checkpoint}", *options, *QUICK)
+        assert outcome.status == 0, outcome.err
+        assert record_of()["ensemble"] == copies
+        scores[copies] = record_of()["test"]
+    assert scores[1]["psnr_input"] == scores[2]["psnr_input"] == scores[8]["psnr_input"]
+    assert scores[1]["psnr"] < scores[2]["psnr"] < scores[8]["psnr"]  # a mean of equally wrong pictures errs less
 
 
 def test_marks_of_real_pairs_cannot_be_others(command, checkpoint, tmp_path):

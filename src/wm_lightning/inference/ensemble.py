@@ -14,6 +14,7 @@ class SelfEnsemble:
     """Runs an engine on mirrored and turned copies of a picture (geometric self-ensemble, arXiv 1707.02921, 3.4).
 
     A network errs differently on each, so that the mean errs less; docs/performance.md has by how much.
+    :func:`wm_lightning.models.ensemble.predict_ensemble` is the same for whole predictions.
 
     Args:
         engine: Runs the network.
@@ -26,17 +27,16 @@ class SelfEnsemble:
 
     def correct(self, picture: Floats) -> Correction:
         """See :class:`~wm_lightning.inference.engine.Engine`."""
-        total: list[Floats] = []
-        for number in range(self.copies):
-            found = self.engine.correct(np.ascontiguousarray(_mirrored(_turned(picture, number), number)))
-            parts = [_turned(_mirrored(part, number), number) for part in found]
-            total = [so_far + part for so_far, part in zip(total, parts, strict=True)] if total else parts
-        return Correction(*(part / np.float32(self.copies) for part in total))
+        return self._mean(picture, self.copies)
+
+    def _mean(self, picture: Floats, copies: int) -> Correction:
+        if copies == 1:
+            return self.engine.correct(np.ascontiguousarray(picture))
+        one = self._mean(picture, copies // 2)
+        other = self._mean(_turned(picture, copies), copies // 2)
+        return Correction(*((a + _turned(b, copies)) / np.float32(2) for a, b in zip(one, other, strict=True)))
 
 
-def _turned(picture: Floats, number: int) -> Floats:
-    return picture.swapaxes(0, 1) if number & 4 else picture
-
-
-def _mirrored(picture: Floats, number: int) -> Floats:
-    return picture[:: -1 if number & 2 else 1, :: -1 if number & 1 else 1]
+def _turned(picture: Floats, copies: int) -> Floats:
+    """Does to (H, W, C) what as many copies have new; doing it twice changes nothing."""
+    return picture.swapaxes(0, 1) if copies == 8 else np.flip(picture, 0 if copies == 4 else 1)

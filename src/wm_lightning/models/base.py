@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from wm_lightning.models.ensemble import predict_ensemble
 from wm_lightning.models.size import SizeRequirement, pad_to_requirement
 from wm_lightning.types import Prediction
 
@@ -27,6 +28,8 @@ class RestorationNet(nn.Module, ABC):
         attention_layers: Modules that put out one map in 0..1, (B, 1, h, w).
         decoder_layer: The last module with features of the picture's size; None where there is none.
         first_layer: The convolution that sees the picture itself; None where there is none.
+        copies: Mirrored and turned copies of a picture to predict from: 1, 2, 4 or 8, see
+            :func:`~wm_lightning.models.ensemble.predict_ensemble`.
     """
 
     size: ClassVar[SizeRequirement]
@@ -35,6 +38,7 @@ class RestorationNet(nn.Module, ABC):
     decoder_layer: ClassVar[str | None] = None
     first_layer: ClassVar[str | None] = None
 
+    copies: int = 1
     _compiled: Callable[[Tensor], Prediction] | None = None
 
     def forward(self, image: Tensor) -> Tensor:
@@ -50,7 +54,7 @@ class RestorationNet(nn.Module, ABC):
 
     def predict(self, image: Tensor) -> Prediction:
         """Restores pictures of any size, (B, 3, H, W) in 0..1, and says what else the network knows of them."""
-        return (self._compiled or self._predict)(image)
+        return predict_ensemble(self._compiled or self._predict, image, self.copies)
 
     def _predict(self, image: Tensor) -> Prediction:
         return self.restore(pad_to_requirement(image, self.size)).cropped(*image.shape[-2:])

@@ -27,6 +27,7 @@ from wm_lightning.data.synthesis.traits import Traits, traits_of, traits_of_mask
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import peak_memory
+from wm_lightning.inference.ensemble import ENSEMBLES
 from wm_lightning.metrics import choose_columns
 from wm_lightning.metrics.masks import found_mask
 from wm_lightning.models.cost import cost_of
@@ -95,6 +96,8 @@ def evaluate(config: DictConfig) -> None:
         raise UserError("ckpt is not set; give it a value: ckpt=PATH.")
     if config.split not in SPLITS:
         raise UserError(f"split={config.split} must be one of {', '.join(SPLITS)}.")
+    if config.ensemble not in ENSEMBLES:
+        raise UserError(f"ensemble={config.ensemble} must be one of {', '.join(map(str, ENSEMBLES))}.")
     columns = choose_columns(config.metrics, _listed(config.extra_metrics))
     paths = [str(path) for path in (config.ckpt, *_listed(config.compare))]
     checkpoints = [load_checkpoint(path) for path in paths]  # a wrong path is found before anything is scored
@@ -115,7 +118,7 @@ def evaluate(config: DictConfig) -> None:
     tested = []
     for number, (path, run, checkpoint) in enumerate(zip(paths, runs, checkpoints, strict=True)):
         table = PerImageTable(str(output / ("metrics.csv" if not number else f"metrics_{number}.csv")))
-        tested.append(_test(path, run, checkpoint, datamodule, columns, table))
+        tested.append(_test(path, run, checkpoint, config.ensemble, datamodule, columns, table))
     if not tested[0].trainer.is_global_zero:
         return
     _write_record(output / "metrics.json", tested, config.split)
@@ -170,6 +173,7 @@ def _test(
     path: str,
     run: DictConfig,
     checkpoint: dict[str, Any],
+    copies: int,
     datamodule: BaseDataModule,
     columns: Sequence[str],
     table: PerImageTable,
@@ -180,6 +184,7 @@ def _test(
     # What the report is made of is measured whatever is shown.
     module = build_module(run, datamodule.target, tuple(dict.fromkeys((*choose_columns("full"), *columns))))
     module.load_state_dict(checkpoint["state_dict"])
+    module.net.copies = copies
     counts = PixelCounts()
     trainer: L.Trainer = instantiate(run.trainer, callbacks=[table, counts], logger=False)
     scores = score(trainer, module, datamodule)
@@ -189,6 +194,7 @@ def _test(
 def _benchmark(config: DictConfig, path: str, run: DictConfig, checkpoint: dict[str, Any], folder: Path) -> None:
     module = build_module(run, run.data.target)
     module.load_state_dict(checkpoint["state_dict"])
+    module.net.copies = config.ensemble
     trainer: L.Trainer = instantiate(run.trainer, logger=False)
     rows = instantiate(config.benchmark)(partial(restore, module, trainer))
     write_rows(rows, folder)
@@ -202,6 +208,7 @@ def _write_record(path: Path, tested: Sequence[Scored], split: str) -> None:
         "checkpoint": first.path,
         "epoch": first.checkpoint["epoch"],
         "split": split,
+        "ensemble": first.module.net.copies,
         "pictures": len(first.table.rows),
         "test": first.scores,
         "defined_on": first.table.defined,

@@ -1,0 +1,52 @@
+"""The mean of what a network says of mirrored and turned copies."""
+
+import itertools
+
+import pytest
+import torch
+
+from wm_lightning.models import ShuffleUNet
+from wm_lightning.models.ensemble import predict_ensemble
+from wm_lightning.types import Prediction
+
+
+def picture(height=6, width=9):
+    return torch.rand((2, 3, height, width), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def net():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return ShuffleUNet((8, 12), attention=0, head="layer").eval()
+
+
+@pytest.mark.parametrize("copies", [1, 2, 4, 8])
+def test_it_is_the_mean_over_all_combinations(net, copies):
+    switches = list(itertools.product(*([False, True] if copies > step else [False] for step in (1, 2, 4))))
+    assert len(switches) == copies
+    image, expected = picture(), 0
+    net.copies = copies
+    with torch.no_grad():
+        for across, down, over in switches:
+
+            def turned(image, across=across, down=down, over=over, back=False):
+                image = image.transpose(-1, -2) if over and not back else image
+                image = image.flip(-1) if across else image
+                image = image.flip(-2) if down else image
+                return image.transpose(-1, -2) if over and back else image
+
+            found = net._predict(turned(image))
+            expected = expected + torch.cat([turned(part, back=True) for part in found if part is not None], 1) / copies
+        found = net.predict(image)
+    net.copies = 1
+    assert torch.cat(list(found), 1) == pytest.approx(expected, abs=2e-6)
+    assert found.image.shape == image.shape
+
+
+@pytest.mark.parametrize("copies", [2, 4, 8])
+def test_what_no_copy_changes_stays_to_the_bit(copies):
+    found = predict_ensemble(lambda image: Prediction(image), picture(), copies)
+    assert torch.equal(found.image, picture())
+    assert found.mask is None
+    assert found.mask_logits is None

@@ -359,5 +359,8 @@ def test_a_weight_file_is_scored_as_its_checkpoint(command, checkpoint, photogra
         pictures = 2  # the whole test split
         assert sheet.size == (5 * (32 + GAP) + GAP, HEADER + pictures * (32 + GAP) + GAP)
         assert np.array_equal(np.asarray(sheet), np.asarray(same))
+    assert [row["name"] for row in rows_of("scored/traits.csv")] == [
+        row["name"] for row in rows_of("scored/metrics.csv")
+    ]
     groups = {row["by"] for row in rows_of("scored/groups.csv")}
     assert {"kind of mark", "opacity", "kind of mark and opacity", "coverage"} <= groups

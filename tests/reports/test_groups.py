@@ -5,7 +5,7 @@ import pytest
 
 from wm_lightning.data.synthesis.traits import Traits
 from wm_lightning.metrics.statistics import bootstrap_mean
-from wm_lightning.reports.groups import group_scores, write_groups
+from wm_lightning.reports.groups import group_scores, write_groups, write_traits
 
 NAN = math.nan
 
@@ -132,3 +132,21 @@ def test_groups_are_written_as_a_table(score, tmp_path):
     assert text == {
         "pictures": 2, "psnr": 27, "psnr_input": 25, "gain": 2, "psnr_in": 17, "psnr_input_in": 11,
     }  # fmt: skip
+
+
+def test_a_row_says_what_the_marks_of_a_picture_are_like(score, tmp_path):
+    pictures = [
+        score("a, b.png", 20.0, 22.0, Traits(0.125, 0.5, ("text", "tiled"), ("Chinese", "Russian"))),
+        score("c.png", 20.0, 22.0, Traits(0.0)),
+    ]
+    write_traits(pictures, tmp_path / "traits.csv")
+    with (tmp_path / "traits.csv").open() as file:
+        first, second = csv.DictReader(file)
+    assert first == {
+        "name": "a, b.png",
+        "coverage": "0.125000",
+        "opacity": "0.500000",
+        "kinds": "text tiled",
+        "languages": "Chinese Russian",
+    }
+    assert second == {"name": "c.png", "coverage": "0.000000", "opacity": "", "kinds": "", "languages": ""}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -83,6 +84,22 @@ def write_groups(groups: Mapping[str, Sequence[Group]], path: Path) -> None:
             for group in members:
                 means = [f"{getattr(group, score).mean:.4f}" for score in scores]
                 writer.writerow([title, group.label, group.psnr.pictures, *means])
+
+
+def write_traits(pictures: Sequence[PictureScore], path: Path) -> None:
+    """Writes a row for each picture that says what its marks are like, for groups of one's own.
+
+    Args:
+        pictures: Those that were scored.
+        path: Of a CSV file; ``kinds`` and ``languages`` are separated by spaces, ``opacity`` is empty where unknown.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "coverage", "opacity", "kinds", "languages"])
+        for name, _, traits in pictures:
+            opacity = "" if math.isnan(traits.opacity) else f"{traits.opacity:.6f}"
+            kinds, languages = " ".join(traits.kinds), " ".join(traits.languages)
+            writer.writerow([name, f"{traits.coverage:.6f}", opacity, kinds, languages])
 
 
 def _opacity(traits: Traits) -> Iterable[str]:

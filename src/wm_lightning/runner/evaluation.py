@@ -33,7 +33,7 @@ from wm_lightning.metrics.masks import found_mask
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.contact_sheet import contact_sheet
 from wm_lightning.reports.evaluation import Subject, Tested, as_bytes, build_report
-from wm_lightning.reports.groups import PictureScore, write_groups
+from wm_lightning.reports.groups import PictureScore, write_groups, write_traits
 from wm_lightning.reports.page import write_page
 from wm_lightning.reports.published import benchmark_table
 from wm_lightning.reports.record import write_record
@@ -249,6 +249,7 @@ def _report(
     ]
     report = build_report(tests, subject, columns, "Watermark removal, measured", facts)
     write_groups(report.groups, folder.parent / "groups.csv")
+    write_traits(tests[0].pictures, folder.parent / "traits.csv")
     return write_page(report, folder)
 
 

@@ -13,6 +13,8 @@ from kornia.filters import laplacian
 from kornia.metrics import ssim as ssim_map
 from torch import Tensor
 
+from wm_lightning.metrics.functional import decibels, mse
+
 SSIM_WINDOW = 11  # Gaussian, sigma 1.5: Wang et al., "Image quality assessment", 2004
 LIGHTNESS_WEIGHT, CHROMA_WEIGHT = 0.7, 0.3
 LEAST_SHARE = 0.01  # of a batch's pixels: what a sum outside the marks is divided by where there are hardly any
@@ -68,8 +70,7 @@ def negative_psnr(prediction: Tensor, target: Tensor) -> Tensor:
     Returns:
         A scalar in dB; at least -50, where both are equal.
     """
-    errors = (prediction.float() - target.float()).square().mean(dim=(1, 2, 3))
-    return 10 * (errors + LEAST_ERROR).log10().mean()
+    return -decibels(mse(prediction, target) + LEAST_ERROR).mean()
 
 
 def mask_bce(logits: Tensor, mask: Tensor) -> Tensor:

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from wm_lightning.metrics.functional import decibels
 from wm_lightning.reports.figures.style import GAIN, QUALITY, colour_bar, heat, picture_grid, quantiles, show
 
 # Above it nobody sees a difference: an error of a third of a grey level. It also keeps exact patches on the scale.
 CEILING = 50.0  # dB
-FLOOR: float = 10 ** (-CEILING / 10)
 
 
 def local_psnr(picture: Tensor, clean: Tensor, patch: int = 16) -> Tensor:
@@ -30,8 +30,7 @@ def local_psnr(picture: Tensor, clean: Tensor, patch: int = 16) -> Tensor:
     """
     error = (picture.detach().float() - clean.detach().float()).square().mean(dim=0, keepdim=True).cpu()
     mse = F.avg_pool2d(error, patch, ceil_mode=True, count_include_pad=False)[0]
-    decibels: Tensor = -10 * torch.log10(mse.clamp(min=FLOOR))
-    return decibels
+    return decibels(mse).clamp(max=CEILING)
 
 
 def local_ssim(picture: Tensor, clean: Tensor) -> Tensor:

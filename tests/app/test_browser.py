@@ -226,10 +226,9 @@ def test_paint_is_taken_away_with_the_eraser(open_page, photo, predicted):
     page = open_page()
     upload(page, photo)
     stroke = brush(page)
-    before = downloaded(page)[1]
-    paint_until(page, lambda: stroke(0.2, 0.25, 0.5), lambda now: now != before)
-    page.get_by_label("Erase", exact=True).click()
     everything = predicted(photo)[0]
+    paint_until(page, lambda: stroke(0.2, 0.25, 0.5), lambda now: now != everything)
+    page.get_by_label("Erase", exact=True).click()
     paint_until(page, lambda: [stroke(0.15, 0.3, row) for row in (0.44, 0.5, 0.56)], lambda now: now == everything)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from wm_lightning.errors import UserError
 from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
 
@@ -35,6 +36,12 @@ class SelfEnsemble:
         one = self._mean(picture, copies // 2)
         other = self._mean(_turned(picture, copies), copies // 2)
         return Correction(*((a + _turned(b, copies)) / np.float32(2) for a, b in zip(one, other, strict=True)))
+
+
+def check_ensemble(ensemble: int) -> None:
+    """Raises a UserError for a number of copies that there is no ensemble of."""
+    if ensemble not in ENSEMBLES:
+        raise UserError(f"ensemble={ensemble} must be one of {', '.join(map(str, ENSEMBLES))}.")
 
 
 def _turned(picture: Floats, copies: int) -> Floats:

@@ -12,7 +12,7 @@ from PIL import Image
 from wm_lightning.errors import UserError
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
+from wm_lightning.inference.ensemble import SelfEnsemble, check_ensemble
 from wm_lightning.inference.pictures import plain
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ class Remover:
 
 def open_engine(weights: str, device: Device = "auto", engine: EngineName = "torch", ensemble: int = 1) -> Engine:
     """Opens what runs a network; arguments and errors as for :class:`Remover`."""
-    if ensemble not in ENSEMBLES:
-        raise UserError(f"ensemble={ensemble} must be one of {', '.join(map(str, ENSEMBLES))}.")
+    check_ensemble(ensemble)
     opened = _open_engine(weights, device, engine)
     return opened if ensemble == 1 else SelfEnsemble(opened, ensemble)
 

@@ -27,7 +27,7 @@ from wm_lightning.data.synthesis.traits import Traits, traits_of, traits_of_mask
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import peak_memory
-from wm_lightning.inference.ensemble import ENSEMBLES
+from wm_lightning.inference.ensemble import check_ensemble
 from wm_lightning.metrics import choose_columns
 from wm_lightning.metrics.masks import found_mask
 from wm_lightning.models.cost import cost_of
@@ -96,8 +96,7 @@ def evaluate(config: DictConfig) -> None:
         raise UserError("ckpt is not set; give it a value: ckpt=PATH.")
     if config.split not in SPLITS:
         raise UserError(f"split={config.split} must be one of {', '.join(SPLITS)}.")
-    if config.ensemble not in ENSEMBLES:
-        raise UserError(f"ensemble={config.ensemble} must be one of {', '.join(map(str, ENSEMBLES))}.")
+    check_ensemble(config.ensemble)
     columns = choose_columns(config.metrics, _listed(config.extra_metrics))
     paths = [str(path) for path in (config.ckpt, *_listed(config.compare))]
     checkpoints = [load_checkpoint(path) for path in paths]  # a wrong path is found before anything is scored

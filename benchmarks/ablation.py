@@ -31,16 +31,19 @@ UNMEASURED = 3
 
 # Averaged weights of so short a run would be those of its middle.
 BASE = ("experiment=general", "callbacks.ema.decay=0", "data.repeats=1000", "measure_every=50")
-PAINTED = ("loss=color_aware", "loss.alpha=0")
+PAINTED = ("loss=color_aware", "loss.alpha=0", "loss.content=0")
+PSNR_FIRST = ("loss.psnr=0.3", "loss.proposal=0.5", "loss.opacity=0.25", "loss.layer=0.25", "loss.content=0.15")
 ROWS: dict[str, tuple[str, ...]] = {
     "the recipe": (),
-    "head masked": ("model.head=masked", "loss=masked"),
+    "the recipe, another seed": ("seed=1", "data.seed=0"),
+    "head masked": ("model.head=masked", "loss=masked", "loss.content=0"),
     "head residual, the notebook's loss": ("model.head=residual", *PAINTED),
     "head full, the notebook's loss": ("model.head=full", *PAINTED),
     "loss: picture and mask alone": ("loss.proposal=0", "loss.opacity=0", "loss.layer=0", "loss.content=0"),
     "loss: content 1": ("loss.content=1",),
     "loss: SSIM too": ("loss.gamma=0.2",),
     "loss: PSNR too": ("loss.psnr=0.1",),
+    "loss: PSNR 0.3, the others halved": PSNR_FIRST,
     "target a second view": ("data.target=reference",),
     "opacity from 0.3": ("synthesis.sampler.opacity=[0.3,1.0]",),
     "coverage: one to four marks": ("synthesis.sampler.count=[1,4]",),
@@ -49,12 +52,18 @@ ROWS: dict[str, tuple[str, ...]] = {
     "crops of 64, batch 128": ("data.size=64", "data.batch_size=128", "synthesis.sampler.size=[0.4,4.0]"),
     "crops of 192, batch 14": ("data.size=192", "data.batch_size=14", "synthesis.sampler.size=[0.14,1.5]"),
     "batch 16": ("data.batch_size=16",),
-    "AdamW": ("optim=adamw_cosine", "optim.optimizer.lr=2e-3"),
+    "AdamW": ("optim=adamw_cosine", "~optim.optimizer.adamw_lr", "optim.optimizer.lr=2e-3"),
     "self-attention at the bottom": ("model.attention=2",),
     "shuffle_unet_small": ("model=shuffle_unet_small",),
     "nafnet": ("model=nafnet", "model.head=layer"),
     "unet": ("model=unet", "model.head=layer"),
     "swcnn": ("model=swcnn", "model.head=layer"),
+    "PSNR 0.3, coverage, average, batch 16": (
+        *PSNR_FIRST,
+        "synthesis.sampler.count=[1,4]",
+        "callbacks.ema.decay=0.98",
+        "data.batch_size=16",
+    ),
 }
 
 

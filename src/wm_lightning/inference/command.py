@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", required=True, help="folder, or file for one picture; inputs stay as they are"
     )
     parser.add_argument(
-        "--weights", default=DEFAULT, help="file of weights; default: those that come with this project"
+        "--weights", default=DEFAULT, help="file of weights, or the name of shipped ones; default: general"
     )
     parser.add_argument("--mask", default="auto", help="picture, white where pixels may change; auto: anywhere")
     parser.add_argument("--strength", type=_share, default=1.0, help="how much of a mark is taken away, 0 to 1")

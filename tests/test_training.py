@@ -205,6 +205,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(command, tiny, monkeypatch,
     assert threading.current_thread() is threading.main_thread()
     monkeypatch.setattr(WatermarkRemoval, "training_step", interrupted)
     before = signal.getsignal(kind)
+    if kind == signal.SIGINT:  # which a shell makes those ignore that it starts in the background
+        signal.signal(kind, signal.default_int_handler)
     stopped = command("train", *arguments, "hydra.run.dir=stopped")
     signal.signal(kind, before)
     assert stopped.status == status

@@ -34,9 +34,10 @@ def psnr(one, other):
 def test_a_text_is_found_and_taken_away(photograph):
     watermarked = lettered(photograph, 40, 0.5)
     image, mask = Remover().remove(watermarked)
-    assert psnr(image, photograph) > psnr(watermarked, photograph) + 6
+    assert psnr(image, photograph) > psnr(watermarked, photograph) + 10
     truth, found = (watermarked != photograph).any(axis=-1), mask > 127
-    assert 2 * (truth & found).sum() / (truth.sum() + found.sum()) > 0.75
+    # What is found is a little wider than thin letters
+    assert 2 * (truth & found).sum() / (truth.sum() + found.sum()) > 0.7
 
 
 def test_a_photograph_without_a_mark_is_hardly_changed(photograph):

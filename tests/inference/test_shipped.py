@@ -36,7 +36,8 @@ def test_a_text_is_found_and_taken_away(photograph):
     image, mask = Remover().remove(watermarked)
     assert psnr(image, photograph) > psnr(watermarked, photograph) + 10
     truth, found = (watermarked != photograph).any(axis=-1), mask > 127
-    # What is found is a little wider than thin letters
+    assert (truth & found).sum() > 0.95 * truth.sum()
+    # F1 is low since what is found is wider than thin letters
     assert 2 * (truth & found).sum() / (truth.sum() + found.sum()) > 0.7
 
 

@@ -1,8 +1,14 @@
-"""What each choice of the recipe brings at equal training time: ``python benchmarks/ablation.py PHOTOS``.
+"""What each choice of a recipe brings at equal training time: ``python benchmarks/ablation.py PHOTOS --recipe plain``.
 
-Every row is ``experiment=general`` with one thing changed, trained from scratch for as many steps as fit the same time
-on this machine: seconds a step are measured first. All are scored on the validation split with ``synthesis=held_out``,
-256x256 pixels, one mark a picture. A stopped run goes on with the rows that are missing; the table is printed anew.
+Every row is a recipe with one thing changed, trained from scratch for as many steps as fit the same time on this
+machine: seconds a step are measured first, waiting for data included. ``plain`` is ``python train.py model=unet
+data=folder`` with all its defaults, scored on marks of its training, 128x128 pixels; ``general`` is
+``experiment=general``, scored on ``synthesis=held_out``, 256x256 pixels, one mark a picture. All are scored on the
+validation split of the same photographs, with the weights that the run's one validation, at its end, found better:
+those in training or their average. A row's figures are means over its seeds, which change the weights it begins with
+and not the pairs.
+
+A stopped run goes on with what is missing; the table is printed anew. ``recipes.py`` has the rows.
 """
 
 from __future__ import annotations
@@ -10,61 +16,55 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
+import re
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import hydra
 import lightning as L
+from recipes import RECIPES, Recipe
+from steps import bare_trainer
 
-from wm_lightning.cli import CONF
+from wm_lightning.commands import override
+from wm_lightning.explanations import explain
+from wm_lightning.files import CONF
 from wm_lightning.runner.build import build_data, build_module, prepare
 
 log = logging.getLogger("ablation")
 TOP = Path(__file__).parents[1]
 MEASURED = 10  # steps
 UNMEASURED = 3
+QUIET = (
+    *("callbacks.first_look=null", "callbacks.progress=null", "callbacks.figures.names=[]", "logger=none"),
+    *("trainer.enable_progress_bar=false", "test=false"),
+)
+SCORED_AT_ONCE = 8  # pictures
+HEAD = "| | steps | PSNR | gain | its spread | gain inside | outside | F1 |\n|---|---:|---:|---:|---:|---:|---:|---:|"
 
-# Averaged weights of so short a run would be those of its middle.
-BASE = ("experiment=general", "callbacks.ema.decay=0", "data.repeats=1000", "measure_every=50")
-PAINTED = ("loss=color_aware", "loss.alpha=0", "loss.content=0")
-PSNR_FIRST = ("loss.psnr=0.3", "loss.proposal=0.5", "loss.opacity=0.25", "loss.layer=0.25", "loss.content=0.15")
-ROWS: dict[str, tuple[str, ...]] = {
-    "the recipe": (),
-    "the recipe, another seed": ("seed=1", "data.seed=0"),
-    "head masked": ("model.head=masked", "loss=masked", "loss.content=0"),
-    "head residual, the notebook's loss": ("model.head=residual", *PAINTED),
-    "head full, the notebook's loss": ("model.head=full", *PAINTED),
-    "loss: picture and mask alone": ("loss.proposal=0", "loss.opacity=0", "loss.layer=0", "loss.content=0"),
-    "loss: content 1": ("loss.content=1",),
-    "loss: SSIM too": ("loss.gamma=0.2",),
-    "loss: PSNR too": ("loss.psnr=0.1",),
-    "loss: PSNR 0.3, the others halved": PSNR_FIRST,
-    "target a second view": ("data.target=reference",),
-    "opacity from 0.3": ("synthesis.sampler.opacity=[0.3,1.0]",),
-    "coverage: one to four marks": ("synthesis.sampler.count=[1,4]",),
-    "a quarter of pictures unmarked": ("synthesis.unmarked=0.25",),
-    "average of weights, 0.98": ("callbacks.ema.decay=0.98",),
-    "crops of 64, batch 128": ("data.size=64", "data.batch_size=128", "synthesis.sampler.size=[0.4,4.0]"),
-    "crops of 192, batch 14": ("data.size=192", "data.batch_size=14", "synthesis.sampler.size=[0.14,1.5]"),
-    "batch 16": ("data.batch_size=16",),
-    "AdamW": ("optim=adamw_cosine", "~optim.optimizer.adamw_lr", "optim.optimizer.lr=2e-3"),
-    "self-attention at the bottom": ("model.attention=2",),
-    "shuffle_unet_small": ("model=shuffle_unet_small",),
-    "nafnet": ("model=nafnet", "model.head=layer"),
-    "unet": ("model=unet", "model.head=layer"),
-    "swcnn": ("model=swcnn", "model.head=layer"),
-    "PSNR 0.3, coverage, average, batch 16": (
-        *PSNR_FIRST,
-        "synthesis.sampler.count=[1,4]",
-        "callbacks.ema.decay=0.98",
-        "data.batch_size=16",
-    ),
-}
+
+class RowError(Exception):
+    """A row cannot be measured; the message says why."""
+
+
+class Speed(NamedTuple):
+    """What was measured before a row's training.
+
+    Attributes:
+        seconds: Of a step, the median.
+        photographs: Of the training split.
+        batch_size: Pictures in a step.
+    """
+
+    seconds: float
+    photographs: int
+    batch_size: int
 
 
 class StepTimer(L.Callback):
@@ -78,76 +78,159 @@ class StepTimer(L.Callback):
         self.ends.append(time.perf_counter())
 
 
-def seconds_a_step(overrides: list[str], folder: Path) -> float:
-    """Trains a few steps; returns the median time of one, waiting for data included."""
-    paths = [f"paths.output_dir={folder}", "data.split_dir=null", "data.repeats=1"]
+def measure_speed(overrides: Sequence[str], folder: Path) -> Speed:
+    """Trains a few steps."""
+    here = [override("paths.output_dir", str(folder)), "data.split_dir=null"]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("train", overrides=[*overrides, *paths])
+        config = hydra.compose("train", overrides=[*overrides, *here])
     prepare(config)
+    datamodule = build_data(config)
+    photographs, steps = len(datamodule.pairs("train")), UNMEASURED + MEASURED
+    datamodule.repeats = math.ceil(steps * datamodule.batch_size / photographs)
     timer = StepTimer()
-    trainer = L.Trainer(
-        max_steps=UNMEASURED + MEASURED,
-        limit_val_batches=0,
-        precision=config.trainer.precision,
-        gradient_clip_val=config.trainer.gradient_clip_val,
-        logger=False,
-        callbacks=[timer],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(build_module(config, config.data.target), build_data(config))
+    trainer = bare_trainer(config, [timer], steps)
+    trainer.fit(build_module(config, datamodule.target), datamodule)
     ends = timer.ends[UNMEASURED - 1 :]
-    return statistics.median(late - early for early, late in pairwise(ends))
+    seconds = statistics.median(late - early for early, late in pairwise(ends))
+    return Speed(seconds, photographs, datamodule.batch_size)
 
 
-def run(command: list[str], log_file: Path) -> None:
-    """Runs one of the project's commands; what it prints goes to a file."""
-    with log_file.open("a") as file:
-        subprocess.run([sys.executable, *command], cwd=TOP, stdout=file, stderr=subprocess.STDOUT, check=True)
+def run(command: Sequence[str], log_file: Path) -> None:
+    """Runs one of the project's commands; what it prints goes to a file.
+
+    Raises:
+        RowError: It failed.
+    """
+    with log_file.open("a", encoding="utf-8") as file:
+        status = subprocess.run([sys.executable, *command], cwd=TOP, stdout=file, stderr=file, check=False).returncode
+    if status:
+        raise RowError(f"{command[0]} ended with status {status}; {log_file} has its words")
 
 
-def train_and_score(name: str, photographs: str, minutes: float, folder: Path) -> dict[str, float]:
-    """Trains one row and returns its scores; a row that was scored before is read."""
-    record = folder / "scores.json"
-    if record.exists():
-        scores: dict[str, float] = json.loads(record.read_text())
-        return scores
+def kept(record: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns what an earlier run of the same row found, None where there was none.
+
+    Raises:
+        RowError: It was another row.
+    """
+    if not record.exists():
+        return None
+    found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+    if found["settings"] != settings:
+        raise RowError(f"{record} is of other settings; remove it, or give another --output")
+    return found
+
+
+def speed_of(overrides: Sequence[str], folder: Path) -> Speed:
+    """Measures a row's speed, or reads what was measured before: all seeds take equally many steps."""
+    record, settings = folder / "speed.json", {"overrides": list(overrides)}
+    found = kept(record, settings)
+    if found is None:
+        found = {"settings": settings, "speed": measure_speed(overrides, folder / "speed")}
+        record.write_text(json.dumps(found, indent=2), encoding="utf-8")
+    return Speed(*found["speed"])
+
+
+def train_and_score(
+    recipe: Recipe, overrides: Sequence[str], seed: int, options: argparse.Namespace, folder: Path
+) -> dict[str, float]:
+    """Trains one row with one seed and returns its scores; one that was scored before is read."""
+    settings = {"overrides": list(overrides), "minutes": options.minutes, "pictures": options.pictures}
+    record = folder / f"seed_{seed}" / "scores.json"
+    found = kept(record, settings)
+    if found is None:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        speed = speed_of(overrides, folder)
+        steps = max(1, round(60 * options.minutes / speed.seconds))
+        length = [
+            f"trainer.limit_train_batches={steps}",
+            "trainer.max_epochs=1",
+            f"data.repeats={math.ceil(steps * speed.batch_size / speed.photographs)}",
+            f"trainer.limit_val_batches={math.ceil(options.pictures / speed.batch_size)}",
+        ]
+        words, trained, scored = (record.with_name(name) for name in ("log.txt", "run", "scored"))
+        seeds = [f"seed={seed}", "data.seed=0"]
+        run(["train.py", *overrides, *seeds, *length, override("hydra.run.dir", str(trained))], words)
+        checkpoint = [override("ckpt", str(trained / "checkpoints" / "last.ckpt"))]
+        pictures = f"+trainer.limit_test_batches={math.ceil(options.pictures / SCORED_AT_ONCE)}"
+        chosen = ["split=val", "report=false", f"data.batch_size={SCORED_AT_ONCE}", pictures, *recipe.scored]
+        run(["evaluate.py", *checkpoint, *chosen, override("hydra.run.dir", str(scored))], words)
+        scores = json.loads((scored / "metrics.json").read_text(encoding="utf-8"))["test"]
+        found = {"settings": settings, "scores": {**scores, "steps": steps, "seconds_a_step": speed.seconds}}
+        record.write_text(json.dumps(found, indent=2), encoding="utf-8")
+    scores_of_row: dict[str, float] = found["scores"]
+    return scores_of_row
+
+
+def measure_row(name: str, options: argparse.Namespace) -> list[dict[str, float]]:
+    """Returns a row's scores with each seed.
+
+    Raises:
+        RowError: It cannot be measured.
+    """
+    recipe = RECIPES[options.recipe]
+    folder = options.output / options.recipe / re.sub(r"\W+", "_", name)
+    root = override("data.root", str(options.photographs.resolve()))
+    overrides = [*recipe.base, root, *QUIET, *recipe.rows[name], *options.set]
     folder.mkdir(parents=True, exist_ok=True)
-    overrides = [*BASE, *ROWS[name], f"data.root={photographs}"]
-    seconds = seconds_a_step(overrides, folder / "timing")
-    steps = round(60 * minutes / seconds)
-    short = [f"trainer.limit_train_batches={steps}", "trainer.max_epochs=1", "trainer.enable_progress_bar=false"]
-    quiet = ["callbacks.progress=null", "callbacks.figures.names=[]", "test=false"]
-    run(["train.py", *overrides, *short, *quiet, f"hydra.run.dir={folder / 'run'}"], folder / "log.txt")
-    held_out = ["synthesis=held_out", "data.short_side=full", "data.size=256", "split=val", "report=false"]
-    checkpoint = folder / "run" / "checkpoints" / "last.ckpt"
-    evaluated = [f"ckpt={checkpoint}", f"data.root={photographs}", f"hydra.run.dir={folder / 'scored'}"]
-    run(["evaluate.py", *evaluated, *held_out], folder / "log.txt")
-    found = json.loads((folder / "scored" / "metrics.json").read_text())
-    scores = {**found["test"], "steps": steps, "seconds_a_step": seconds}
-    record.write_text(json.dumps(scores, indent=2))
-    return scores
+    try:
+        return [train_and_score(recipe, overrides, seed, options, folder) for seed in options.seeds]
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        raise RowError(sentence) from error
+
+
+def told(name: str, scores: Sequence[dict[str, float]]) -> str:
+    """Returns a row of the table."""
+    mean = {key: statistics.mean(found[key] for found in scores) for key in ("psnr", "gain", "gain_in", "psnr_out")}
+    gains = [found["gain"] for found in scores]
+    spread = f"{max(gains) - min(gains):.2f}" if len(gains) > 1 else ""
+    return (
+        f"| {name} | {scores[0]['steps']} | {mean['psnr']:.2f} | {mean['gain']:+.2f} | {spread} | "
+        f"{mean['gain_in']:+.2f} | {mean['psnr_out']:.2f} | {statistics.mean(found['f1'] for found in scores):.3f} |"
+    )
+
+
+def read(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--recipe", default="general", choices=list(RECIPES))
+    parser.add_argument("--minutes", type=float, default=5, help="of training for each row and seed")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="their names; without, all")
+    parser.add_argument("--pictures", type=int, default=200, help="of the validation split, at most")
+    parser.add_argument("--output", type=Path, default=TOP / "outputs" / "ablation")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all rows, as for train.py")
+    options = parser.parse_args(arguments)
+    known = list(RECIPES[options.recipe].rows)
+    options.rows = options.rows or known
+    options.output = options.output.resolve()
+    for name in options.rows:
+        if name not in known:
+            parser.error(f"there is no row {name!r}; choose from: {'; '.join(known)}")
+    return options
 
 
 def main() -> None:
     """Trains, scores and prints."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("photographs")
-    parser.add_argument("--minutes", type=float, default=5, help="of training for each row")
-    parser.add_argument("--output", type=Path, default=TOP / "outputs" / "ablation")
-    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS), metavar="ROW")
-    options = parser.parse_args()
-    table = ["| | steps | PSNR | gain | inside | outside | F1 |", "|---|---:|---:|---:|---:|---:|---:|"]
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("wm_lightning").setLevel(logging.ERROR)  # each row has a log of its own
+    options = read()
+    table, failed = [HEAD], False
     for name in options.rows:
-        folder = options.output / name.replace(" ", "_").replace(":", "").replace(",", "").replace("'", "")
-        scores = train_and_score(name, options.photographs, options.minutes, folder)
-        figures = (f"{scores[key]:.2f}" for key in ("psnr", "gain", "psnr_in", "psnr_out"))
-        table.append(f"| {name} | {scores['steps']} | {' | '.join(figures)} | {scores['f1']:.3f} |")
+        try:
+            scores = measure_row(name, options)
+            table.append(told(name, scores))
+            nothing = f"| do nothing | | {scores[0]['psnr_input']:.2f} | 0 | | 0 | exact | |"
+        except RowError as error:
+            table.append(f"| {name} | failed: {error} |")
+            nothing, failed = "", True
         log.info(table[-1])
-    doing_nothing = f"| do nothing | | {scores['psnr_input']:.2f} | | {scores['psnr_input_in']:.2f} | exact | |"
-    log.info("\n%s", "\n".join((*table, doing_nothing)))
+    log.info("\n%s", "\n".join(filter(None, (*table, nothing))))
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

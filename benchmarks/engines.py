@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 import time
 from pathlib import Path
 
@@ -16,8 +17,8 @@ import hydra
 import numpy as np
 from hydra.utils import instantiate
 
-from wm_lightning.cli import CONF
 from wm_lightning.data.pairs import WatermarkPairs
+from wm_lightning.files import CONF
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
@@ -59,7 +60,7 @@ def engines(weights: str, files: list[Path]) -> dict[str, Engine]:
 
 def main() -> None:
     """Measures and prints."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("photographs")
     parser.add_argument("files", nargs="*", type=Path, help="what export.py wrote")

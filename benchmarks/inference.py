@@ -123,7 +123,7 @@ def alone(weights: str, file: Path, target: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Measures and prints."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="photographs")
     parser.add_argument("--weights", default="general")

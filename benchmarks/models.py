@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 import statistics
+import sys
 from pathlib import Path
 
 import hydra
 import torch
 from torch import Tensor
 
-from wm_lightning.cli import CONF
+from wm_lightning.files import CONF
 from wm_lightning.hardware import choose_precision
 from wm_lightning.models import RestorationNet
 from wm_lightning.models.cost import Cost, cost_of
@@ -25,7 +26,7 @@ log = logging.getLogger("models")
 
 def main() -> None:
     """Measures and prints."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", type=int, default=512, help="side of the square picture in pixels")
     parser.add_argument("--turns", type=int, default=3)
@@ -49,7 +50,8 @@ def build(name: str) -> RestorationNet:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = hydra.compose("train", overrides=[f"model={name}"])
     net: RestorationNet = hydra.utils.instantiate(config.model)
-    return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # not in its stubs
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
+    return net.eval()
 
 
 def measure(net: RestorationNet, size: int, precision: str) -> Cost:
@@ -58,7 +60,7 @@ def measure(net: RestorationNet, size: int, precision: str) -> Cost:
     def restore(picture: Tensor) -> Tensor:
         picture = picture.contiguous(memory_format=torch.channels_last)
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision.startswith("bf16")):
-            return net(picture)
+            return net.predict(picture).image
 
     return cost_of(net, restore, size)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import logging
+import sys
 from collections.abc import Iterator
 
 import cv2
@@ -44,7 +45,7 @@ def psnr(pixels: np.ndarray, clean: np.ndarray) -> float:
 
 def main() -> None:
     """Measures and prints."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("photographs")
     parser.add_argument("--weights", default="general")

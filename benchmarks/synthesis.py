@@ -20,21 +20,23 @@ from pathlib import Path
 import cv2
 import hydra
 import numpy as np
+import skimage.data
 import torch
 from hydra.utils import instantiate
 from PIL import Image
 
-from wm_lightning.cli import CONF
 from wm_lightning.data import Augmentation
 from wm_lightning.data.augment import crop
 from wm_lightning.data.cache import open_cache
 from wm_lightning.data.pairs import WatermarkPairs
-from wm_lightning.data.sources import DemoSource, FolderSource
+from wm_lightning.data.sources import FolderSource
 from wm_lightning.data.synthesis import Synthesizer
 from wm_lightning.data.synthesis.blend import Overlay, changed
 from wm_lightning.data.synthesis.render import render
+from wm_lightning.files import CONF
 
 SIZE = 256
+PICTURES = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")  # scikit-image's
 
 
 def configured(*overrides: str) -> tuple[Synthesizer, Augmentation]:
@@ -46,11 +48,8 @@ def configured(*overrides: str) -> tuple[Synthesizer, Augmentation]:
 
 def make_photographs(folder: Path, count: int = 40) -> None:
     """Writes JPEG files of 500x375 pixels with real content."""
-    source = DemoSource(96)
-    pictures = sorted({name.split("@")[0] for name in source.names})
-    import skimage.data
-
-    whole = [Image.open(Path(skimage.data.__file__).parent / name).convert("RGB") for name in pictures]
+    shipped = Path(skimage.data.__file__).parent
+    whole = [Image.open(shipped / name).convert("RGB") for name in PICTURES]
     generator = np.random.default_rng(0)
     for number in range(count):
         image = whole[number % len(whole)]
@@ -62,8 +61,8 @@ def make_photographs(folder: Path, count: int = 40) -> None:
 
 
 def timed(action: Callable[[int], object], count: int, warm_up: int = 50) -> np.ndarray:
-    """Returns the milliseconds of each of ``count`` calls, after ``warm_up`` unmeasured ones."""
-    for number in range(warm_up):
+    """Returns the milliseconds of each of ``count`` calls, after at most ``warm_up`` unmeasured ones."""
+    for number in range(min(count, warm_up)):
         action(10**6 + number)
     taken = []
     for number in range(count):

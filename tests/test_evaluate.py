@@ -19,7 +19,7 @@ from PIL import Image
 
 from wm_lightning.callbacks import PixelCounts
 from wm_lightning.checkpoints import load_checkpoint
-from wm_lightning.cli import CONF
+from wm_lightning.files import CONF
 from wm_lightning.metrics import COLUMNS, PRESETS, measure
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.contact_sheet import GAP, HEADER

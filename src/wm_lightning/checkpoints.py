@@ -11,9 +11,17 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from wm_lightning.errors import UserError
 from wm_lightning.files import replacing
+from wm_lightning.losses import LETTERS
 from wm_lightning.models import RestorationNet
 from wm_lightning.weights import SUFFIX, read_weights
 
+# The loss of checkpoints from before it was made of terms: its weights, by their classes and what they were when unset.
+OLD_LOSS = "wm_lightning.losses.ColorAwareLoss"
+OLD_TERMS = {
+    "l1": ("MaskedL1", 1), "outside": ("OutsideL1", 0), "mask": ("MaskBce", 0), "iou": ("MaskIou", 0),
+    "opacity": ("OpacityL1", 0), "layer": ("LayerL1", 0), "proposal": ("ProposalL1", 0), "content": ("ContentL1", 0),
+    "psnr": ("NegativePsnr", 0),
+}  # fmt: skip
 RUNS = Path("outputs/train")  # where a run has its folder unless told otherwise
 
 
@@ -27,9 +35,29 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: object = None
     ) -> None:
-        """Writes a checkpoint to a local file."""
-        with replacing(Path(path)) as draft, draft.open("wb") as file:
-            torch.save(checkpoint, file)
+        """Writes a checkpoint to a local file.
+
+        Raises:
+            UserError: The disk is full, or cannot be written to.
+        """
+        try:
+            with replacing(Path(path)) as draft, draft.open("wb") as file:
+                torch.save(checkpoint, file)
+        except (OSError, RuntimeError) as error:
+            reason = _disk_error(error)
+            if reason is None:
+                raise
+            raise UserError(
+                f"{path} could not be written ({reason}); make room and go on with ckpt_path=last: an earlier "
+                "checkpoint is still whole."
+            ) from error
+
+
+def _disk_error(error: BaseException | None) -> str | None:
+    """Returns what the system said, which PyTorch hides behind an error of its own."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return None if error is None else error.strerror
 
 
 def newest_checkpoint(runs: Path = RUNS) -> Path:
@@ -54,7 +82,24 @@ def load_checkpoint(path: str) -> dict[str, Any]:
     checkpoint = _read(path)
     if "config" not in checkpoint:
         raise UserError(f"{path} is no checkpoint of this project: it lacks the configuration it was trained with.")
-    return checkpoint
+    return {**checkpoint, "config": _of_today(checkpoint["config"])}
+
+
+def _of_today(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns the configuration of an older checkpoint as it would be written now."""
+    loss = config.get("loss", {})
+    if loss.get("_target_") != OLD_LOSS:
+        return config
+    terms: dict[str, Any] = {
+        name: {"_target_": f"wm_lightning.losses.{kind}", "weight": loss.get(name, weight)}
+        for name, (kind, weight) in OLD_TERMS.items()
+        if weight or loss.get(name)
+    }
+    letters = {letter: loss[letter] for letter in LETTERS}
+    for name in LETTERS.values():
+        terms[name] = {"_target_": f"wm_lightning.losses.{name.capitalize()}"}
+    terms["perceptual"]["weights"] = loss["perceptual"]["weights"]
+    return {**config, "loss": {"_target_": "wm_lightning.losses.CompositeLoss", "terms": terms, **letters}}
 
 
 def _read(path: str) -> dict[str, Any]:

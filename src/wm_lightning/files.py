@@ -56,5 +56,8 @@ def own_folder(name: str, packaged: str) -> Path:
     return here / packaged if (here / packaged).is_dir() else here.parents[1] / name
 
 
+CONF = own_folder("conf", packaged="conf")
+"""The configuration files."""
+
 SHIPPED = own_folder("weights", packaged="shipped")
 """The weights that come with this project."""

@@ -7,16 +7,20 @@ import json
 import logging
 import math
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from wm_lightning.explanations import explain
 
 log = logging.getLogger(__name__)
 
@@ -26,23 +30,47 @@ HEADINGS = ("job", "overrides", "objective", "test psnr", "test psnr_input", "ep
 class SweepTable(Callback):
     """Writes ``sweep.csv`` after every job of a multirun and prints it at the end, the best job first.
 
-    What it knows of a job it reads from the job's folder, so jobs may run in any process and order.
+    What it knows of a job it reads from the job's folder, so jobs may run in any process and order. A job that fails is
+    told at once, and the others go on; the command's exit status is then 1.
     """
+
+    begun: ClassVar[Path | None] = None  # the folder of a multirun whose table has not been printed
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
+        """Takes note of the folder."""
+        SweepTable.begun = Path(config.hydra.sweep.dir)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
         """Brings ``sweep.csv`` up to date."""
         if job_return.hydra_cfg is not None and job_return.hydra_cfg.hydra.mode == RunMode.MULTIRUN:
             # hydra.sweep.dir may hold the time, which another process would read anew.
-            folder = Path(job_return.hydra_cfg.hydra.runtime.output_dir).parent
-            write_csv(collect(folder), folder / "sweep.csv")
+            job = Path(job_return.hydra_cfg.hydra.runtime.output_dir)
+            write_csv(collect(job.parent), job.parent / "sweep.csv")
+            if job_return.status == JobStatus.FAILED:
+                _tell(job, job_return._return_value)  # its public form raises it
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
         """Prints the table."""
-        folder = Path(config.hydra.sweep.dir)
+        self.finish()
+
+    @classmethod
+    def finish(cls) -> None:
+        """Prints the table, unless it has been: Hydra does not say so when a multirun with a failed job has ended."""
+        folder, cls.begun = cls.begun, None
+        if folder is None:
+            return
         rows = collect(folder)
         write_csv(rows, folder / "sweep.csv")
-        print_table(rows, f"{len(rows)} jobs in {folder}")
+        shared, shortened = _without_shared(rows)
+        print_table(shortened, f"{len(rows)} jobs in {folder}{' with ' if shared else ''}{' '.join(shared)}")
         log.info("written: %s", folder / "sweep.csv")
+
+
+def _tell(job: Path, error: BaseException) -> None:
+    """Logs why a job failed, and writes the trace to its folder."""
+    (job / "error.txt").write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    sentence = explain(error) or f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    log.error("job %s failed: %s (%s)", job.name, sentence, job / "error.txt")
 
 
 def collect(folder: Path) -> list[dict[str, Any]]:
@@ -73,6 +101,14 @@ def collect(folder: Path) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: math.inf if row["objective"] is None else sign * row["objective"])
 
 
+def _without_shared(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Returns the overrides that all jobs have, and the rows without them."""
+    typed = [row["overrides"].split(" ") for row in rows]
+    shared = [word for word in typed[0] if all(word in words for words in typed)] if len(rows) > 1 else []
+    own = [" ".join(word for word in words if word not in shared) for words in typed]
+    return shared, [{**row, "overrides": text} for row, text in zip(rows, own, strict=True)]
+
+
 def write_csv(rows: Sequence[dict[str, Any]], path: Path, headings: Sequence[str] = HEADINGS) -> None:
     """Writes rows that have all headings."""
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -83,16 +119,16 @@ def write_csv(rows: Sequence[dict[str, Any]], path: Path, headings: Sequence[str
 
 def print_table(rows: Sequence[dict[str, Any]], title: str, headings: Sequence[str] = HEADINGS) -> None:
     """Prints rows that have all headings."""
-    table = Table(title=title)
+    table = Table(title=escape(title))  # what stands in brackets would be taken for a style
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(_shown(row[heading]) for heading in headings))
+        table.add_row(*(escape(_shown(row[heading], heading)) for heading in headings))
     # A log file has no width of its own.
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, heading: str) -> str:
     if value is None:
-        return "failed"
+        return "failed" if heading == "objective" else ""
     return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import wm_lightning.callbacks.figures as module
 from wm_lightning.callbacks import RunSummary
 from wm_lightning.callbacks.figures import FigureName, NetworkFigure, PictureFigure, TrainingFigure
+from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.models import HeterogeneousUNet
 from wm_lightning.reports.gallery import network_figures, picture_figures, training_figures
 
@@ -101,20 +102,25 @@ def test_a_training_ends_with_the_same_bits_with_and_without_figures(command, ti
 
 
 @pytest.mark.parametrize("every", [1, 10])
-def test_an_average_of_weights_is_what_is_looked_into(command, tiny, monkeypatch, every):
+@pytest.mark.parametrize("kept", ["raw", "average"])
+def test_the_weights_that_are_kept_are_what_is_looked_into(command, tiny, monkeypatch, every, kept):
     seen = []
     monkeypatch.setattr(module, "network_figures", lambda net, *pictures: seen.append(net.state_dict()) or [])
-    arguments = ("callbacks=ema", "callbacks.ema.decay=0.5", f"{EVERY}{every}", f"{NAMES}[kernels]", "test=false")
-    assert command("train", *tiny, RUN, *arguments, "trainer.max_epochs=2").status == 0
+    monkeypatch.setattr(WatermarkRemoval, "_better", lambda self, figures: kept)
+    arguments = ("average.decay=0.5", f"{EVERY}{every}", f"{NAMES}[kernels]", "trainer.max_epochs=2", "test=false")
+    assert command("train", *tiny, RUN, *arguments).status == 0
     assert len(seen) == (2 if every == 1 else 1)
     checkpoint = torch.load("run/checkpoints/last.ckpt", weights_only=True)
-    average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
-    assert all(torch.equal(value, average[f"net.{name}"]) for name, value in seen[-1].items())
-    assert not torch.equal(seen[-1]["final_conv.weight"], current["net.final_conv.weight"])
+    assert checkpoint["weights"] == kept
+    assert all(torch.equal(value, checkpoint["state_dict"][f"net.{name}"]) for name, value in seen[-1].items())
+    average = checkpoint["average"]["net"]["final_conv.weight"]
+    assert torch.equal(seen[-1]["final_conv.weight"], average) == (kept == "average")
 
 
-def test_one_small_validation_picture_is_enough(command, tiny):
-    small = ("data.size=16", "data.fractions=[0.9,0.05,0.05]", "test=false", "trainer.limit_train_batches=1")
+@pytest.mark.parametrize("head", ["full", "layer"])  # the second has hardly opened its mask
+def test_one_small_validation_picture_is_enough(command, tiny, head):
+    small = (f"model.head={head}", "data.size=16", "data.fractions=[0.9,0.05,0.05]", "test=false",
+             "trainer.limit_train_batches=1")  # fmt: skip
     outcome = command("train", *tiny, RUN, *small, f"{NAMES}[{','.join(ALL)}]", "trainer.log_every_n_steps=1")
     assert outcome.status == 0, outcome.err
     assert len(Path("run/split/val.txt").read_text().split()) == 1

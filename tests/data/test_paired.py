@@ -8,11 +8,11 @@ import torch
 from hydra.utils import instantiate
 from PIL import Image
 
-from wm_lightning.cli import CONF
 from wm_lightning.data import Augmentation
 from wm_lightning.data.augment import Pair, crop
 from wm_lightning.data.paired import difference_mask
 from wm_lightning.data.sources import decode
+from wm_lightning.files import CONF
 
 LAYOUTS = [("clwd", "test"), ("lvw", "test"), ("logo", "val"), ("plain", "test")]
 STAGES = ("train", "val", "test")

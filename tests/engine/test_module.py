@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from wm_lightning.callbacks import PerImageTable
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
-from wm_lightning.losses import ColorAwareLoss
+from wm_lightning.losses import CompositeLoss, MaskedL1
 from wm_lightning.losses.functional import masked_l1
 from wm_lightning.metrics import COLUMNS, PRESETS, TRAIN_COLUMNS, choose_columns, measure
 from wm_lightning.models import RestorationNet
@@ -46,7 +46,7 @@ def pictures(reference=True):
 
 def run_test(batches, path, target="clean", **options):
     """Tests a module; returns its scores and the callback that wrote the table."""
-    loss = ColorAwareLoss(alpha=0, beta=0, gamma=0, delta=0)
+    loss = CompositeLoss({"l1": MaskedL1()})
     module = WatermarkRemoval(Brighter(), loss, partial(torch.optim.SGD, lr=0), target=target, **options)
     table = PerImageTable(str(path))
     trainer = L.Trainer(
@@ -94,7 +94,7 @@ def test_a_loss_against_a_view_that_is_not_there_is_refused(tmp_path):
 
 
 def test_training_measures_less_than_validation():
-    module = WatermarkRemoval(Brighter(), ColorAwareLoss(alpha=0), partial(torch.optim.SGD, lr=0))
+    module = WatermarkRemoval(Brighter(), CompositeLoss({}), partial(torch.optim.SGD, lr=0))
     measured = {stage: set(module.metrics[f"{stage}_metrics"].keys()) for stage in ("train", "val", "test")}
     assert measured == {
         "train": {f"train/{column}" for column in TRAIN_COLUMNS},
@@ -106,7 +106,7 @@ def test_training_measures_less_than_validation():
 @pytest.mark.parametrize(("every", "scored"), [(1, 7), (2, 4), (3, 3)])
 def test_training_scores_every_so_manieth_batch_and_takes_the_loss_of_all(every, scored):
     batches, whole = pictures()
-    loss = ColorAwareLoss(alpha=0, beta=0, gamma=0, delta=0)
+    loss = CompositeLoss({"l1": MaskedL1()})
     module = WatermarkRemoval(Brighter(), loss, partial(torch.optim.SGD, lr=0), target="clean", measure_every=every)
     trainer = L.Trainer(
         accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, max_epochs=1,
@@ -125,4 +125,4 @@ def test_training_scores_every_so_manieth_batch_and_takes_the_loss_of_all(every,
 
 def test_scoring_no_batch_at_all_is_refused():
     with pytest.raises(ValueError, match="measure_every=0 must be at least 1"):
-        WatermarkRemoval(Brighter(), ColorAwareLoss(alpha=0), partial(torch.optim.SGD, lr=0), measure_every=0)
+        WatermarkRemoval(Brighter(), CompositeLoss({}), partial(torch.optim.SGD, lr=0), measure_every=0)

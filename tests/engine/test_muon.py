@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from wm_lightning.engine import Muon
+from wm_lightning.engine import Muon, muon
 from wm_lightning.engine.muon import orthogonalised
 
 
@@ -133,3 +133,16 @@ def test_a_parameter_without_a_gradient_stays():
 def test_numbers_out_of_range_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         Muon(net_of().parameters(), **options)
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_the_iterations_compute_in_what_the_cpu_is_fast_in(monkeypatch, has_bf16):
+    monkeypatch.setattr(muon, "cpu_has_bf16", lambda: has_bf16)
+    weight = torch.nn.Parameter(torch.randn((16, 16, 1, 1), generator=torch.Generator().manual_seed(0)))
+    optimizer = Muon([weight], lr=1.0, weight_decay=0.0)
+    weight.grad, before = weight.detach().clone(), weight.detach().clone()
+    optimizer.step()
+    step = (before - weight.detach()).flatten(1)
+    to_bf16 = (step - step.bfloat16().float()).abs().max()
+    assert (to_bf16 < 1e-6) == has_bf16  # the weights themselves stay float32
+    assert (step - orthogonalised(before.flatten(1), torch.float32)).abs().max() < (0.1 if has_bf16 else 1e-5)

@@ -167,7 +167,7 @@ def test_missing_file_is_named(tmp_path):
     with pytest.raises(UserError) as caught:
         PerceptualLoss(str(path))
     assert str(path) in str(caught.value)
-    assert "loss.perceptual.weights" in str(caught.value)
+    assert "loss.terms.perceptual.weights" in str(caught.value)
 
 
 def write_text(path):
@@ -232,7 +232,7 @@ def test_unreachable_server_says_what_to_do(hub, closed_port):
     url = f"http://127.0.0.1:{closed_port}/{IMAGENET_FILE}"
     with pytest.raises(UserError) as caught:
         PerceptualLoss("imagenet", url=url)
-    for hint in (url, str(hub / IMAGENET_FILE), "loss.perceptual.weights=random", "loss.alpha=0"):
+    for hint in (url, str(hub / IMAGENET_FILE), "loss.terms.perceptual.weights=random", "loss.alpha=0"):
         assert hint in str(caught.value)
 
 
@@ -254,7 +254,7 @@ def test_auto_without_a_cached_file_is_random_with_one_warning(hub, random_loss,
     assert len(caplog.records) == 1
     assert "RANDOM" in caplog.text
     assert str(hub) in caplog.text
-    assert "loss.perceptual.weights=imagenet" in caplog.text
+    assert "loss.terms.perceptual.weights=imagenet" in caplog.text
 
 
 def test_auto_downloads_nothing(hub, served):

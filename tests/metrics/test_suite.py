@@ -67,6 +67,7 @@ def test_columns_of_a_hand_made_sample():
         "psnr_input_in": db(0.16),
         "psnr_input_ref": db(0.25 * 0.01 + 0.75 * 0.09),
         "gain": db(0.75 * 0.0001) - db(0.25 * 0.16),
+        "gain_in": 100 - db(0.16),
         "ssim": ssim(restored, sample.clean).item(),
         "ssim_ref": ssim(restored, sample.reference).item(),
         "ssim_uniform": ssim_uniform(restored, sample.clean).item(),
@@ -127,6 +128,7 @@ def test_doing_nothing_scores_as_the_input_columns():
     ):
         torch.testing.assert_close(scores[ours], scores[theirs], equal_nan=True)
     assert scores["gain"].tolist() == [0] * 8
+    assert scores["gain_in"].nan_to_num(nan=-1).tolist() == [0, -1, *[0] * 6]  # the second has no inside
     assert scores["iou"].nan_to_num(nan=-1).tolist() == [
         0,
         -1,
@@ -172,12 +174,12 @@ def test_what_columns_share_is_computed_once(monkeypatch):
 
 def test_empty_and_full_masks_are_nan_in_their_column():
     scores = measure(*noisy(), EVERY)
-    inside = [False, True, *[False] * 6]
-    for column in ("psnr_in", "psnr_input_in", "rmse_w", "rmse_input_w", "rmse_slbr_w"):
-        assert scores[column].isnan().tolist() == inside, column
+    inside = ("psnr_in", "psnr_input_in", "gain_in", "rmse_w", "rmse_input_w", "rmse_slbr_w")
+    for column in inside:
+        assert scores[column].isnan().tolist() == [False, True, *[False] * 6], column
     assert scores["psnr_out"].isnan().tolist() == [False, False, True, *[False] * 5]
     # Something is changed everywhere, so that only `psnr_in` and its like are undefined.
-    for column in set(EVERY) - {"psnr_in", "psnr_input_in", "rmse_w", "rmse_input_w", "rmse_slbr_w", "psnr_out"}:
+    for column in set(EVERY) - {*inside, "psnr_out"}:
         assert scores[column].isfinite().all(), column
 
 

@@ -31,11 +31,23 @@ every_net_with_a_mask = pytest.mark.parametrize(("name", "head"), MASKING)
 every_size = pytest.mark.parametrize(("height", "width"), SIZES)
 
 
+def untrained(name, head, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return NETS[name](head)
+
+
+def last_of(net):
+    """The convolution that makes the head's maps."""
+    return [module for module in net.modules() if isinstance(module, nn.Conv2d)][-1]
+
+
 def build(name, head, seed=0):
-    """A net in eval mode whose norms have values of their own, so that the order of layers shows."""
+    """A net in eval mode whose last convolution and norms have values of their own, so that all its layers show."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = NETS[name](head).eval()
+        last_of(net).reset_parameters()  # it begins as the identity
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
                 nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -68,6 +80,32 @@ def change_mask_logits(net, change):
     net.head.register_forward_pre_hook(
         lambda _, inputs: (torch.cat((change(inputs[0][:, :1]), inputs[0][:, 1:]), dim=1), inputs[1])
     )
+
+
+@pytest.mark.parametrize(("name", "head"), [case for case in CASES if case[1] != "full"])
+@every_size
+@pytest.mark.parametrize("training", [False, True])
+@torch.no_grad()
+def test_an_untrained_net_returns_its_input_to_the_bit(name, head, height, width, training):
+    net, image = untrained(name, head).train(training), picture(height, width, batch=2)
+    assert torch.equal(net(image), image)
+
+
+@pytest.mark.parametrize("name", NETS)
+@torch.no_grad()
+def test_an_untrained_net_that_paints_every_pixel_cannot(name):
+    assert (untrained(name, "full").eval()(picture(32, 32)) - picture(32, 32)).abs().mean() > 0.01
+
+
+@pytest.mark.parametrize(("name", "head"), [case for case in CASES if case[1] != "full"])
+def test_an_untrained_net_learns_from_its_first_step_where_to_change_something(name, head):
+    net, image = untrained(name, head).train(), picture(32, 32, batch=2)
+    found = net.predict(image)
+    (found.image if found.mask_logits is None else found.mask_logits).mean().backward()
+    last = last_of(net)
+    rows = (3 if head == "residual" else 1) * (last.out_channels // net.head.channels)
+    assert not last.weight[:rows].any()
+    assert last.weight.grad[:rows].flatten(1).any(dim=1).all()
 
 
 @every_net

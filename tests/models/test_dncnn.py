@@ -7,10 +7,11 @@ from wm_lightning.models import DnCNN
 
 
 def build(seed=0, **arguments):
-    """A net in eval mode whose batch norms have statistics of their own, so that the order of layers shows."""
+    """A net in eval mode whose last layer and batch norms have values of their own, so that all its layers show."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = DnCNN(**arguments).eval()
+        net.final_conv.reset_parameters()  # it begins as the identity
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.uniform_(module.weight, 0.5, 1.5)

@@ -3,8 +3,9 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from wm_lightning.models.heads import HEADS, MASK_FLOOR, OVERSHOOT, HeadName, build_head
+from wm_lightning.models.heads import HEADS, MASK_FLOOR, OVERSHOOT, HeadName, build_head, start_from_identity
 from wm_lightning.types import Prediction
 
 FIELDS = {
@@ -241,3 +242,28 @@ def test_cropping_crops_everything(name):
         assert (before is None) == (after is None)
         if before is not None:
             assert torch.equal(after, before[:, :, :4, :3])
+
+
+@pytest.mark.parametrize(("name", "rows"), [("full", 0), ("residual", 3), ("masked", 1), ("layer", 1)])
+@pytest.mark.parametrize(("shuffle", "bias"), [(1, True), (2, True), (2, False)])
+@torch.no_grad()
+def test_a_net_starts_from_the_identity_by_as_few_weights_as_its_head_allows(name, rows, shuffle, bias):
+    head, features = build_head(name), random_picture()
+    last = nn.Conv2d(3, CHANNELS[name] * shuffle**2, 1, bias=bias)
+    before = {key: value.clone() for key, value in last.state_dict().items()}
+    start_from_identity(head, last)
+    changed = rows * shuffle**2
+    assert not last.weight[:changed].any()
+    assert all(torch.equal(value[changed:], before[key][changed:]) for key, value in last.state_dict().items())
+    image = random_picture(6 * shuffle, 5 * shuffle, seed=2)
+    found = head(nn.functional.pixel_shuffle(last(features), shuffle), image)
+    assert torch.equal(found.image, image) == (name == "residual" or (name != "full" and bias))
+
+
+@masking_heads
+def test_a_closed_mask_is_just_below_the_floor(name):
+    maps = random_maps(name)
+    maps[:, 0] = HEADS[name].identity[1]
+    assert not build_head(name)(maps, random_picture()).mask.any()
+    maps[:, 0] += 0.5
+    assert (build_head(name)(maps, random_picture()).mask > 0).all()

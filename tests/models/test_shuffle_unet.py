@@ -7,10 +7,11 @@ from wm_lightning.models import ShuffleUNet
 
 
 def build(**options):
-    """A net in eval mode whose batch norms have statistics of their own."""
+    """A net in eval mode whose last layer and batch norms have values of their own."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = ShuffleUNet(**options).eval()
+        net.last.reset_parameters()  # it begins as the identity
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.uniform_(module.weight, 0.5, 1.5)

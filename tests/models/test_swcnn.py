@@ -10,7 +10,7 @@ from wm_lightning.models import SWCNN
 def net():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = SWCNN().eval()
+        net = SWCNN(head="full").eval()
         for module in net.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.uniform_(module.bias, -0.2, 0.2)
@@ -132,9 +132,14 @@ def test_end_lets_a_tenth_of_what_is_negative_through(net, maps, wanted):
 def test_weights_start_as_rectifiers_need_them():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = SWCNN()
+        net = SWCNN(head="full")
     for layer in (net.dec1[0], net.dec1[4]):
         assert layer.weight.std().item() == pytest.approx((2 / (96 * 9)) ** 0.5, rel=0.05)
     net(picture(64, 64)).sum().backward()
     norms = {key: float(p.grad.norm()) for key, p in net.named_parameters() if key.endswith("weight")}
     assert min(norms.values()) > 1e-4 * max(norms.values())
+
+
+def test_the_layer_head_is_the_default():
+    assert SWCNN().final_conv.out_channels == SWCNN(head="layer").final_conv.out_channels == 11
+    assert SWCNN().predict(picture(32, 32)).layer is not None

@@ -8,8 +8,8 @@ from wm_lightning.models import HeterogeneousUNet
 from wm_lightning.models.unet import SelfAttention
 
 NETS = {
-    "gate": lambda: HeterogeneousUNet("gate"),
-    "sdpa": lambda: HeterogeneousUNet("sdpa"),
+    "gate": lambda: HeterogeneousUNet("gate", head="full"),
+    "sdpa": lambda: HeterogeneousUNet("sdpa", head="full"),
 }
 
 
@@ -125,15 +125,20 @@ def record(net, image, names):
 
 
 def test_parameter_count_is_the_notebooks():
-    assert sum(parameter.numel() for parameter in HeterogeneousUNet().parameters()) == 3_647_878
+    net = HeterogeneousUNet(head="full")
+    assert sum(parameter.numel() for parameter in net.parameters()) == 3_647_878
 
 
 def test_every_parameter_is_trainable():
     assert all(parameter.requires_grad for parameter in HeterogeneousUNet().parameters())
 
 
-def test_gate_is_the_default(nets):
+def test_gate_and_the_layer_head_are_the_defaults(nets):
     assert set(HeterogeneousUNet().state_dict()) == set(nets["gate"].state_dict())
+    assert HeterogeneousUNet().predict(picture(8, 8, batch=2)).layer is not None
+    # The last convolution makes eleven maps in place of three.
+    count = sum(parameter.numel() for parameter in HeterogeneousUNet().parameters())
+    assert count == 3_647_878 + 8 * (48 + 1)
 
 
 def test_state_dict_has_exactly_the_notebooks_keys_and_shapes(nets):
@@ -149,7 +154,7 @@ def test_notebook_checkpoint_loads_strictly_and_gives_its_output(tmp_path, nets)
         if key.endswith("running_var"):
             checkpoint[key] = value.abs() + 0.1
     torch.save(checkpoint, tmp_path / "wm_best_model.pth")
-    net = HeterogeneousUNet().eval()
+    net = HeterogeneousUNet(head="full").eval()
     net.load_state_dict(torch.load(tmp_path / "wm_best_model.pth", weights_only=True), strict=True)
     image = picture(16, 24)
     with torch.no_grad():

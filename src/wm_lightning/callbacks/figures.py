@@ -65,7 +65,7 @@ class EpochFigures(L.Callback):
             return
         first = (batch.watermarked, outputs["prediction"], batch.clean, batch.mask)
         self._undrawn = _Seen(*(pictures[0].cpu() for pictures in first))
-        if self._is_due(trainer):  # now, while an average of weights is in the network's place
+        if self._is_due(trainer):
             self._draw_seen(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -90,7 +90,7 @@ class EpochFigures(L.Callback):
             self._send(trainer, picture_figures(seen.watermarked, seen.predicted, seen.clean))
         if self.names & {*get_args(NetworkFigure)}:
             # At the end Lightning has already taken the network off its device.
-            net = detached_copy(pl_module.net).to(trainer.strategy.root_device)
+            net = detached_copy(pl_module.candidates[pl_module.kept]).to(trainer.strategy.root_device)
             self._send(trainer, network_figures(net, seen.watermarked, seen.clean, seen.mask))
 
     def _draw_curves(self, trainer: L.Trainer) -> None:

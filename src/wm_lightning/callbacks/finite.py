@@ -26,7 +26,7 @@ class FiniteLoss(L.Callback):
 
     The names of the batch's photographs are written to a file; where their marks were drawn, with the specifications,
     from which :func:`~wm_lightning.data.synthesis.replay` makes the same pictures. The checkpoints of earlier epochs
-    stay.
+    stay. A validation loss that is no number stops it too, before its checkpoint is taken for one.
 
     Args:
         path: The JSON file.
@@ -61,6 +61,20 @@ class FiniteLoss(L.Callback):
             f"{self.path}. Lower optim.optimizer.lr, set trainer.gradient_clip_val=1, or use "
             "trainer.precision=32-true, and go on from the last checkpoint (ckpt_path=last)."
         )
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Looks at each validation's loss.
+
+        Raises:
+            NotFiniteError: It is not finite.
+        """
+        loss = trainer.callback_metrics.get("val/loss")
+        if loss is not None and not torch.isfinite(loss):
+            raise NotFiniteError(
+                f"The validation loss became {float(loss)} in epoch {trainer.current_epoch + 1}, so the network cannot "
+                "be judged. Lower optim.optimizer.lr or use trainer.precision=32-true, and go on from the last "
+                "checkpoint (ckpt_path=last)."
+            )
 
     def _write(self, trainer: L.Trainer, loss: float) -> None:
         datamodule = trainer.datamodule  # type: ignore[attr-defined]  # set by fit

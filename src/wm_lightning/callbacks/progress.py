@@ -6,11 +6,11 @@ import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
 
 # The logged name and how the bar calls it.
-_SHOWN = {"val/loss": "val loss", "val/psnr": "val PSNR", "val/psnr_input": "untouched"}
+_SHOWN = {"val/loss": "val loss", "val/gain": "dB over doing nothing", "val/gain_in": "inside"}
 
 
 class Progress(RichProgressBar):
-    """A bar for each epoch with the step's loss and, from the last validation, loss and PSNR beside the input's."""
+    """A bar for each epoch with the step's loss and, from the last validation, loss and dB over doing nothing."""
 
     def get_metrics(
         self, trainer: L.Trainer, pl_module: L.LightningModule

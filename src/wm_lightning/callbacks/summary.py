@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
+from wm_lightning.callbacks.validated import Validated
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.reports.record import write_record
 
 
-class RunSummary(L.Callback):
+class RunSummary(Validated):
     """Collects each epoch's figures and writes a summary when training ends, also when it was interrupted.
 
     The keys up to ``criterion`` are those of the ``watermarkcnn`` notebook, PSNR and SSIM here against the clean
@@ -26,12 +28,13 @@ class RunSummary(L.Callback):
         path: The JSON file.
 
     Attributes:
-        history: For each epoch its scalars, by their logged names.
+        history: For each epoch that had a validation its scalars, by their logged names.
     """
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.history: list[dict[str, float]] = []
+        self._monitor, self._sign = "val/loss", 1.0
         self._seconds_before = 0.0
         self._started = time.monotonic()
 
@@ -41,18 +44,22 @@ class RunSummary(L.Callback):
         return self._seconds_before + time.monotonic() - self._started
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Starts the clock."""
+        """Starts the clock, and learns what the best checkpoint is chosen by."""
         self._started = time.monotonic()
+        callback = trainer.checkpoint_callback
+        if isinstance(callback, ModelCheckpoint) and callback.monitor:
+            self._monitor, self._sign = callback.monitor, -1.0 if callback.mode == "max" else 1.0
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keeps the epoch's figures; Lightning writes the epoch's checkpoint after this."""
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if "val/loss" in figures:
+        if self.validated:
+            figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
             self.history.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **figures})
 
-    def best(self, monitor: str = "val/loss") -> dict[str, float]:
-        """Returns the figures of the epoch with the lowest ``monitor``; empty before the first epoch ends."""
-        return min(self.history, key=lambda figures: figures[monitor], default={})
+    def best(self) -> dict[str, float]:
+        """Returns the figures of the epoch that the best checkpoint is of; empty before the first validation."""
+        judged = [figures for figures in self.history if math.isfinite(figures.get(self._monitor, math.nan))]
+        return min(judged, key=lambda figures: self._sign * figures[self._monitor], default={})
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Keeps what there is of a run that was stopped."""

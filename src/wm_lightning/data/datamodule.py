@@ -107,7 +107,7 @@ class BaseDataModule(L.LightningDataModule):
         whole = self.find()
         broken = self.check()
         for file in broken.values():
-            log.warning("skipped: %s cannot be decoded (truncated, or not a picture)", file)
+            log.warning("skipped: %s cannot be used (truncated, not a picture, or a mere strip)", file)
         self.broken = list(broken)
         self.split = Split(*([name for name in names if name not in broken] for names in whole))
         for stage_name, found, left in zip(Split._fields, whole, self.split, strict=True):
@@ -165,6 +165,11 @@ class BaseDataModule(L.LightningDataModule):
             raise UserError(f"data.root holds no pairs for {stage}; add them, or give a folder that has some.")
         training = stage == "train"
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        if len(pairs) < world_size:
+            raise UserError(
+                f"data.root holds {len(pairs)} pairs for {stage}, fewer than the {world_size} processes that share "
+                "them; add some, or set trainer.devices lower."
+            )
         sampler = EpochSampler(
             len(pairs),
             self.seed,
@@ -284,12 +289,12 @@ class FolderDataModule(WatermarkDataModule):
 
 
 class DemoDataModule(WatermarkDataModule):
-    """Tiles of scikit-image's colour photographs: enough to see the whole path run, not to train a useful model.
+    """Tiles of a dozen photographs that other packages ship: enough to see a remover come out, not to ship it.
 
     Arguments are those of :class:`WatermarkDataModule`.
     """
 
     def open_source(self) -> PhotographSource:
         """Returns the tiles."""
-        log.warning("data=demo: tiles of five pictures, to try the path; train on data=folder data.root=PATH.")
+        log.info("data=demo: tiles of a dozen pictures, to try the path; yours: data=folder data.root=PATH")
         return DemoSource(self.size)

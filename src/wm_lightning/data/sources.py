@@ -23,6 +23,7 @@ from wm_lightning.files import FORMATS, pictures_below
 log = logging.getLogger(__name__)
 
 FRACTIONS = (0.7, 0.2, 0.1)
+LONGEST = 100  # times as long as wide: what is longer is a strip, and enlarged to a crop's height takes gigabytes
 
 Photograph = npt.NDArray[np.uint8]  # (H, W, 3), sRGB
 Verdict = TypeVar("Verdict")
@@ -89,13 +90,15 @@ def decode(path: Path, short_side: int | None = None) -> Photograph:
             JPEG is then decoded at the smallest of 1/8, 1/4 and 1/2 that suffices, which saves most of the time.
 
     Raises:
-        OSError: The file cannot be read or is no complete picture. Pillow's other errors for broken files come out
-            as this one too.
+        OSError: The file cannot be read, is no complete picture or a mere strip. Pillow's other errors for broken files
+            come out as this one too.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; the pixels are what matters
             with Image.open(path) as opened:
+                if max(opened.size) > LONGEST * min(opened.size):
+                    raise ValueError(f"{opened.width}x{opened.height} pixels are a strip and no photograph")
                 size = _reduced_size(opened.size, short_side)
                 opened.draft(None, size)  # only JPEG can; other formats go on at full size
                 photograph = to_rgb(ImageOps.exif_transpose(opened))
@@ -156,6 +159,8 @@ class FolderSource:
 
     def __init__(self, root: str | Path, short_side: int | None = None, cache: Cache | None = None) -> None:
         self.short_side, self.cache = short_side, cache
+        if not str(root).strip():
+            raise UserError("data.root is empty; give the folder that holds the clean photographs.")
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise UserError(f"data.root={root} is not a folder; give the folder that holds the clean photographs.")
@@ -195,24 +200,28 @@ class FolderSource:
 
 
 class DemoSource:
-    """Colour photographs that scikit-image ships, cut into tiles that do not overlap.
+    """The photographs that scikit-image and Matplotlib ship, in colour and grey, cut into tiles that do not overlap.
 
-    Its space telescope, microscope and eye pictures are left out: nobody watermarks those. Five pictures are no
+    Pictures of telescopes, microscopes and eyes are left out: nobody watermarks those. A dozen pictures are a small
     training set: this exists so that the whole path can be tried without any data.
 
     Args:
         tile: Side of a tile in pixels. What is left at the right and the bottom is not used.
     """
 
-    PICTURES = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
+    PICTURES = (
+        "astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "grace_hopper.jpg",
+        "grass.png", "gravel.png", "moon.png", "motorcycle_left.png", "rocket.jpg",
+    )  # fmt: skip
 
     def __init__(self, tile: int = 96) -> None:
+        import matplotlib
         import skimage.data
 
-        folder = Path(skimage.data.__file__).parent
+        folders = (Path(skimage.data.__file__).parent, Path(matplotlib.get_data_path(), "sample_data"))
         self._tiles: dict[str, Photograph] = {}
         for picture in self.PICTURES:
-            pixels = decode(folder / picture)
+            pixels = decode(next(folder / picture for folder in folders if (folder / picture).is_file()))
             for top in range(0, pixels.shape[0] - tile + 1, tile):
                 for left in range(0, pixels.shape[1] - tile + 1, tile):
                     crop = pixels[top : top + tile, left : left + tile]

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 
+from wm_lightning.engine.average import WeightAverage, weights_of
 from wm_lightning.errors import UserError
-from wm_lightning.losses import ColorAwareLoss, LossTerms
+from wm_lightning.losses import CompositeLoss, LossTerms
 from wm_lightning.metrics import COLUMNS, TRAIN_COLUMNS, measure, metric_collection
 from wm_lightning.models import RestorationNet
 from wm_lightning.types import Prediction, Sample
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[..., LRScheduler]
+Kept = Literal["raw", "average"]
 
 
 class StepOutput(TypedDict):
@@ -43,6 +47,11 @@ class WatermarkRemoval(L.LightningModule):
     Logs ``STAGE/loss``, each loss term as ``STAGE/loss_TERM`` and each metric column as ``STAGE/COLUMN``; in training
     also ``step/loss`` at every step.
 
+    With an average of the weights, each validation scores the network in training (``val_raw/...``) and its average
+    (``val_average/...``); ``val/...`` are the figures of the better one, by what the best checkpoint is chosen by. Its
+    weights are the ``net.*`` of a checkpoint's ``state_dict``, whose key ``weights`` says which they are; a resumed run
+    finds both.
+
     Args:
         net: The network.
         loss: The loss.
@@ -54,6 +63,10 @@ class WatermarkRemoval(L.LightningModule):
         test_columns: What a test measures; see :func:`~wm_lightning.metrics.choose_columns`.
         measure_every: Scores the pictures of every so manieth training batch; a small network takes a step faster than
             SSIM is computed. The loss is that of all.
+        average: Averages the weights; None for no average.
+
+    Attributes:
+        kept: Which weights the last validation found better.
 
     Raises:
         ValueError: ``measure_every`` is below 1.
@@ -62,13 +75,14 @@ class WatermarkRemoval(L.LightningModule):
     def __init__(
         self,
         net: RestorationNet,
-        loss: ColorAwareLoss,
+        loss: CompositeLoss,
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory | None = None,
         target: Literal["reference", "clean"] = "reference",
         channels_last: bool = True,
         test_columns: Sequence[str] = COLUMNS,
         measure_every: int = 1,
+        average: WeightAverage | None = None,
     ) -> None:
         super().__init__()
         if measure_every < 1:
@@ -81,6 +95,10 @@ class WatermarkRemoval(L.LightningModule):
         self.target = target
         self._steps_before: int | None = None
         self.columns = {"train": TRAIN_COLUMNS, "val": COLUMNS, "test": tuple(test_columns)}
+        self.average, self._steps_averaged = average, 0
+        self.kept: Kept = "raw"
+        if average is not None:
+            self.columns = {**self.columns, "val_raw": COLUMNS, "val_average": COLUMNS}
         self.metrics = nn.ModuleDict(
             {f"{stage}_metrics": metric_collection(stage, columns) for stage, columns in self.columns.items()}
         )
@@ -91,27 +109,42 @@ class WatermarkRemoval(L.LightningModule):
 
     def predict(self, image: Tensor) -> Prediction:
         """Removes watermarks from (B, 3, H, W) in 0..1, and says what else the network knows."""
-        return self.net.predict(image.contiguous(memory_format=self.memory_format))
+        return self._predict(self.net, image)
+
+    def _predict(self, net: RestorationNet, image: Tensor) -> Prediction:
+        return net.predict(image.contiguous(memory_format=self.memory_format))
+
+    @property
+    def candidates(self) -> dict[Kept, RestorationNet]:
+        """The network, and its average where there is one."""
+        if self.average is None or self.average.net is None:
+            return {"raw": self.net}
+        return {"raw": self.net, "average": self.average.net}
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Returns the loss to minimise."""
-        prediction, losses = self._compare(batch, "train")
+        prediction, losses = self._compare(self.net, batch, "train")
         if batch_idx % self.measure_every == 0:
             self._measure(prediction, batch, "train")
         self.log("step/loss", losses.total, on_step=True, on_epoch=False, prog_bar=True)
         return losses.total
 
     def validation_step(self, batch: Sample, batch_idx: int) -> StepOutput:
-        """Returns predictions and scores for callbacks."""
-        return self._measure(self._compare(batch, "val")[0], batch, "val")
+        """Returns predictions and scores for callbacks: those of the weights that are kept so far."""
+        if self.average is None:
+            return self._score(self.net, batch, "val")
+        return {name: self._score(net, batch, f"val_{name}") for name, net in self.candidates.items()}[self.kept]
 
     def test_step(self, batch: Sample, batch_idx: int) -> StepOutput:
         """Returns predictions and scores for callbacks."""
-        return self._measure(self._compare(batch, "test")[0], batch, "test")
+        return self._score(self.net, batch, "test")
 
-    def _compare(self, batch: Sample, stage: str) -> tuple[Prediction, LossTerms]:
+    def _score(self, net: RestorationNet, batch: Sample, stage: str) -> StepOutput:
+        return self._measure(self._compare(net, batch, stage)[0], batch, stage)
+
+    def _compare(self, net: RestorationNet, batch: Sample, stage: str) -> tuple[Prediction, LossTerms]:
         """Predicts, and logs the loss and its terms."""
-        prediction = self.predict(batch.watermarked)
+        prediction = self._predict(net, batch.watermarked)
         losses: LossTerms = self.loss(prediction, self._target_of(batch), batch)
         means = {"loss": losses.total, **{f"loss_{name}": term for name, term in losses.terms.items()}}
         self.log_dict(
@@ -159,21 +192,75 @@ class WatermarkRemoval(L.LightningModule):
             )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def on_fit_start(self) -> None:
+        """Begins the average, unless a checkpoint has brought one."""
+        if self.average is None:
+            return
+        if self.average.net is None:
+            self.average.begin(self.net)
+        assert self.average.net is not None
+        self.average.net.to(self.device)
+        self._steps_averaged = self.trainer.global_step
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 - Lightning's
+        """Takes a step into the average; several batches may make one."""
+        if self.average is not None and self.trainer.global_step != self._steps_averaged:
+            self._steps_averaged = self.trainer.global_step
+            self.average.update(self.net)
+
     def on_validation_start(self) -> None:
         """Gives all processes the mean of their BatchNorm statistics, so that all score the same network."""
         if self.trainer.world_size == 1:
             return
-        for buffer in self.net.buffers():
-            if buffer.is_floating_point():
-                buffer.copy_(self.trainer.strategy.reduce(buffer.clone(), reduce_op="mean"))
+        for net in self.candidates.values():
+            for buffer in net.buffers():
+                if buffer.is_floating_point():
+                    buffer.copy_(self.trainer.strategy.reduce(buffer.clone(), reduce_op="mean"))
+
+    def on_validation_epoch_end(self) -> None:
+        """Keeps the better of the network and its average; what is logged as ``val/...`` is of that one."""
+        if self.average is None:
+            return
+        figures = self.trainer.callback_metrics
+        self.kept = self._better(figures)
+        prefix = f"val_{self.kept}/"
+        kept = {name.removeprefix(prefix): value for name, value in figures.items() if name.startswith(prefix)}
+        self.log_dict({f"val/{name}": value for name, value in kept.items()}, sync_dist=True)  # equal in all processes
+
+    def _better(self, figures: Mapping[str, Tensor]) -> Kept:
+        """Compares by what the best checkpoint is chosen by; what is no number loses."""
+        callback = self.trainer.checkpoint_callback
+        monitor, mode = "val/loss", "min"
+        if isinstance(callback, ModelCheckpoint) and (callback.monitor or "").startswith("val/"):
+            monitor, mode = str(callback.monitor), callback.mode
+        sign = 1 if mode == "max" else -1
+
+        def rank(name: Kept) -> float:
+            value = sign * float(figures[monitor.replace("val/", f"val_{name}/", 1)])
+            return -math.inf if math.isnan(value) else value
+
+        return max(self.candidates, key=rank)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Records what the loss was made of, the random state of layers such as dropout, and the length of the run."""
         checkpoint["loss"] = self.loss.describe()
         checkpoint["random_state"] = torch.get_rng_state()
         checkpoint["total_steps"] = int(self.trainer.estimated_stepping_batches)
+        checkpoint["weights"] = self.kept
+        if self.average is None:
+            return
+        checkpoint["average"] = self.average.state_dict()
+        if self.kept == "average":
+            checkpoint["raw"] = weights_of(checkpoint["state_dict"])
+            averaged = checkpoint["average"]["net"]
+            checkpoint["state_dict"].update({f"net.{name}": value for name, value in averaged.items()})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Goes on from the random state; the steps are compared with those of this run."""
+        """Goes on from the random state and the weights in training; the steps are compared with those of this run."""
         torch.set_rng_state(checkpoint["random_state"].cpu())
         self._steps_before = checkpoint["total_steps"]
+        if self.average is not None and "average" in checkpoint:
+            self.kept = checkpoint["weights"]
+            self.average.begin(self.net)
+            self.average.load_state_dict(checkpoint["average"])
+        checkpoint["state_dict"].update({f"net.{name}": value for name, value in checkpoint.get("raw", {}).items()})

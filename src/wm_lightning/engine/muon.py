@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
+from wm_lightning.hardware import cpu_has_bf16
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of the quintic, from the source below
 ITERATIONS = 5
 LEAST_SIDE = 16  # smaller matrices, such as depthwise kernels and a first layer's, have too little to orthogonalise
@@ -19,8 +21,9 @@ class Muon(Optimizer):
     """Muon for the convolutions inside a network, AdamW for all else.
 
     A convolution's weight (out, in, k, k) is taken as a matrix of ``out`` rows. Its step is ``U V^T`` of the momentum's
-    singular value decomposition ``U S V^T``, approximated by five Newton-Schulz iterations in bfloat16 (Jordan et al.,
-    "Muon: An optimizer for hidden layers in neural networks", 2024), times ``sqrt(max(1, rows / columns))``.
+    singular value decomposition ``U S V^T``, approximated by five Newton-Schulz iterations (Jordan et al., "Muon: An
+    optimizer for hidden layers in neural networks", 2024), times ``sqrt(max(1, rows / columns))``. They compute in
+    bfloat16 where the hardware does, else in float32: emulated, they would take most of a step.
     PyTorch's own takes matrices only, and no other parameters beside them.
 
     Args:
@@ -69,6 +72,7 @@ class Muon(Optimizer):
                 }
             )  # fmt: skip
         super().__init__(groups, {})
+        self._cpu_dtype = torch.bfloat16 if cpu_has_bf16() else torch.float32
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -96,7 +100,8 @@ class Muon(Optimizer):
         ahead = weight.grad.lerp(momentum, group["momentum"]).flatten(1)
         scale = max(1.0, ahead.shape[0] / ahead.shape[1]) ** 0.5
         weight.mul_(1 - group["lr"] * group["weight_decay"])
-        weight.add_(orthogonalised(ahead).view(weight.shape), alpha=-group["lr"] * scale)
+        dtype = self._cpu_dtype if weight.device.type == "cpu" else torch.bfloat16
+        weight.add_(orthogonalised(ahead, dtype).view(weight.shape), alpha=-group["lr"] * scale)
 
     def _adamw_step(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         for parameter in parameters:
@@ -122,18 +127,19 @@ class Muon(Optimizer):
         )
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
+def orthogonalised(matrix: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
     """Brings a matrix's singular values near 1, roughly 0.7 to 1.2, and keeps its singular vectors.
 
     Args:
         matrix: (rows, columns).
+        dtype: What to compute in.
 
     Returns:
         The same shape and type; zeros for zeros.
     """
     a, b, c = NEWTON_SCHULZ
     upright = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if upright else matrix).bfloat16()
+    x = (matrix.T if upright else matrix).to(dtype)
     x = x / (x.norm() + 1e-7)  # the iteration needs singular values of at most 1
     for _ in range(ITERATIONS):
         gram = x @ x.T

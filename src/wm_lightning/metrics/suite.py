@@ -80,6 +80,7 @@ _SCORES: dict[str, Callable[[Measurement], Tensor]] = {
     "psnr_input_in": lambda m: decibels(m.mse("input", "in")),
     "psnr_input_ref": lambda m: m.against_reference(psnr, m.input),
     "gain": lambda m: m["psnr"] - m["psnr_input"],
+    "gain_in": lambda m: m["psnr_in"] - m["psnr_input_in"],
     "ssim": lambda m: ssim(m.restored, m.clean),
     "ssim_ref": lambda m: m.against_reference(ssim, m.restored),
     "ssim_uniform": lambda m: ssim_uniform(m.restored, m.clean),
@@ -108,7 +109,7 @@ _SCORES: dict[str, Callable[[Measurement], Tensor]] = {
 PRESETS: dict[str, tuple[str, ...]] = {
     "full": (
         "psnr", "ssim", "psnr_in", "psnr_out", "psnr_ref", "ssim_ref", "rmse", "rmse_w", "iou", "f1", "precision",
-        "recall", "gain", "psnr_input", "ssim_input", "psnr_input_in", "psnr_input_ref", "ssim_input_ref",
+        "recall", "gain", "gain_in", "psnr_input", "ssim_input", "psnr_input_in", "psnr_input_ref", "ssim_input_ref",
         "rmse_input", "rmse_input_w",
     ),
     "swcnn": (
@@ -166,8 +167,8 @@ def measure(
         the clean photograph, ``psnr_in`` and ``psnr_out`` inside and outside the watermark's mask, ``psnr_ref`` and
         ``ssim_ref`` against the second watermarked view; ``rmse`` and ``rmse_w``, inside the mask, are in grey levels;
         ``iou``, ``f1``, ``precision`` and ``recall`` are of the predicted mask; ``*_uniform`` is the SWCNN benchmark's
-        definition and ``*_slbr`` SLBR's; ``*_input*`` is the same for the untouched input and ``gain`` the PSNR above
-        it.
+        definition and ``*_slbr`` SLBR's; ``*_input*`` is the same for the untouched input; ``gain`` and ``gain_in`` are
+        the PSNR above it, over the picture and inside the mask.
     """
     measurement = Measurement(prediction, sample, predicted_mask)
     return {column: measurement[column] for column in columns}

@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head
+from wm_lightning.models.heads import HeadName, build_head, start_from_identity
 from wm_lightning.models.size import SizeRequirement
 from wm_lightning.types import Prediction
 
@@ -43,6 +43,7 @@ class DnCNN(RestorationNet):
         self.first = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.ReLU(inplace=True))
         self.middle = nn.Sequential(*(_block(width) for _ in range(depth - 2)))
         self.final_conv = nn.Conv2d(width, self.head.channels, 3, padding=1)
+        start_from_identity(self.head, self.final_conv)
 
     def restore(self, image: Tensor) -> Prediction:
         """See the base class; any H and W."""

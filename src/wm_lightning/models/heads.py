@@ -16,6 +16,7 @@ from wm_lightning.types import Prediction
 HeadName = Literal["full", "residual", "masked", "layer"]
 
 MASK_FLOOR = 0.02  # probabilities below it count as 0
+CLOSED = -4.0  # a logit below the floor's
 LEAST_TRANSPARENCY = 0.1  # the blend is not divided by less
 OVERSHOOT = 0.2  # how far beyond 0..1 an inverted blend may lie: room for gradients, none for explosions
 
@@ -25,9 +26,12 @@ class Head(nn.Module):
 
     Attributes:
         channels: How many maps it takes.
+        identity: How many of the first maps decide whether the picture changes, and a value with which it does not;
+            None where no value does that.
     """
 
     channels: ClassVar[int]
+    identity: ClassVar[tuple[int, float] | None] = None
 
     def forward(self, maps: Tensor, image: Tensor) -> Prediction:
         """Makes a prediction.
@@ -61,6 +65,7 @@ class ResidualHead(Head):
     """Adds to the input: ``image + maps`` (Zhang et al., "Beyond a Gaussian Denoiser", 2017)."""
 
     channels: ClassVar[int] = 3
+    identity: ClassVar[tuple[int, float] | None] = (3, 0.0)
 
     def forward(self, maps: Tensor, image: Tensor) -> Prediction:
         """See :class:`Head`."""
@@ -74,6 +79,7 @@ class MaskedHead(Head):
     """
 
     channels: ClassVar[int] = 4
+    identity: ClassVar[tuple[int, float] | None] = (1, CLOSED)
 
     def forward(self, maps: Tensor, image: Tensor) -> Prediction:
         """See :class:`Head`; pixels whose probability is below :data:`MASK_FLOOR` keep their value to the bit."""
@@ -91,6 +97,7 @@ class LayerHead(Head):
     """
 
     channels: ClassVar[int] = 11
+    identity: ClassVar[tuple[int, float] | None] = (1, CLOSED)
 
     def forward(self, maps: Tensor, image: Tensor) -> Prediction:
         """See :class:`Head`; pixels whose probability is below :data:`MASK_FLOOR` keep their value to the bit."""
@@ -125,6 +132,26 @@ def build_head(name: HeadName, activation: Callable[[Tensor], Tensor] = torch.si
     if name not in HEADS:
         raise ValueError(f"model.head={name} must be one of {', '.join(get_args(HeadName))}")
     return FullHead(activation) if name == "full" else HEADS[name]()
+
+
+@torch.no_grad()
+def start_from_identity(head: Head, last: nn.Conv2d) -> None:
+    """Sets a network's last convolution so that the untrained network returns its input to the bit, if its head can.
+
+    What an untrained network paints is harm that training would first have to undo; what it must learn is where to
+    change anything at all.
+
+    Args:
+        head: The network's head.
+        last: Puts out ``head.channels`` maps, or as many times more as positions are shuffled into pixels afterwards.
+    """
+    if head.identity is None:
+        return
+    maps, value = head.identity
+    rows = maps * (last.out_channels // head.channels)
+    last.weight[:rows] = 0
+    if last.bias is not None:
+        last.bias[:rows] = value
 
 
 def _composed(image: Tensor, logits: Tensor, proposal: Tensor, **others: Tensor) -> Prediction:

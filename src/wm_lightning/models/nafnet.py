@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head
+from wm_lightning.models.heads import HeadName, build_head, start_from_identity
 from wm_lightning.models.size import SizeRequirement, space_to_depth
 from wm_lightning.types import Prediction
 
@@ -99,6 +99,7 @@ class NAFNet(RestorationNet):
         )
         self.decoder = nn.ModuleList(map(_blocks, upwards[1:], decoder))
         self.last = nn.Conv2d(width, self.head.channels * shuffle**2, 3, padding=1)
+        start_from_identity(self.head, self.last)
 
     def restore(self, image: Tensor) -> Prediction:
         """See the base class."""

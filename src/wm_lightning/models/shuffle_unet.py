@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wm_lightning.models.attention import SelfAttention
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head
+from wm_lightning.models.heads import HeadName, build_head, start_from_identity
 from wm_lightning.models.size import SizeRequirement, space_to_depth
 from wm_lightning.types import Prediction
 
@@ -72,6 +72,7 @@ class ShuffleUNet(RestorationNet):
         self.up = nn.ModuleList(nn.ConvTranspose2d(below, here, 2, stride=2) for below, here in pairwise(upwards))
         self.decoder = nn.ModuleList(ConvBlock(2 * width, width) for width in upwards[1:])
         self.last = nn.Conv2d(widths[0], self.head.channels * shuffle**2, 1)
+        start_from_identity(self.head, self.last)
 
     def restore(self, image: Tensor) -> Prediction:
         """See the base class."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head
+from wm_lightning.models.heads import HeadName, build_head, start_from_identity
 from wm_lightning.models.size import SizeRequirement
 from wm_lightning.types import Prediction
 
@@ -38,7 +38,7 @@ class SWCNN(RestorationNet):
     decoder_layer: ClassVar[str | None] = "dec5"
     first_layer: ClassVar[str | None] = "enc1.0"
 
-    def __init__(self, head: HeadName = "full") -> None:
+    def __init__(self, head: HeadName = "layer") -> None:
         super().__init__()
         self.head = build_head(head, activation=partial(F.leaky_relu, negative_slope=0.1))
         self.enc1 = nn.Sequential(*_conv(3, DOWN), *_conv(DOWN, DOWN), nn.MaxPool2d(2))
@@ -51,6 +51,7 @@ class SWCNN(RestorationNet):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        start_from_identity(self.head, self.final_conv)
 
     def restore(self, image: Tensor) -> Prediction:
         """See the base class; H and W multiples of 32."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from wm_lightning.models.attention import SelfAttention
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head
+from wm_lightning.models.heads import HeadName, build_head, start_from_identity
 from wm_lightning.models.size import SizeRequirement
 from wm_lightning.types import Prediction
 
@@ -38,10 +38,10 @@ class DoubleConv(nn.Module):
 
 
 class HeterogeneousUNet(RestorationNet):
-    """Three-level U-Net with attention gates on the skips; 3,647,878 parameters with ``attention="gate"``.
+    """Three-level U-Net with attention gates on the skips; 3,647,878 parameters with the gate and ``head="full"``.
 
-    With ``attention="gate"`` the state-dict keys are the notebook's, so its plain checkpoints load with
-    ``strict=True``. See ``docs/architecture.md`` for the layers.
+    With ``attention="gate"`` and ``head="full"`` the state-dict keys are the notebook's, so its plain checkpoints load
+    with ``strict=True``. See ``docs/architecture.md`` for the layers.
 
     Args:
         attention: What follows the bottleneck's convolutions: ``gate``, the notebook's squared sigmoid map, or
@@ -55,7 +55,7 @@ class HeterogeneousUNet(RestorationNet):
     decoder_layer: ClassVar[str | None] = "dec3"
     first_layer: ClassVar[str | None] = "enc1.conv.0"
 
-    def __init__(self, attention: Literal["gate", "sdpa"] = "gate", head: HeadName = "full") -> None:
+    def __init__(self, attention: Literal["gate", "sdpa"] = "gate", head: HeadName = "layer") -> None:
         super().__init__()
         self.head = build_head(head)
         c1, c2, c3 = WIDTHS
@@ -71,6 +71,7 @@ class HeterogeneousUNet(RestorationNet):
         self.up2, self.attn_gate2, self.dec2 = _up(c3, c2), _attention_gate(c2), DoubleConv(2 * c2, c2)
         self.up3, self.attn_gate3, self.dec3 = _up(c2, c1), _attention_gate(c1), DoubleConv(2 * c1, c1)
         self.final_conv = nn.Conv2d(c1, self.head.channels, 1)
+        start_from_identity(self.head, self.final_conv)
 
     def restore(self, image: Tensor) -> Prediction:
         """See the base class; H and W multiples of 8."""

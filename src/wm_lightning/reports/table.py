@@ -51,6 +51,7 @@ SHOWN = (
     Shown("LPIPS", "lpips", "lpips_input", 4, sign=-1),
     Shown("NIQE", "niqe", "niqe_input", 2, sign=-1),
 )
+LEAST_GAIN = 0.005  # dB: less is shown as +0.00
 # What the verdict goes by, the first that was measured: the model's column, that of doing nothing, against what.
 _VERDICTS = (
     ("psnr", "psnr_input", "clean photograph"),
@@ -74,7 +75,7 @@ def verdict(scores: Mapping[str, float]) -> str:
     gain = scores[model] - scores[nothing]
     if math.isnan(scores[nothing]):
         return f"These pairs have no {target} to compare with."
-    better = "better than" if gain > 0 else "NOT better than"
+    better = "better than" if gain >= LEAST_GAIN else "NOT better than"
     return (
         f"Against the {target} the model is {better} doing nothing ({gain:+.2f} dB). "
         "PSNR in dB, mean over pictures; ref. is the second watermarked view."

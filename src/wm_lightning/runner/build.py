@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
@@ -16,10 +18,15 @@ from omegaconf import DictConfig
 from wm_lightning.configuration import check_config
 from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.engine import WatermarkRemoval
+from wm_lightning.errors import UserError
 from wm_lightning.hardware import check_accelerator, choose_precision
 from wm_lightning.metrics import COLUMNS
 
 log = logging.getLogger(__name__)
+
+FOLDERS = ("root", "logos", "cache_dir")  # keys of data, and of the synthesis in it
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+SHORT_PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them
 
 EXPECTED_WARNINGS = (
     # One loader process is what two cores can feed; Lightning asks for as many as there are cores.
@@ -37,6 +44,13 @@ def prepare(config: DictConfig) -> None:
     if config.trainer.precision == "auto":
         config.trainer.precision = choose_precision(config.trainer.accelerator)
         log.info("precision: %s (trainer.precision=auto)", config.trainer.precision)
+    short = str(config.trainer.precision)
+    config.trainer.precision = SHORT_PRECISIONS.get(short, short)
+    if config.trainer.precision not in PRECISIONS:
+        raise UserError(
+            f"trainer.precision={config.trainer.precision} is not one of auto, {', '.join(PRECISIONS)}: weights and "
+            "pictures stay float32, and mixed precision computes with less where that is safe."
+        )
     check_config(config)
     check_accelerator(config.trainer.accelerator)
     if getattr(rank_zero_only, "rank", 0):  # the first process speaks for all
@@ -48,6 +62,32 @@ def prepare(config: DictConfig) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+
+
+def ask_for_terms(config: DictConfig, overrides: Iterable[str]) -> None:
+    """Makes the terms of the loss that a command line names required: an optional one is left out without a fuss.
+
+    Args:
+        config: Changed in place.
+        overrides: As typed, for example ``loss.terms.psnr.weight=0.1``.
+    """
+    terms = config.loss.get("terms", {})
+    for typed in OverridesParser.create().parse_overrides(list(overrides)):
+        path = typed.key_or_group.split(".")
+        if path[:2] == ["loss", "terms"] and len(path) > 2 and "optional" in (terms.get(path[2]) or {}):
+            terms[path[2]].optional = False
+
+
+def absolute_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
+    """Returns a configuration's node with the folders in it made absolute, wherever one is."""
+    if isinstance(node, dict):
+        return {
+            key: str(Path(value).expanduser().absolute())
+            if key in FOLDERS and isinstance(value, str)
+            else absolute_paths(value)
+            for key, value in node.items()
+        }
+    return [absolute_paths(item) for item in node] if isinstance(node, list) else node
 
 
 def build_data(config: DictConfig) -> BaseDataModule:
@@ -69,6 +109,7 @@ def build_module(config: DictConfig, target: Target, test_columns: Sequence[str]
         target,
         test_columns=test_columns,
         measure_every=config.get("measure_every", 1),
+        average=instantiate(config.get("average")),
     )
 
 

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning as L
-import numpy as np
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from PIL.Image import Image
 from rich.console import Console
 from torch import Tensor
 
@@ -29,18 +27,16 @@ from wm_lightning.errors import UserError
 from wm_lightning.hardware import peak_memory
 from wm_lightning.inference.ensemble import check_ensemble
 from wm_lightning.metrics import choose_columns
-from wm_lightning.metrics.masks import found_mask
 from wm_lightning.models.cost import cost_of
-from wm_lightning.reports.contact_sheet import contact_sheet
-from wm_lightning.reports.evaluation import Subject, Tested, as_bytes, build_report
+from wm_lightning.reports.evaluation import Subject, Tested, build_report
 from wm_lightning.reports.groups import PictureScore, write_groups, write_traits
 from wm_lightning.reports.page import write_page
 from wm_lightning.reports.published import benchmark_table
 from wm_lightning.reports.record import write_record
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.benchmark import means_by_opacity, write_rows
-from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
-from wm_lightning.types import Prediction
+from wm_lightning.runner.build import absolute_paths, build_data, build_module, prepare, score, shown
+from wm_lightning.runner.examples import restore, write_examples
 
 log = logging.getLogger(__name__)
 
@@ -72,18 +68,6 @@ class Scored(NamedTuple):
     def restore(self, picture: Tensor) -> Tensor:
         """Restores (B, 3, H, W) as the test did, in its precision; returns float32 in 0..1 on the CPU."""
         return restore(self.module, self.trainer, picture)
-
-
-def predict(module: WatermarkRemoval, trainer: L.Trainer, picture: Tensor) -> Prediction:
-    """Runs a network on (B, 3, H, W) in a trainer's precision and on its device."""
-    module.to(trainer.strategy.root_device).eval()
-    with torch.no_grad(), trainer.precision_plugin.forward_context():
-        return module.predict(picture.to(module.device))
-
-
-def restore(module: WatermarkRemoval, trainer: L.Trainer, picture: Tensor) -> Tensor:
-    """Restores (B, 3, H, W) as :func:`predict` does; returns float32 in 0..1 on the CPU."""
-    return predict(module, trainer, picture).image.float().clamp(0, 1).cpu()
 
 
 def evaluate(config: DictConfig) -> None:
@@ -129,9 +113,10 @@ def evaluate(config: DictConfig) -> None:
         page = _report(config, tested, datamodule, columns, output / "report")
         log.info("look at it: %s", shown(str(page)))
         if config.examples:
-            sheet = output / "examples.jpg"
-            _draw_examples(tested[0], datamodule.pairs(datamodule.scored), config.examples).save(sheet, quality=92)
-            log.info("%d pictures chosen by the seed: %s", config.examples, shown(str(sheet)))
+            first = tested[0]
+            pairs = datamodule.pairs(datamodule.scored)
+            sheet = write_examples(first.module, first.trainer, pairs, config.examples, output)
+            log.info("pictures chosen by the seed: %s", shown(str(sheet)))
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - whatever the command line gave
@@ -152,7 +137,7 @@ def _as_trained(config: DictConfig, checkpoint: dict[str, Any]) -> DictConfig:
                 trained[key] = trained.data[key]
         trained.data = {**data, "split_dir": None}
     else:
-        changes = {key: value for key, value in data.items() if value is not None}
+        changes = absolute_paths({key: value for key, value in data.items() if value is not None})
         trained.data.split_dir = None  # the training's folder is not this run's to write to
         trained.data.pop("cache", None)  # a test looks at each photograph once
         trained.data = OmegaConf.merge(trained.data, changes)
@@ -250,22 +235,6 @@ def _report(
     write_groups(report.groups, folder.parent / "groups.csv")
     write_traits(tests[0].pictures, folder.parent / "traits.csv")
     return write_page(report, folder)
-
-
-def _draw_examples(scored: Scored, pairs: StagePairs, count: int) -> Image:
-    """Draws pictures of the test, chosen by its seed alone: input, output, clean, mask found and true."""
-    tested = len(scored.table.rows)
-    chosen = np.random.default_rng(pairs.seed).choice(tested, min(count, tested), replace=False)
-    rows = []
-    for index in sorted(chosen):
-        sample = pairs[0, int(index)].unpack()
-        prediction = predict(scored.module, scored.trainer, sample.watermarked[None])
-        image = prediction.image.float().clamp(0, 1).cpu()
-        mask = None if prediction.mask is None else prediction.mask.cpu()
-        found = found_mask(image, sample.watermarked[None], mask)
-        columns = (sample.watermarked, image[0], sample.clean, found[0], sample.mask)
-        rows.append([as_bytes(column).squeeze() for column in columns])
-    return contact_sheet(("input", "output", "clean", "mask found", "mask"), rows)
 
 
 def _traits(pairs: StagePairs, index: int) -> Traits:

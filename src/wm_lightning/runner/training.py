@@ -19,13 +19,19 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from wm_lightning.callbacks import ConfigInCheckpoint, RunDescription, RunSummary
-from wm_lightning.checkpoints import load_checkpoint, load_weights, newest_checkpoint
+from wm_lightning.checkpoints import load_checkpoint, load_weights
+from wm_lightning.commands import command, override, shell
 from wm_lightning.configuration import plain, suggestion
+from wm_lightning.data.datamodule import BaseDataModule
 from wm_lightning.data.pairs import STAGES
+from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.reports.table import print_result
-from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
+from wm_lightning.runner.build import absolute_paths, ask_for_terms, build_data, build_module, prepare, score, shown
+from wm_lightning.runner.examples import write_examples
+from wm_lightning.runner.processes import one_job_for_processes
+from wm_lightning.runner.resume import BestSoFar, settle_resume
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +44,8 @@ REBUILT = ("model", "loss", "data", "optim", "seed")
 # What TensorBoard's HParams page compares runs by.
 HPARAM_GROUPS = ("model", "loss", "optim")
 HPARAM_SCORES = ("psnr", "ssim", "psnr_in", "psnr_out")
+
+EXAMPLES = 12  # test pictures on the sheet that a training ends with
 
 LOGGER_EXTRAS = ("wandb", "mlflow")  # loggers whose packages pyproject.toml has as extras of the same name
 
@@ -56,13 +64,14 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
         UserError: The configuration or what it points to cannot be used.
     """
     if config.ckpt_path is not None:
-        _go_on(config)
+        settle_resume(config)
+    ask_for_terms(config, HydraConfig.get().overrides.task)
     prepare(config)
     _check_length(config)
     check_objective(config)
     if config.compile not in COMPILE_MODES:
         raise UserError(f"compile={config.compile} is not one of null, {', '.join(filter(None, COMPILE_MODES))}.")
-    with _open_loggers(config) as loggers:
+    with one_job_for_processes(), _open_loggers(config) as loggers:
         return _train(config, callbacks, loggers)
 
 
@@ -75,26 +84,8 @@ def _train(config: DictConfig, callbacks: Sequence[L.Callback], loggers: list[Lo
     if config.compile is not None:
         module.net.compile(mode=config.compile)
     summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
-    configured = [instantiate(node) for node in config.callbacks.values() if node is not None]
-    if not loggers:  # without which the monitor refuses to run
-        configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
-    resolved = plain(config)
-    rebuilt = {**{key: resolved[key] for key in REBUILT}, "trainer": {"precision": config.trainer.precision}}
-    description = RunDescription(OmegaConf.to_yaml(config, resolve=True))
-    # The summary comes first: others draw an epoch from it.
-    callbacks = [summary, *configured, description, ConfigInCheckpoint(rebuilt), *callbacks]
-    trainer: L.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
-    for logger in trainer.loggers:
-        logger.log_hyperparams(resolved)
-    try:
-        trainer.fit(module, datamodule, ckpt_path=config.ckpt_path, weights_only=True)
-    except SystemExit as stop:  # Lightning's answer to Ctrl-C and SIGTERM
-        last = Path(config.paths.output_dir) / "checkpoints" / "last.ckpt"
-        if last.is_file():
-            log.warning("stopped; go on with: ckpt_path=%s", shown(str(last)))
-        raise SystemExit(TERMINATED if isinstance(stop, SIGTERMException) else stop.code) from stop
-    if trainer.max_epochs is not None and trainer.current_epoch < trainer.max_epochs:
-        log.info("stopped early after %d epochs of %d", trainer.current_epoch, trainer.max_epochs)
+    trainer = _build_trainer(config, summary, callbacks, loggers)
+    _fit(trainer, module, datamodule, config)
     best = float(summary.best()[config.objective.metric])
     checkpoint = _best_checkpoint(trainer)
     summary.update(
@@ -106,22 +97,74 @@ def _train(config: DictConfig, callbacks: Sequence[L.Callback], loggers: list[Lo
             "photographs_skipped": datamodule.broken,
         }
     )
-    if config.test:
-        if checkpoint is not None:  # not by trainer.test, which would load the weights that an average was made of
-            module.load_state_dict(load_checkpoint(checkpoint)["state_dict"])
-        scores = score(trainer, module, datamodule)
-        summary.update({"test": scores})
-        if trainer.is_global_zero:
-            print_result(scores, f"test: {len(datamodule.pairs('test'))} pictures")
-    tested = {f"test/{name}": scores[name] for name in HPARAM_SCORES} if config.test else {}
-    _log_hyperparameters(trainer.loggers, config, {f"best/{config.objective.metric}": best, **tested})
-    if datamodule.broken:
-        log.warning("%d photographs could not be decoded and were skipped", len(datamodule.broken))
-    if checkpoint is not None:
-        log.info("score it again: python evaluate.py ckpt=%s", shown(checkpoint))
-    if any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
-        log.info("watch it: tensorboard --logdir %s", shown(config.paths.output_dir))
+    tested = _test(trainer, module, datamodule, checkpoint, summary) if config.test else {}
+    scores = {f"test/{name}": tested[name] for name in HPARAM_SCORES if name in tested}
+    _log_hyperparameters(trainer.loggers, config, {f"best/{config.objective.metric}": best, **scores})
+    if trainer.is_global_zero:
+        folder = Path(config.paths.output_dir)
+        sheet = write_examples(module, trainer, datamodule.pairs("test"), EXAMPLES, folder) if tested else None
+        _say_how_to_go_on(config, trainer, datamodule, checkpoint, sheet)
     return best
+
+
+def _build_trainer(
+    config: DictConfig, summary: RunSummary, callbacks: Sequence[L.Callback], loggers: list[Logger]
+) -> L.Trainer:
+    configured = [instantiate(node) for node in config.callbacks.values() if node is not None]
+    if not loggers:  # without which the monitor refuses to run
+        configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
+    resolved = plain(config)
+    resolved["data"] = absolute_paths(resolved["data"])  # found again from any folder
+    rebuilt = {**{key: resolved[key] for key in REBUILT}, "trainer": {"precision": config.trainer.precision}}
+    description = RunDescription(OmegaConf.to_yaml(config, resolve=True))
+    # The summary comes first: others draw an epoch from it.
+    callbacks = [summary, *configured, description, ConfigInCheckpoint(rebuilt), BestSoFar(), *callbacks]
+    trainer: L.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(resolved)
+    return trainer
+
+
+def _fit(trainer: L.Trainer, module: WatermarkRemoval, datamodule: BaseDataModule, config: DictConfig) -> None:
+    try:
+        trainer.fit(module, datamodule, ckpt_path=config.ckpt_path, weights_only=True)
+    except SystemExit as stop:  # Lightning's answer to Ctrl-C and SIGTERM
+        last = Path(config.paths.output_dir) / "checkpoints" / "last.ckpt"
+        if last.is_file():
+            log.warning("stopped; go on with: %s", shell(override("ckpt_path", shown(str(last)))))
+        raise SystemExit(TERMINATED if isinstance(stop, SIGTERMException) else stop.code) from stop
+    if trainer.max_epochs is not None and trainer.current_epoch < trainer.max_epochs:
+        log.info("stopped early after %d epochs of %d", trainer.current_epoch, trainer.max_epochs)
+
+
+def _test(
+    trainer: L.Trainer,
+    module: WatermarkRemoval,
+    datamodule: BaseDataModule,
+    checkpoint: str | None,
+    summary: RunSummary,
+) -> dict[str, float]:
+    """Scores the test split with the best checkpoint, and prints the table."""
+    if checkpoint is not None:  # not by trainer.test, which would load the weights that an average was made of
+        module.load_state_dict(load_checkpoint(checkpoint)["state_dict"])
+    scores = score(trainer, module, datamodule)
+    summary.update({"test": scores})
+    if trainer.is_global_zero:
+        print_result(scores, f"test: {len(datamodule.pairs('test'))} pictures")
+    return scores
+
+
+def _say_how_to_go_on(
+    config: DictConfig, trainer: L.Trainer, datamodule: BaseDataModule, checkpoint: str | None, sheet: Path | None
+) -> None:
+    if datamodule.broken:
+        log.warning("%d photographs could not be used and were skipped", len(datamodule.broken))
+    if checkpoint is not None:
+        log.info("score it again: %s", command("evaluate.py", ckpt=shown(checkpoint)))
+    if any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
+        log.info("watch it: %s", shell("tensorboard", "--logdir", shown(config.paths.output_dir)))
+    if sheet is not None:
+        log.info("before and after: %s", shown(str(sheet)))
 
 
 @contextmanager
@@ -167,24 +210,18 @@ def _leaves(node: object, path: str) -> Iterator[tuple[str, str | int | float | 
         yield path, node
 
 
-def _go_on(config: DictConfig) -> None:
-    """Settles which checkpoint to go on from; a run's last one goes on in the run's own folder."""
-    if config.ckpt_path == "last":
-        config.ckpt_path = str(newest_checkpoint())
-    load_checkpoint(config.ckpt_path)
-    path = Path(config.ckpt_path).resolve()
-    if path.name == "last.ckpt" and path.parent.name == "checkpoints":
-        # Elsewhere, Lightning would forget which checkpoint was the best so far.
-        config.paths.output_dir = str(path.parents[1])
-    log.info("goes on from %s in %s", shown(config.ckpt_path), shown(config.paths.output_dir))
-
-
 def _check_length(config: DictConfig) -> None:
     """Checks what the number of steps is reckoned from."""
     for key in ("max_epochs", "accumulate_grad_batches"):
         value = config.trainer[key]
         if value is None or value < 1:
             raise UserError(f"trainer.{key}={value} must be at least 1; trainer.max_time limits a run by the clock.")
+    every = config.trainer.get("check_val_every_n_epoch") or 1
+    if every > config.trainer.max_epochs:
+        raise UserError(
+            f"trainer.check_val_every_n_epoch={every} is more than trainer.max_epochs={config.trainer.max_epochs}, "
+            "which leaves nothing to choose the best checkpoint by; validate earlier."
+        )
 
 
 def check_objective(config: DictConfig, node: str = "objective") -> None:

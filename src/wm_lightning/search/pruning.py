@@ -5,9 +5,11 @@ from __future__ import annotations
 import lightning as L
 import optuna
 
+from wm_lightning.callbacks import Validated
 
-class ReportEpochs(L.Callback):
-    """Reports a metric to a trial after each epoch, and ends the training where the pruner says so.
+
+class ReportEpochs(Validated):
+    """Reports a metric to a trial after each validated epoch, and ends the training where the pruner says so.
 
     The last epoch is reported but never ends a trial, which then has nothing left to save.
 
@@ -25,7 +27,7 @@ class ReportEpochs(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Runs after the epoch's validation."""
-        if self.metric not in trainer.callback_metrics:
+        if not self.validated or self.metric not in trainer.callback_metrics:
             return
         value = float(trainer.callback_metrics[self.metric])
         self.trial.report(self.sign * value, trainer.current_epoch)

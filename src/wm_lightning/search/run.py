@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import shlex
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,9 +20,10 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from wm_lightning.callbacks import NotFiniteError
-from wm_lightning.cli import explain
+from wm_lightning.commands import shell
 from wm_lightning.configuration import check_config, plain
 from wm_lightning.errors import UserError
+from wm_lightning.explanations import explain
 from wm_lightning.runner import check_objective, train
 from wm_lightning.search.pruning import ReportEpochs
 from wm_lightning.search.report import draw, print_trials, write_trials
@@ -62,7 +62,7 @@ def search(config: DictConfig) -> None:
             print_trials(study, config.objective.metric, folder)
         draw(study, config.objective.metric, folder)
         if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            best = shlex.join(["python", "train.py", *typed, *overrides(study.best_params)])
+            best = shell("python", "train.py", *typed, *overrides(study.best_params))
             log.info("trial %d is the best; the same training: %s", study.best_trial.number, best)
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from wm_lightning.commands import override
 from wm_lightning.configuration import plain, suggestion
 from wm_lightning.errors import UserError
 
 _OPTIONS = ("low", "high", "step", "log")
 _EXAMPLE = "'+space.loss.alpha={low: 0, high: 1}'"
-# Strings that Hydra reads as such without quotes.
-_BARE = re.compile(r"(?!(true|false|null|nan|inf)$)[a-z_][\w./-]*", re.IGNORECASE)
 
 
 def read_space(config: DictConfig) -> dict[str, BaseDistribution]:
@@ -55,7 +53,7 @@ def corners(space: Mapping[str, BaseDistribution]) -> Iterator[dict[str, Any]]:
 
 def overrides(values: Mapping[str, Any]) -> list[str]:
     """Returns a trial's values as Hydra overrides."""
-    return [f"{key}={_typed(value)}" for key, value in values.items()]
+    return [override(key, value) for key, value in values.items()]
 
 
 def _ranges(node: object, path: str) -> Iterator[tuple[str, object]]:
@@ -116,13 +114,3 @@ def _ends(distribution: BaseDistribution) -> tuple[Any, ...]:
         return tuple(distribution.choices)
     assert isinstance(distribution, (FloatDistribution, IntDistribution))
     return distribution.low, distribution.high
-
-
-def _typed(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if not isinstance(value, str):
-        return repr(value)
-    return value if _BARE.fullmatch(value) else "'" + value.replace("'", "\\'") + "'"

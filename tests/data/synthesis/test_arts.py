@@ -7,11 +7,11 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image, ImageDraw, features
 
-from wm_lightning.cli import CONF
 from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler, draw_shape
 from wm_lightning.data.synthesis.assets import Assets, characters_of, find_fonts, load_font, needs_shaping
 from wm_lightning.data.synthesis.spec import Emblem, Frame, Logo, Symbol, Text
 from wm_lightning.errors import UserError
+from wm_lightning.files import CONF
 
 PHRASES = OmegaConf.to_container(OmegaConf.load(CONF / "synthesis" / "phrases" / "ten_languages.yaml"))
 NAMES = tuple(OmegaConf.load(CONF / "synthesis" / "diverse.yaml").sampler.text.names)

@@ -1,0 +1,46 @@
+"""Commands to be typed: what the project prints works when it is pasted."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+# Strings that Hydra reads as such without quotes; numbers, null and the like would become something else.
+_BARE = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_/][a-z0-9_/.-]*", re.IGNORECASE | re.ASCII)
+
+
+def override(key: str, value: object) -> str:
+    """Returns ``key=value`` as Hydra reads it back, not yet quoted for a shell.
+
+    Args:
+        key: A configuration key or group.
+        value: A number, word, path, true or false (a bool), null (None), or a list of them.
+    """
+    return f"{key}={_value(value)}"
+
+
+def command(script: str, **values: object) -> str:
+    """Returns ``python SCRIPT key=value ...`` as a shell takes it."""
+    return shell("python", script, *(override(key, value) for key, value in values.items()))
+
+
+def shell(*words: str) -> str:
+    """Returns words as a shell takes them."""
+    return shlex.join(words)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{','.join(map(_value, value))}]"
+    if isinstance(value, int | float):
+        return repr(value)
+    text = str(value)
+    if _BARE.fullmatch(text):
+        return text
+    # A backslash is itself, but before a quote.
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), text) + "'"

@@ -1,0 +1,130 @@
+"""The composite loss: a weighted sum of terms that are defined elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from wm_lightning.errors import UserError
+from wm_lightning.losses.terms import Term
+from wm_lightning.types import Prediction, Sample
+
+log = logging.getLogger(__name__)
+
+LETTERS = {"alpha": "perceptual", "beta": "lab", "gamma": "ssim", "delta": "laplacian"}
+"""The notebook's names of weights, and the terms they belong to."""
+
+
+class LossTerms(NamedTuple):
+    """A loss and what it is made of.
+
+    Attributes:
+        total: The scalar to minimise.
+        terms: Each active term before weighting, detached, keyed by name.
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class CompositeLoss(nn.Module):
+    """``sum(weight * term)`` over named terms, whatever the network's head predicts.
+
+    An optional term that the network or the pairs cannot feed is left out, and a line of the log says so; any other
+    such term is refused. A term of weight 0 is neither built nor computed.
+
+    Args:
+        terms: The terms by name.
+        alpha: Weight of the term ``perceptual``, in place of its own, as are the others.
+        beta: Weight of the term ``lab``.
+        gamma: Weight of the term ``ssim``.
+        delta: Weight of the term ``laplacian``.
+
+    Attributes:
+        weights: The weight of each term by name, zeros too.
+        terms: The terms whose weight is not 0.
+        left_out: Names of the optional terms that could not be fed so far, each with the fields that it lacks.
+
+    Raises:
+        ValueError: A weight is negative, or given for a term that is not there.
+    """
+
+    def __init__(
+        self,
+        terms: Mapping[str, Term],
+        alpha: float | None = None,
+        beta: float | None = None,
+        gamma: float | None = None,
+        delta: float | None = None,
+    ) -> None:
+        super().__init__()
+        for letter, weight in (("alpha", alpha), ("beta", beta), ("gamma", gamma), ("delta", delta)):
+            if weight is None:
+                continue
+            if weight < 0:
+                raise ValueError(f"loss.{letter}={weight} must not be negative; 0 switches the term off")
+            if LETTERS[letter] in terms:
+                terms[LETTERS[letter]].weight = weight
+            elif weight:
+                raise ValueError(f"loss.{letter}={weight} needs a term loss.terms.{LETTERS[letter]}")
+        self.weights = {name: term.weight for name, term in terms.items()}
+        self.terms = nn.ModuleDict({name: term for name, term in terms.items() if term.weight})
+        for _, term in self._active():
+            term.build()
+        self.left_out: dict[str, list[str]] = {}
+
+    def forward(self, prediction: Prediction, target: Tensor, sample: Sample) -> LossTerms:
+        """Compares a prediction with its target.
+
+        Args:
+            prediction: Of a batch.
+            target: (B, 3, H, W) in 0..1.
+            sample: The batch: its mask says where most terms look.
+
+        Returns:
+            The weighted total and the terms that are on, in their order.
+
+        Raises:
+            UserError: A term that is not optional needs what the network does not predict, or the pairs do not know.
+        """
+        values = {name: term(prediction, target, sample) for name, term in self._fed(prediction, sample)}
+        total = target.new_zeros(())
+        for name, value in values.items():
+            total = total + self.weights[name] * value
+        return LossTerms(total, {name: value.detach() for name, value in values.items()})
+
+    def _active(self) -> Iterator[tuple[str, Term]]:
+        for name, term in self.terms.items():
+            assert isinstance(term, Term)
+            yield name, term
+
+    def _fed(self, prediction: Prediction, sample: Sample) -> Iterator[tuple[str, Term]]:
+        """Yields the terms that are on and have what they need."""
+        for name, term in self._active():
+            missing = term.missing(prediction, sample)
+            if not missing:
+                yield name, term
+            elif not term.optional:
+                raise UserError(_refusal(name, term, missing))
+            elif name not in self.left_out:
+                self.left_out[name] = missing
+                log.info("loss: %s is left out, since there is no %s here", name, " and no ".join(missing))
+
+    def describe(self) -> dict[str, str | float]:
+        """Returns the weights of the terms in use and what they say of themselves, for checkpoints and summaries."""
+        weights = {name: 0.0 if name in self.left_out else weight for name, weight in self.weights.items()}
+        more = {key: value for _, term in self._active() for key, value in term.describe().items()}
+        return {"name": type(self).__name__, **weights, **more}
+
+
+def _refusal(name: str, term: Term, missing: list[str]) -> str:
+    """Says what a term lacks and how to go on without it."""
+    unknown = [field for field in missing if field in term.known and field not in term.predicted]
+    off = f"or set loss.terms.{name}.weight=0"
+    if len(unknown) == len(missing):
+        return f"loss.terms.{name} needs pairs whose marks are known, which real pairs' are not; {off}."
+    heads = "layer" if {"alpha", "layer", "content"} & set(missing) else "masked or layer"
+    return f"loss.terms.{name} needs a head that predicts {', '.join(missing)}: model.head={heads}; {off}."

@@ -1,0 +1,140 @@
+"""Each benchmark runs as a command on next to nothing and prints its table; what it measures is not judged here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import hydra
+import pytest
+
+from wm_lightning.configuration import check_config
+from wm_lightning.files import CONF
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(name, *arguments):
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def table_of(name, *arguments):
+    """Runs a benchmark; returns the cells of each row of its tables by the first one, headers among them."""
+    done = run(name, *arguments)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("|") and not line.startswith("|--")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {first: rest for first, *rest in cells}
+
+
+def filled(cells):
+    return all(cell and "nan" not in cell for cell in cells)
+
+
+def test_models():
+    table = table_of("models", "--models", "dncnn", "shuffle_unet", "--size", 32, "--turns", 1)
+    assert table["model"] == ["parameters", "GFLOPs a megapixel", "seconds a megapixel"]
+    assert list(table) == ["model", "dncnn", "shuffle_unet"]
+    assert filled(table["dncnn"])
+
+
+def test_engines(photographs):
+    table = table_of("engines", photographs, "--pictures", 1, "--size", 32)
+    assert table["1 pictures of 32 pixels"] == ["PSNR", "seconds a megapixel"]
+    assert {"do nothing", "PyTorch, float32"} <= set(table)
+    assert sum("--ensemble" in name for name in table) == 4
+    assert all(map(filled, table.values()))
+
+
+def test_scales(photographs):
+    table = table_of("scales", photographs, "--pictures", 1, "--side", 64, "--smallest", 16, "--large", 8, "--gap", 1)
+    assert list(table) == ["SMALLEST, LARGE, GAP, WHOLE", "do nothing", "off", "16, 8, 1, 0.7"]
+    assert all(len(cells) == 3 for cells in table.values())
+
+
+def test_inference_of_small_and_large_files():
+    table = table_of("inference", "--pictures", 1, "--rounds", 1, "--megapixels", 0.01)
+    assert list(table) == ["", "plain", "this project", "megapixels", "0.01"]
+    assert all(map(filled, table.values()))
+
+
+def test_synthesis(photographs):
+    done = run("synthesis", photographs, "--count", 1)
+    assert done.returncode == 0, done.stderr
+    head, *rows, ratio = done.stdout.splitlines()
+    assert head.split() == ["a", "second", "mean", "ms", "p50", "p99"]
+    names = [row[:54].strip() for row in rows]
+    assert names[0] == "decode, cold JPEG"
+    assert sum(name.startswith("triplet") for name in names) == 8
+    assert all(len(row[54:].split()) == 4 for row in rows)
+    assert ratio.startswith("ratio of the medians: ")
+
+
+def test_training_and_where_its_time_goes():
+    tiny = ("--size", 32, "--batch-size", 2, "--turns", 1, "--steps", 1, "--matmul", 64)
+    table = table_of("training", *tiny, "--parts", "--set", "measure_every=1")
+    assert len(table[""]) == len(table["plain loop"]) == len(table["this project"]) == 6
+    assert filled(table["plain loop"])
+    assert filled(table["this project"])
+    assert [name for name in table if not name.startswith("loss: ")] == [
+        "", "plain loop", "this project", "this project's step, medians of 1", "waiting for data",
+        "batch to the device, as numbers", "forward", "metrics", "backward", "clipping the gradient", "optimizer step",
+        "average of the weights", "other: the loops, logging", "together",
+    ]  # fmt: skip
+    assert {"loss: l1", "loss: mask", "loss: layer", "loss: perceptual", "loss: ssim"} <= set(table)
+    assert "loss: psnr" not in table  # its weight is 0
+
+
+def test_training_ends_with_a_sentence_where_a_process_fails(tmp_path):
+    done = run("training", tmp_path / "nowhere", "--size", 32)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    *warnings, last = done.stderr.splitlines()
+    assert last.startswith("error: ")
+    assert f"data.root={tmp_path / 'nowhere'} is not a folder" in last
+    assert "Traceback" not in "".join(warnings)
+
+
+@pytest.fixture(scope="module")
+def ablation(photographs, tmp_path_factory):
+    """The arguments of an ablation of one row and two seeds that has run, and its table."""
+    arguments = (
+        photographs, "--recipe", "plain", "--rows", "the defaults", "--seeds", 0, 1, "--minutes", 1e-4,
+        "--pictures", 2, "--output", tmp_path_factory.mktemp("ablation"), "--set", "data.size=32",
+        "--set", "data.batch_size=2", "--set", "data.num_workers=0", "--set", "loss.alpha=0",
+    )  # fmt: skip
+    return arguments, table_of("ablation", *arguments)
+
+
+def test_ablation(ablation):
+    arguments, table = ablation
+    assert list(table) == ["", "the defaults", "do nothing"]
+    assert table[""] == ["steps", "PSNR", "gain", "its spread", "gain inside", "outside", "F1"]
+    assert filled(table["the defaults"])
+    assert table["the defaults"][0] == "1"
+    output = arguments[arguments.index("--output") + 1]
+    for seed in (0, 1):
+        run_folder = output / "plain" / "the_defaults" / f"seed_{seed}" / "run"
+        assert f"seed={seed}" in (run_folder / ".hydra" / "overrides.yaml").read_text()
+
+
+def test_a_row_that_was_measured_is_read_and_one_of_other_settings_is_not(ablation):
+    arguments, table = ablation
+    assert table_of("ablation", *arguments) == table
+    done = run("ablation", *arguments, "--set", "data.target=clean")
+    assert done.returncode == 1
+    assert "is of other settings; remove it, or give another --output" in done.stdout
+
+
+@pytest.mark.parametrize("recipe", ["general", "plain"])
+def test_the_configuration_takes_every_row_of_the_ablation(recipe, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from recipes import RECIPES
+
+    base, scored, rows = RECIPES[recipe]
+    always = ("data.root=/photographs", "paths.output_dir=/run", "trainer.precision=32-true", "trainer.max_epochs=1")
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        hydra.compose("evaluate", overrides=["ckpt=/run/last.ckpt", "paths.output_dir=/run", *scored])
+        for overrides in rows.values():
+            check_config(hydra.compose("train", overrides=[*base, *always, *overrides]))
+    assert not next(iter(rows.values()))

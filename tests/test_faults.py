@@ -1,0 +1,70 @@
+"""What machines and data do to a training: one sentence each, and nothing lost."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+
+def run_with_files_of_at_most(size, arguments, folder):
+    """Runs a training that cannot write larger files, as on a disk that is full."""
+    return subprocess.run(
+        [sys.executable, "-c", "from wm_lightning import cli; cli.train()", *arguments],
+        capture_output=True, text=True, check=False, timeout=300, cwd=folder,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )  # fmt: skip
+
+
+def test_a_disk_that_is_full_ends_a_run_by_a_sentence_and_leaves_the_checkpoint_before(command, tiny, tmp_path):
+    arguments = (*tiny, "test=false", "hydra.run.dir=run", "optim.scheduler=null", "logger=none")
+    assert command("train", *arguments).status == 0
+    before = Path("run/checkpoints/last.ckpt").read_bytes()
+    go_on = ("trainer.max_epochs=2", "ckpt_path=run/checkpoints/last.ckpt")
+    outcome = run_with_files_of_at_most(len(before) // 2, (*arguments, *go_on), tmp_path)
+    assert outcome.returncode == 1
+    last = outcome.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "could not be written (File too large); make room and go on with ckpt_path=last" in last
+    assert "Traceback" not in outcome.stderr
+    assert Path("run/checkpoints/last.ckpt").read_bytes() == before
+    assert torch.load("run/checkpoints/best.ckpt", weights_only=True)["epoch"] == 0
+    assert {path.name for path in Path("run/checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def test_a_strip_is_skipped_by_name_and_costs_no_memory(command, tiny, own_photographs):
+    Image.new("RGB", (60000, 1)).save(own_photographs / "strip.png")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome = command("train", *tiny, f"data.root={own_photographs}", "test=false", "hydra.run.dir=run")
+    assert outcome.status == 0, outcome.err
+    assert "skipped: strip.png cannot be used (truncated, not a picture, or a mere strip)" in outcome.out
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
+
+
+@pytest.mark.parametrize("root", ["", "' '"])
+def test_no_folder_is_a_sentence_and_not_this_folder(command, tiny, root):
+    outcome = command("train", *tiny, f"data.root={root}")
+    assert outcome.status == 1
+    assert outcome.err.splitlines()[-1] == (
+        "error: data.root is empty; give the folder that holds the clean photographs."
+    )
+
+
+def test_fewer_pictures_than_processes_are_a_sentence(tiny, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("from wm_lightning import cli; cli.train()")
+    options = [option for option in tiny if not option.startswith("trainer.accelerator")]
+    few = ("trainer=ddp_sim", "data.fractions=[0.9,0.05,0.05]", "data.batch_size=2", "test=false")
+    outcome = subprocess.run(
+        [sys.executable, str(script), *options, *few],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        cwd=tmp_path,
+    )
+    assert outcome.returncode == 1
+    assert "data.root holds 1 pairs for val, fewer than the 2 processes that share them; add some" in outcome.stderr

@@ -1,0 +1,66 @@
+"""Jobs of a multirun: each in its folder, each told of."""
+
+import csv
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+SHORT = ("trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "test=false")
+
+
+def rows_of(folder):
+    with Path(folder, "sweep.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_job_that_fails_is_told_when_it_does_the_others_go_on_and_the_status_is_1(command, tiny):
+    jobs = ("-m", "loss.beta=-1,0.1", "hydra.sweep.dir=sweep")
+    outcome = command("train", *jobs, *tiny, *SHORT)
+    assert outcome.status == 1
+    told = "job 0 failed: loss: loss.beta=-1 must not be negative; 0 switches the term off (sweep/0/error.txt)"
+    assert told in outcome.out.replace(f"{Path.cwd()}/", "")
+    assert outcome.out.index("job 0 failed") < outcome.out.index("Epoch 1/1")  # before the next job began
+    assert "ValueError" in Path("sweep/0/error.txt").read_text()
+    assert {row["job"]: bool(row["objective"]) for row in rows_of("sweep")} == {"0": False, "1": True}
+    assert "2 jobs in sweep with" in outcome.out  # the table, though Hydra left it out
+    assert outcome.err.splitlines()[-1] == "error: loss: loss.beta=-1 must not be negative; 0 switches the term off"
+
+
+def test_lists_are_in_the_table_as_they_were_typed_and_what_all_jobs_share_stands_above_it(command, tiny):
+    jobs = ("-m", "synthesis.sampler.count=[1,1],[1,2]", "hydra.sweep.dir=sweep")
+    outcome = command("train", *jobs, *tiny, *SHORT)
+    assert outcome.status == 0, outcome.err
+    for text in ("synthesis.sampler.count=[1,1]", "synthesis.sampler.count=[1,2]"):
+        assert re.search(rf"│ {re.escape(text)} +│", outcome.out)
+    assert outcome.out.count("data.size=32") == 3  # Hydra's line for each job, and the heading of the table
+
+
+def test_two_processes_for_each_job_keep_to_its_folder(tiny, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text("from wm_lightning import cli; cli.train()")
+    options = [option for option in tiny if not option.startswith("trainer.accelerator")]
+    jobs = ("-m", "trainer=ddp_sim", "loss.beta=0.1,0.2", "data.batch_size=2")
+    outcome = subprocess.run(
+        [sys.executable, str(script), *jobs, *options, *SHORT],
+        capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path,
+    )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stderr
+    (sweep,) = (tmp_path / "outputs" / "multirun").glob("*/*")
+    assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["multirun"]  # no run of a child's own
+    assert sorted(path.name for path in sweep.iterdir() if path.is_dir()) == ["0", "1"]
+    for row in rows_of(sweep):
+        checkpoint = torch.load(sweep / row["job"] / "checkpoints" / "last.ckpt", weights_only=True)
+        assert checkpoint["global_step"] == 1
+        assert checkpoint["config"]["loss"]["beta"] == {"0": 0.1, "1": 0.2}[row["job"]]
+
+
+def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(command, tiny):
+    for _ in range(2):
+        outcome = command("train", *tiny, "trainer.fast_dev_run=true", "test=false", "logger=none")
+        assert outcome.status == 0, outcome.err
+    names = [path.name for path in Path("outputs/train").glob("*/*")]
+    assert len(names) == 2
+    assert all(re.fullmatch(r"\d\d-\d\d-\d\d-\d{6}", name) for name in names)

@@ -18,6 +18,7 @@ slow: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/check_asserts.py src tests benchmarks scripts
 	$(BIN)/mypy
 
 .venv/installed: pyproject.toml constraints.txt

@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -175,10 +176,11 @@ def measure_row(name: str, options: argparse.Namespace) -> list[dict[str, float]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         return [train_and_score(recipe, overrides, seed, options, folder) for seed in options.seeds]
-    except Exception as error:
-        sentence = explain(error)
-        if sentence is None:
-            raise
+    except RowError:
+        raise
+    except Exception as error:  # the other rows go on
+        (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        sentence = explain(error) or f"{type(error).__name__}, see {folder / 'error.txt'}"
         raise RowError(sentence) from error
 
 

@@ -84,7 +84,7 @@ def _plain_loss(loss: CompositeLoss, prediction: Prediction, batch: Sample, targ
     total = target.new_zeros(())
     for name, term in loss.terms.items():
         assert isinstance(term, Term)
-        if term.missing(prediction, batch):  # the configured step says so where that is an error
+        if any(term.missing(prediction, batch)):  # the configured step says so where that is an error
             continue
         if isinstance(term, Perceptual) and term.extractor is not None:
             value = _with_both_graphs(term.extractor, prediction.image, target)

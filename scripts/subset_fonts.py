@@ -23,7 +23,7 @@ from typing import NamedTuple, cast
 
 from fontTools import subset
 from omegaconf import OmegaConf
-from yaml import YAMLError  # type: ignore[import-untyped]
+from yaml import YAMLError
 
 log = logging.getLogger("subset_fonts")
 

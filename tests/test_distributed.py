@@ -55,8 +55,8 @@ def test_two_processes_train_one_network_and_score_each_picture_once(command, ti
     # Validation within training shares out the pictures too: its mean is that of all five.
     best = summary["history"][summary["best_epoch"] - 1]
     again = ("weights=run/checkpoints/best.ckpt", "trainer=cpu", "hydra.run.dir=again", "trainer.max_epochs=1")
-    one = command("train", *options, *again, "optim.scheduler=null", "optim.optimizer.lr=0", "test=false",
-                  "callbacks.freeze_batchnorm.from_epoch=0")  # fmt: skip
+    still = ("optim.scheduler=null", "optim.optimizer.lr=0", "optim.optimizer.adamw_lr=0", "test=false")
+    one = command("train", *options, *again, *still, "callbacks.freeze_batchnorm.from_epoch=0")
     assert one.status == 0, one.err
     validated = json.loads(Path("again/summary.json").read_text())["history"][-1]
     for column in ("val/psnr", "val/ssim", "val/psnr_input", "val/psnr_in"):

@@ -88,7 +88,9 @@ def test_the_record_says_what_was_scored_and_on_how_many_pictures(compared, chec
     assert list(record) == ["checkpoint", "epoch", "split", "ensemble", "pictures", "test", "defined_on", "compared"]
     assert record["checkpoint"] == str(checkpoint)
     assert (record["epoch"], record["pictures"]) == (0, 2)
-    assert set(record["test"]) == {"loss", "loss_l1", "loss_lab", "loss_ssim", "loss_laplacian", *COLUMNS}
+    assert set(record["test"]) == {
+        "loss", "loss_l1", "loss_outside", "loss_lab", "loss_ssim", "loss_laplacian", *COLUMNS,
+    }  # fmt: skip
     assert record["defined_on"] == dict.fromkeys(COLUMNS, 2)
     assert record["compared"] == {str(checkpoint): record["test"]}
 

@@ -32,6 +32,10 @@ RECIPE = (
 )  # fmt: skip
 
 
+def load(path):
+    return torch.load(path, weights_only=True)
+
+
 def run_killed(arguments, at):
     outcome = subprocess.run(
         [sys.executable, "-c", DRIVER, *arguments, f"{at[0]},{at[1]}"], capture_output=True, text=True, check=False
@@ -110,10 +114,6 @@ def test_a_schedule_of_another_length_is_refused(command, tiny):
     assert "the checkpoint's schedule spans 3 steps and this run has 6; keep trainer.max_epochs" in outcome.err
 
 
-def load(path):
-    return torch.load(path, weights_only=True)
-
-
 def test_no_run_and_a_checkpoint_that_was_cut_off_are_one_sentence_each(command, tiny):
     outcome = command("train", *tiny, "ckpt_path=last")
     assert outcome.status == 1
@@ -127,3 +127,111 @@ def test_no_run_and_a_checkpoint_that_was_cut_off_are_one_sentence_each(command,
     assert outcome.err.splitlines()[-1] == (
         "error: cut.ckpt cannot be read as a checkpoint; it is damaged or another kind of file."
     )
+
+
+# One batch an epoch, whose rate stays.
+SHORT = ("test=false", "trainer.limit_train_batches=1", "optim.scheduler=null")
+# What makes every later loss higher than those before, or lower.
+WORSE, BETTER = "loss.terms.l1.weight=100", "loss.terms.outside.weight=0"
+
+
+def contents(folder):
+    """All files below a folder with what is in them."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def source(command, tiny):
+    """A run of two epochs in ./first."""
+    assert command("train", *tiny, *SHORT, "trainer.max_epochs=2", "hydra.run.dir=first").status == 0
+    return Path("first")
+
+
+@pytest.mark.parametrize("carry", [shutil.move, shutil.copytree])
+@pytest.mark.parametrize(("change", "stays"), [(WORSE, True), (BETTER, False)])
+def test_a_run_that_was_moved_or_copied_keeps_its_best_checkpoint(command, tiny, source, carry, change, stays):
+    carry("first", "elsewhere")
+    best = Path("elsewhere/checkpoints/best.ckpt")
+    before, left = best.read_bytes(), contents("first")
+    go_on = ("ckpt_path=elsewhere/checkpoints/last.ckpt", "trainer.max_epochs=4", "hydra.run.dir=new")
+    outcome = command("train", *tiny, *SHORT, *go_on, change, "test=true")
+    assert outcome.status == 0, outcome.err
+    assert (best.read_bytes() == before) == stays
+    assert load("elsewhere/checkpoints/last.ckpt")["epoch"] == 3
+    assert contents("first") == left
+    assert sorted(path.name for path in best.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
+    summary = json.loads(Path("elsewhere/summary.json").read_text())
+    assert [epoch["epoch"] for epoch in summary["history"]] == [1, 2, 3, 4]
+    assert summary["best_epoch"] == load(best)["epoch"] + 1
+    assert Path(summary["checkpoint"]).resolve() == best.resolve()
+    options = (f"ckpt={best}", "report=false", "hydra.run.dir=scored", "trainer.accelerator=cpu")
+    assert command("evaluate", *options).status == 0
+    scores = json.loads(Path("scored/metrics.json").read_text())["test"]
+    assert {**scores, "loss": 0} == {**summary["test"], "loss": 0}  # whose weights may be others
+
+
+def test_a_run_whose_best_checkpoint_is_gone_takes_the_next_one_for_it(command, tiny, source):
+    best = Path("first/checkpoints/best.ckpt")
+    best.unlink()
+    go_on = ("ckpt_path=first/checkpoints/last.ckpt", "trainer.max_epochs=3")
+    assert command("train", *tiny, *SHORT, *go_on, WORSE).status == 0
+    assert load(best)["epoch"] == 2
+
+
+@pytest.mark.parametrize(("change", "stays"), [(WORSE, True), (BETTER, False)])
+def test_a_run_that_branches_off_takes_the_best_checkpoint_along(command, tiny, source, change, stays):
+    left = contents("first")
+    go_on = ("ckpt_path=first/checkpoints/best.ckpt", "trainer.max_epochs=4", "hydra.run.dir=branch")
+    assert command("train", *tiny, *SHORT, *go_on, change).status == 0
+    assert contents("first") == left
+    taken = contents("branch/checkpoints")
+    assert set(taken) == {"best.ckpt", "last.ckpt"}
+    assert (taken["best.ckpt"] == left["checkpoints/best.ckpt"]) == stays
+    assert load("branch/checkpoints/last.ckpt")["epoch"] == 3
+
+
+def test_a_best_checkpoint_that_is_there_already_is_not_replaced(command, tiny, source):
+    Path("branch/checkpoints").mkdir(parents=True)
+    own = b"own"
+    Path("branch/checkpoints/best.ckpt").write_bytes(own)
+    go_on = ("ckpt_path=first/checkpoints/best.ckpt", "trainer.max_epochs=3", "hydra.run.dir=branch")
+    assert command("train", *tiny, *SHORT, *go_on, WORSE).status == 0
+    assert Path("branch/checkpoints/best.ckpt").read_bytes() == own
+
+
+@pytest.mark.parametrize("path", ["first/checkpoints/last.ckpt", "last"])
+def test_each_job_of_a_multirun_goes_on_in_a_folder_of_its_own(command, tiny, path):
+    folder = "first" if path != "last" else "outputs/train/day/time"
+    assert command("train", *tiny, *SHORT, "trainer.max_epochs=2", f"hydra.run.dir={folder}").status == 0
+    left = contents(folder)
+    sweep = ("-m", f"ckpt_path={path}", "loss.terms.l1.weight=100,200", "hydra.sweep.dir=sweep")
+    outcome = command("train", *sweep, *tiny, *SHORT, "trainer.max_epochs=3")
+    assert outcome.status == 0, outcome.err
+    assert contents(folder) == left
+    weights = []
+    for job in "01":
+        taken = contents(f"sweep/{job}/checkpoints")
+        assert set(taken) == {"best.ckpt", "last.ckpt"}
+        assert taken["best.ckpt"] == left["checkpoints/best.ckpt"]
+        summary = json.loads(Path("sweep", job, "summary.json").read_text())
+        assert [epoch["epoch"] for epoch in summary["history"]] == [1, 2, 3]
+        assert summary["best_epoch"] <= 2
+        weights.append(load(f"sweep/{job}/checkpoints/last.ckpt")["state_dict"]["net.final_conv.weight"])
+    assert not torch.equal(*weights)
+
+
+def test_a_checkpoint_finds_its_photographs_from_any_folder(command, tiny, own_photographs, monkeypatch):
+    folder = own_photographs.relative_to(Path.cwd())
+    arguments = (f"data.root={folder}", "data.cache=disk", "data.cache_dir=cached", "hydra.run.dir=run")
+    outcome = command("train", *tiny, *arguments)
+    assert outcome.status == 0, outcome.err
+    data = load("run/checkpoints/best.ckpt")["config"]["data"]
+    assert (data["root"], data["cache_dir"]) == (str(own_photographs), str(Path("cached").absolute()))
+    tested = json.loads(Path("run/summary.json").read_text())["test"]
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    options = ("ckpt=../run/checkpoints/best.ckpt", "report=false", "trainer.accelerator=cpu")
+    for name, more in (("as trained", ()), ("asked for", (f"data.root=../{folder}",))):
+        outcome = command("evaluate", *options, f"hydra.run.dir={name}", *more)
+        assert outcome.status == 0, outcome.err
+        assert json.loads(Path(name, "metrics.json").read_text())["test"] == tested

@@ -16,6 +16,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.metrics.suite import TRAIN_COLUMNS
+from wm_lightning.models import HeterogeneousUNet
 
 RUN = "hydra.run.dir=run"
 NOTEBOOK_KEYS = (
@@ -63,6 +64,8 @@ def test_a_run_leaves_checkpoints_logs_split_summary_and_table(trained):
     assert summary["test"]["psnr"] != summary["test"]["psnr_input"]
     assert f"{summary['test']['psnr']:.2f}" in trained.out
     assert f"{summary['test']['psnr_input']:.2f}" in trained.out
+    assert "before and after: run/examples.jpg" in trained.out
+    assert Image.open("run/examples.jpg").width > 5 * 32
 
 
 def test_tensorboard_gets_scalars_of_each_term_and_pictures(trained):
@@ -167,8 +170,6 @@ def test_the_checkpoint_holds_network_and_configuration_but_no_extractor(trained
     assert checkpoint["loss"]["perceptual"] == 0
     assert "perceptual_weights" not in checkpoint["loss"]
     trained_parameters = sum(len(group["params"]) for group in checkpoint["optimizer_states"][0]["param_groups"])
-    from wm_lightning.models import HeterogeneousUNet
-
     assert trained_parameters == len(list(HeterogeneousUNet().parameters()))
 
 
@@ -299,8 +300,11 @@ def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
     assert config["average"] is config["trainer"]["gradient_clip_val"] is None
     assert config["measure_every"] == 1
     small = [option for option in tiny if not option.startswith(("data=", "trainer.max_epochs", "loss.", "model."))]
+    notebook = {name: value + 0.01 for name, value in HeterogeneousUNet(head="full").state_dict().items()}
+    torch.save(notebook, "wm_best_model.pth")
     outcome = command("train", "experiment=watermarkcnn", *small, RUN, "test=false", "trainer.limit_train_batches=1",
-                      "trainer.limit_val_batches=1", "loss.terms.perceptual.weights=random")  # fmt: skip
+                      "trainer.limit_val_batches=1", "loss.terms.perceptual.weights=random",
+                      "weights=wm_best_model.pth")  # fmt: skip
     assert outcome.status == 0, outcome.err
     summary = summary_of("run")
     assert summary["parameters"] == 3_647_878
@@ -308,7 +312,12 @@ def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
         "name": "CompositeLoss", "l1": 1, "perceptual": 0.3, "lab": 0.3, "ssim": 0.4, "laplacian": 0.1,
         "perceptual_weights": "random",
     }  # fmt: skip
-    assert not {"average", "raw"} & load_checkpoint("run/checkpoints/last.ckpt").keys()
+    last = load_checkpoint("run/checkpoints/last.ckpt")
+    assert not {"average", "raw"} & last.keys()
+    kept = {name.removeprefix("net."): value for name, value in last["state_dict"].items() if "net." in name}
+    assert {name: value.shape for name, value in kept.items()} == {
+        name: value.shape for name, value in notebook.items()
+    }  # fmt: skip
     rates = [line.rsplit("LR=", 1)[1] for line in Path("run/train.log").read_text().splitlines() if "LR=" in line]
     assert rates[:2] == ["0.000100", "0.000100"]
     assert len(rates) > 10

@@ -20,7 +20,9 @@ CONFIG = {
 @pytest.fixture
 def net():
     torch.manual_seed(0)
-    return DnCNN(3, 4).eval()
+    net = DnCNN(3, 4).eval()
+    net.final_conv.reset_parameters()  # it begins as the identity
+    return net
 
 
 @pytest.fixture
@@ -45,6 +47,7 @@ def test_a_network_comes_back_with_what_it_was_trained_with(net, trained, tmp_pa
     image = torch.rand(1, 3, 9, 7)
     with torch.no_grad():
         assert torch.equal(other(image), net(image))
+        assert not torch.equal(net(image), image)
 
 
 def test_no_path_of_the_machine_gets_into_a_weight_file(trained, tmp_path):

@@ -13,6 +13,12 @@ from wm_lightning.files import CONF
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.fixture
+def beside(monkeypatch):
+    """Lets a test import a benchmark as the benchmarks import each other."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+
 def run(name, *arguments):
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -97,38 +103,48 @@ def test_training_ends_with_a_sentence_where_a_process_fails(tmp_path):
 
 @pytest.fixture(scope="module")
 def ablation(photographs, tmp_path_factory):
-    """The arguments of an ablation of one row and two seeds that has run, and its table."""
+    """The arguments of an ablation of one row that has run, and its table."""
     arguments = (
-        photographs, "--recipe", "plain", "--rows", "the defaults", "--seeds", 0, 1, "--minutes", 1e-4,
+        photographs, "--recipe", "plain", "--rows", "the defaults", "--seeds", 1, "--minutes", 1e-4,
         "--pictures", 2, "--output", tmp_path_factory.mktemp("ablation"), "--set", "data.size=32",
         "--set", "data.batch_size=2", "--set", "data.num_workers=0", "--set", "loss.alpha=0",
     )  # fmt: skip
-    return arguments, table_of("ablation", *arguments)
+    return list(map(str, arguments)), table_of("ablation", *arguments)
 
 
 def test_ablation(ablation):
     arguments, table = ablation
-    assert list(table) == ["", "the defaults", "do nothing"]
+    assert list(table) == ["the defaults", "", "do nothing"]  # the row is told when it is done, then all together
     assert table[""] == ["steps", "PSNR", "gain", "its spread", "gain inside", "outside", "F1"]
-    assert filled(table["the defaults"])
-    assert table["the defaults"][0] == "1"
-    output = arguments[arguments.index("--output") + 1]
-    for seed in (0, 1):
-        run_folder = output / "plain" / "the_defaults" / f"seed_{seed}" / "run"
-        assert f"seed={seed}" in (run_folder / ".hydra" / "overrides.yaml").read_text()
+    steps, psnr, gain, spread, *others = table["the defaults"]
+    assert (steps, spread) == ("1", "")
+    assert filled((psnr, gain, *others))
+    seed = Path(arguments[arguments.index("--output") + 1], "plain", "the_defaults", "seed_1")
+    assert "- seed=1\n- data.seed=0\n" in (seed / "run" / ".hydra" / "overrides.yaml").read_text()
+    assert "- split=val\n" in (seed / "scored" / ".hydra" / "overrides.yaml").read_text()
 
 
-def test_a_row_that_was_measured_is_read_and_one_of_other_settings_is_not(ablation):
+def test_a_row_that_was_measured_is_read_and_one_of_other_settings_is_not(ablation, beside):
+    import ablation as benchmark
+
     arguments, table = ablation
-    assert table_of("ablation", *arguments) == table
-    done = run("ablation", *arguments, "--set", "data.target=clean")
-    assert done.returncode == 1
-    assert "is of other settings; remove it, or give another --output" in done.stdout
+    scores = benchmark.measure_row("the defaults", benchmark.read(arguments))
+    _, name, *cells, _ = (cell.strip() for cell in benchmark.told("the defaults", scores).split("|"))
+    assert cells == table[name]
+    with pytest.raises(benchmark.RowError, match="is of other settings; remove it, or give another --output"):
+        benchmark.measure_row("the defaults", benchmark.read([*arguments, "--set", "data.target=clean"]))
+
+
+def test_a_row_is_the_mean_of_its_seeds_with_the_spread_of_the_gain(beside):
+    import ablation as benchmark
+
+    first = {"steps": 7, "psnr": 30, "gain": 1.0, "gain_in": -1.0, "psnr_out": 50, "f1": 0.5}
+    second = {"steps": 7, "psnr": 32, "gain": 3.5, "gain_in": 2.0, "psnr_out": 40, "f1": 0.75}
+    assert benchmark.told("two", [first, second]) == "| two | 7 | 31.00 | +2.25 | 2.50 | +0.50 | 45.00 | 0.625 |"
 
 
 @pytest.mark.parametrize("recipe", ["general", "plain"])
-def test_the_configuration_takes_every_row_of_the_ablation(recipe, monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
+def test_the_configuration_takes_every_row_of_the_ablation(recipe, beside):
     from recipes import RECIPES
 
     base, scored, rows = RECIPES[recipe]

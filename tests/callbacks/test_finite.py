@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.data.synthesis import from_json, replay
 from wm_lightning.engine import WatermarkRemoval
+from wm_lightning.losses import CompositeLoss
 
 RUN = "hydra.run.dir=run"
 
@@ -73,3 +75,42 @@ def test_of_pairs_of_files_the_names_are_written(command, tiny, monkeypatch, pho
     record = json.loads(Path("run/not_finite.json").read_text())
     assert len(seen["names"]) == 4
     assert record["batch"] == {name: {} for name in seen["names"]}
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+@pytest.mark.parametrize("average", ["average=null", "average.decay=0.9"])
+def test_a_validation_loss_that_is_no_number_stops_the_run(command, tiny, monkeypatch, epoch, average):
+    forward, epochs = CompositeLoss.forward, []
+
+    def blind(self, *arguments):
+        losses = forward(self, *arguments)
+        spoilt = not torch.is_grad_enabled() and len(epochs) == epoch + 1
+        return losses._replace(total=losses.total * float("nan")) if spoilt else losses
+
+    monkeypatch.setattr(CompositeLoss, "forward", blind)
+    monkeypatch.setattr(WatermarkRemoval, "on_train_epoch_start", lambda self: epochs.append(self.current_epoch))
+    outcome = command("train", *tiny, RUN, "trainer.max_epochs=3", average)
+    assert outcome.status == 1
+    assert "Traceback" not in outcome.err
+    sentence = f"error: The validation loss became nan in epoch {epoch + 1}, so the network cannot be judged."
+    assert outcome.err.splitlines()[-1].startswith(sentence)
+    assert epochs == list(range(epoch + 1))
+    kept = [load_checkpoint(str(path))["epoch"] for path in Path("run/checkpoints").glob("*.ckpt")]
+    assert kept == [0, 0][: 2 * epoch]  # those of the epoch before
+
+
+def test_weights_in_training_that_give_no_number_are_passed_over_while_their_average_does(command, tiny, monkeypatch):
+    compare = WatermarkRemoval._compare
+
+    def blind(self, net, batch, stage):
+        if stage == "val_raw":
+            batch = batch._replace(clean=batch.clean * float("nan"), reference=batch.reference * float("nan"))
+        return compare(self, net, batch, stage)
+
+    monkeypatch.setattr(WatermarkRemoval, "_compare", blind)
+    outcome = command("train", *tiny, RUN, "trainer.max_epochs=2", "test=false")
+    assert outcome.status == 0, outcome.err
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert all(epoch["val_raw/loss"] is None for epoch in summary["history"])
+    assert all(epoch["val/loss"] == epoch["val_average/loss"] > 0 for epoch in summary["history"])
+    assert load_checkpoint("run/checkpoints/best.ckpt")["weights"] == "average"

@@ -1,8 +1,13 @@
 import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from lightning.pytorch.callbacks import ModelCheckpoint
 
-from wm_lightning.callbacks import read_history
+from wm_lightning.callbacks import RunSummary, read_history
+from wm_lightning.checkpoints import load_checkpoint
 
 OWN = [{"epoch": 1, "val/loss": 2.0}, {"epoch": 2, "val/loss": 1.0}]
 WHOLE = [*OWN, {"epoch": 3, "val/loss": 1.5}]
@@ -49,3 +54,44 @@ def test_an_older_checkpoint_without_a_history_has_none(saved):
 
 def test_an_older_checkpoint_with_a_summary_beside_it_has_that(saved):
     assert read_history(saved({"history": WHOLE}), {"callbacks": {}}) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode"), [("val/psnr", "max"), ("val/psnr", "min"), ("val/loss", "max"), ("val/ssim", "max")]
+)
+def test_the_objective_is_that_of_the_best_checkpoints_epoch(command, tiny, monitor, mode):
+    chosen = (f"callbacks.best_checkpoint.monitor={monitor}", f"callbacks.best_checkpoint.mode={mode}")
+    outcome = command("train", *tiny, "hydra.run.dir=run", *chosen, "trainer.max_epochs=3", "test=false")
+    assert outcome.status == 0, outcome.err
+    summary = json.loads(Path("run/summary.json").read_text())
+    better = max if mode == "max" else min
+    best = better(summary["history"], key=lambda epoch: epoch[monitor])
+    assert summary["best_epoch"] == best["epoch"] == load_checkpoint("run/checkpoints/best.ckpt")["epoch"] + 1
+    assert summary["best_loss"] == best["val/loss"]
+    assert summary["objective"]["value"] == best["val/psnr"]
+    assert len({epoch[monitor] for epoch in summary["history"]}) == 3
+
+
+HISTORY = [
+    {"epoch": 1, "val/loss": 3.0, "val/psnr": 20.0, "val/ssim": math.nan},
+    {"epoch": 2, "val/loss": math.nan, "val/psnr": 25.0, "val/ssim": math.nan},
+    {"epoch": 3, "val/loss": 1.0, "val/psnr": 22.0, "val/ssim": math.nan},
+    {"epoch": 4, "val/loss": 1.0, "val/psnr": 25.0, "val/ssim": math.nan},
+]
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode", "epoch"),
+    [("val/loss", "min", 3), ("val/loss", "max", 1), ("val/psnr", "max", 2), ("val/psnr", "min", 1),
+     ("val/ssim", "max", None), ("val/iou", "max", None)],
+)  # fmt: skip
+def test_the_best_epoch_by_hand(monitor, mode, epoch):
+    summary = RunSummary("summary.json")
+    summary.history = HISTORY
+    assert summary.best()["epoch"] == 3  # by the loss, until a training says otherwise
+    summary.on_train_start(SimpleNamespace(checkpoint_callback=ModelCheckpoint(monitor=monitor, mode=mode)), None)
+    assert summary.best().get("epoch") == epoch
+
+
+def test_without_an_epoch_there_is_no_best():
+    assert RunSummary("summary.json").best() == {}

@@ -206,12 +206,12 @@ def test_state_before_setup_knows_no_split(make_module, caplog):
     assert warnings_of(caplog) == []
 
 
-def test_demo_warns_that_it_is_no_training_set(synthesizer, caplog):
+def test_demo_says_what_it_is_and_how_to_take_ones_own(synthesizer, caplog):
     module = DemoDataModule(synthesis=synthesizer, augment=Augmentation(), size=128, batch_size=2, num_workers=0)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         module.setup()
-    assert len(warnings_of(caplog)) == 1
-    assert "data.root" in warnings_of(caplog)[0]
+    assert [text for text in caplog.messages if "data=demo" in text and "data=folder data.root=PATH" in text]
+    assert warnings_of(caplog) == []
     sample = next(iter(module.val_dataloader())).unpack()
     assert sample.clean.shape == (2, 3, 128, 128)
     assert list(sample.name) == module.split.val[:2]

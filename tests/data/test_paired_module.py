@@ -46,7 +46,7 @@ def test_a_broken_file_of_any_side_leaves_the_pair_out_and_is_named(save_pairs, 
     module = make_paired(root, split_dir=str(root.parent / "split"))
     module.setup()
     assert module.broken == [victim]
-    assert warnings_of(caplog) == [f"skipped: {path} cannot be decoded (truncated, or not a picture)"]
+    assert warnings_of(caplog) == [f"skipped: {path} cannot be used (truncated, not a picture, or a mere strip)"]
     assert module.split == ([name for name in whole.train if name != victim], whole.val, whole.test)
     assert (root.parent / "split" / "broken.txt").read_text(encoding="utf-8") == f"{victim}\n"
 

@@ -158,6 +158,23 @@ def test_missing_folder_is_named(tmp_path):
         FolderSource(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("root", ["", " "])
+def test_a_folder_without_a_name_is_refused(root):
+    with pytest.raises(UserError, match=r"data\.root is empty"):
+        FolderSource(root)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_mere_strip_is_no_photograph(tmp_path, turned):
+    for name, length in (("strip.png", 201), ("long.png", 200)):
+        pixels = colours(2, length)
+        Image.fromarray(pixels.transpose(1, 0, 2) if turned else pixels).save(tmp_path / name)
+    assert FolderSource(tmp_path).check() == ["strip.png"]
+    with pytest.raises(OSError, match=r"strip\.png: .* pixels are a strip and no photograph"):
+        decode(tmp_path / "strip.png")
+    assert sorted(decode(tmp_path / "long.png").shape) == [2, 3, 200]
+
+
 def test_file_instead_of_folder_is_named(tmp_path):
     with pytest.raises(UserError, match=r"data\.root=.*a\.png"):
         FolderSource(save(tmp_path / "a.png"))

@@ -140,7 +140,6 @@ def test_a_decay_of_0_is_the_last_weights():
 
 def test_the_average_is_a_network_of_its_own_that_learns_nothing():
     average, net = WeightAverage(), Grey().train()
-    assert average.net is None
     average.begin(net)
     nn.init.constant_(net.grey, 5)
     assert average.net.grey.item() == pytest.approx(0.2)
@@ -282,18 +281,47 @@ def test_the_figure_is_that_of_the_best_checkpoint_and_else_the_loss(tmp_path, m
     assert module.kept == kept
 
 
+def go_on(checkpoint, average, epochs):
+    """Trains a new module from a checkpoint."""
+    module = WatermarkRemoval(
+        Grey(), CompositeLoss({"own": PlainL1()}), partial(torch.optim.SGD, lr=0.1), target="clean",
+        average=WeightAverage(0.9) if average else None,
+    )  # fmt: skip
+    trainer = L.Trainer(
+        accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, max_epochs=epochs,
+        enable_checkpointing=False,
+    )  # fmt: skip
+    loaders = [DataLoader(pictures(), batch_size=None) for _ in range(2)]
+    trainer.fit(module, *loaders, ckpt_path=checkpoint, weights_only=True)
+    return module
+
+
 def test_a_training_goes_on_with_its_weights_and_its_average(tmp_path):
     whole, _, _ = fit(tmp_path / "whole", epochs=5)
     fit(tmp_path, epochs=3)
     assert torch.load(tmp_path / "best.ckpt", weights_only=True)["weights"] == "average"
-    module = WatermarkRemoval(
-        Grey(), CompositeLoss({"own": PlainL1()}), partial(torch.optim.SGD, lr=0.1), target="clean",
-        average=WeightAverage(0.9),
-    )  # fmt: skip
-    options = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = L.Trainer(max_epochs=5, enable_checkpointing=False, **options)
-    loaders = [DataLoader(pictures(), batch_size=None) for _ in range(2)]
-    trainer.fit(module, *loaders, ckpt_path=tmp_path / "best.ckpt", weights_only=True)
+    module = go_on(tmp_path / "best.ckpt", average=True, epochs=5)
     assert module.average.updates == whole.average.updates == 20
     assert torch.equal(module.net.grey, whole.net.grey)
     assert torch.equal(module.average.net.grey, whole.average.net.grey)
+
+
+def test_a_training_goes_on_without_its_average_from_the_weights_in_training(tmp_path):
+    fit(tmp_path)
+    checkpoint = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    assert checkpoint["weights"] == "average"
+    module = go_on(tmp_path / "best.ckpt", average=False, epochs=5)
+    assert module.net.grey.item() == pytest.approx(greys(0.1, 20)[-1][0], abs=1e-6)
+    assert module.kept == "raw"
+
+
+def test_an_average_can_begin_with_a_checkpoint_that_has_none(tmp_path):
+    fit(tmp_path, average=False, epochs=2)
+    before = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    module = go_on(tmp_path / "best.ckpt", average=True, epochs=before["epoch"] + 2)
+    assert module.average.updates == 4
+    raw = average = before["state_dict"]["net.grey"].item()
+    for step in range(1, 5):
+        raw += 0.1 if raw < WANTED else -0.1
+        average += (1 - (1 + step) / (10 + step)) * (raw - average)
+    assert module.average.net.grey.item() == pytest.approx(average, abs=1e-6)

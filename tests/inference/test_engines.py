@@ -29,6 +29,7 @@ def build(head, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         net = ShuffleUNet((8, 12), attention=0, head=head).eval()
+        net.last.reset_parameters()  # it begins as the identity
         for layer in net.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.running_mean.uniform_(-0.2, 0.2)

@@ -12,6 +12,7 @@ from wm_lightning.weights import write_weights
 
 def save(path, target="wm_lightning.models.ShuffleUNet", **options):
     net = ShuffleUNet((8, 12), attention=0)
+    net.last.reset_parameters()  # it begins as the identity
     state = {f"net.{key}": value for key, value in net.state_dict().items()}
     config = {"model": {"_target_": target, "widths": [8, 12], "attention": 0, **options}}
     write_weights({"state_dict": state, "config": config, "epoch": 0}, path)
@@ -25,6 +26,7 @@ def test_the_network_has_its_weights_and_is_ready(tmp_path):
     image = torch.rand(1, 3, 20, 30)
     with torch.no_grad():
         assert torch.equal(loaded(image), saved(image))
+        assert not torch.equal(saved(image), image)
 
 
 def test_a_checkpoint_of_training_does_too(checkpoint):

@@ -174,15 +174,15 @@ def test_description_has_weights_and_origin(alpha, more):
 
 def test_an_optional_term_that_nothing_feeds_is_left_out_and_said_once(batch, caplog):
     loss = CompositeLoss({"l1": MaskedL1(2), "mask": MaskBce(5, optional=True)})
-    assert loss.left_out == {}
+    assert loss.left_out == set()
     with caplog.at_level(logging.INFO):
         for _ in range(3):
             total, terms = loss(*batch)
     assert list(terms) == ["l1"]
     assert total.item() == pytest.approx(2 * terms["l1"].item())
-    assert loss.left_out == {"mask": ["mask_logits"]}
+    assert loss.left_out == {"mask"}
     assert [record.getMessage() for record in caplog.records] == [
-        "loss: mask is left out, since there is no mask_logits here"
+        "loss: mask is left out: the network's head does not predict mask_logits"
     ]
     assert loss.describe() == {"name": "CompositeLoss", "l1": 2, "mask": 0}
 
@@ -194,13 +194,19 @@ def test_an_optional_term_that_is_fed_counts(batch, caplog):
     assert total.item() == pytest.approx(terms["l1"].item() + 5 * terms["mask"].item(), rel=1e-6)
     assert loss.describe()["mask"] == 5
     assert not caplog.records
-    assert loss.left_out == {}
+    assert loss.left_out == set()
 
 
-def test_what_is_missing_on_both_sides_is_named_once(batch, caplog):
+@pytest.mark.parametrize(
+    ("predicted", "reason"),
+    [(False, "the network's head does not predict alpha"), (True, "these pairs have no alpha")],
+)
+def test_the_head_is_at_fault_before_the_pairs_are(batch, caplog, predicted, reason):
+    prediction, target, sample = batch
     with caplog.at_level(logging.INFO):
-        CompositeLoss({"opacity": OpacityL1(optional=True)})(*batch)
-    assert caplog.messages == ["loss: opacity is left out, since there is no alpha here"]
+        loss = CompositeLoss({"opacity": OpacityL1(optional=True)})
+        assert loss(prediction._replace(alpha=target if predicted else None), target, sample).terms == {}
+    assert caplog.messages == [f"loss: opacity is left out: {reason}"]
 
 
 class UpperHalf(Term):

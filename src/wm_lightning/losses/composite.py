@@ -45,8 +45,8 @@ class CompositeLoss(nn.Module):
 
     Attributes:
         weights: The weight of each term by name, zeros too.
-        terms: The terms whose weight is not 0.
-        left_out: Names of the optional terms that could not be fed so far, each with the fields that it lacks.
+        active: Names of the terms whose weight is not 0.
+        left_out: Names of those that are optional and could not be fed so far.
 
     Raises:
         ValueError: A weight is negative, or given for a term that is not there.
@@ -71,10 +71,12 @@ class CompositeLoss(nn.Module):
             elif weight:
                 raise ValueError(f"loss.{letter}={weight} needs a term loss.terms.{LETTERS[letter]}")
         self.weights = {name: term.weight for name, term in terms.items()}
-        self.terms = nn.ModuleDict({name: term for name, term in terms.items() if term.weight})
-        for _, term in self._active():
+        # Not a ModuleDict, in which a term could not be named like one of its methods.
+        self.active = [name for name, weight in self.weights.items() if weight]
+        self.modules_of_terms = nn.ModuleList(terms[name] for name in self.active)
+        for term in self.terms.values():
             term.build()
-        self.left_out: dict[str, list[str]] = {}
+        self.left_out: set[str] = set()
 
     def forward(self, prediction: Prediction, target: Tensor, sample: Sample) -> LossTerms:
         """Compares a prediction with its target.
@@ -96,35 +98,42 @@ class CompositeLoss(nn.Module):
             total = total + self.weights[name] * value
         return LossTerms(total, {name: value.detach() for name, value in values.items()})
 
-    def _active(self) -> Iterator[tuple[str, Term]]:
-        for name, term in self.terms.items():
-            assert isinstance(term, Term)
-            yield name, term
+    @property
+    def terms(self) -> dict[str, Term]:
+        """The terms whose weight is not 0, by name."""
+        return {
+            name: term for name, term in zip(self.active, self.modules_of_terms, strict=True) if isinstance(term, Term)
+        }
 
     def _fed(self, prediction: Prediction, sample: Sample) -> Iterator[tuple[str, Term]]:
         """Yields the terms that are on and have what they need."""
-        for name, term in self._active():
-            missing = term.missing(prediction, sample)
-            if not missing:
+        for name, term in self.terms.items():
+            unpredicted, unknown = term.missing(prediction, sample)
+            if not unpredicted and not unknown:
                 yield name, term
             elif not term.optional:
-                raise UserError(_refusal(name, term, missing))
+                raise UserError(_refusal(name, unpredicted, unknown))
             elif name not in self.left_out:
-                self.left_out[name] = missing
-                log.info("loss: %s is left out, since there is no %s here", name, " and no ".join(missing))
+                self.left_out.add(name)
+                log.info("loss: %s is left out: %s", name, _reason(unpredicted, unknown))
 
     def describe(self) -> dict[str, str | float]:
         """Returns the weights of the terms in use and what they say of themselves, for checkpoints and summaries."""
         weights = {name: 0.0 if name in self.left_out else weight for name, weight in self.weights.items()}
-        more = {key: value for _, term in self._active() for key, value in term.describe().items()}
+        more = {key: value for term in self.terms.values() for key, value in term.describe().items()}
         return {"name": type(self).__name__, **weights, **more}
 
 
-def _refusal(name: str, term: Term, missing: list[str]) -> str:
+def _reason(unpredicted: list[str], unknown: list[str]) -> str:
+    if unpredicted:
+        return f"the network's head does not predict {', '.join(unpredicted)}"
+    return f"these pairs have no {', '.join(unknown)}"
+
+
+def _refusal(name: str, unpredicted: list[str], unknown: list[str]) -> str:
     """Says what a term lacks and how to go on without it."""
-    unknown = [field for field in missing if field in term.known and field not in term.predicted]
     off = f"or set loss.terms.{name}.weight=0"
-    if len(unknown) == len(missing):
-        return f"loss.terms.{name} needs pairs whose marks are known, which real pairs' are not; {off}."
-    heads = "layer" if {"alpha", "layer", "content"} & set(missing) else "masked or layer"
-    return f"loss.terms.{name} needs a head that predicts {', '.join(missing)}: model.head={heads}; {off}."
+    if not unpredicted:
+        return f"loss.terms.{name} needs pairs with {', '.join(unknown)}; give others, {off}."
+    heads = "layer" if {"alpha", "layer", "content"} & set(unpredicted) else "masked or layer"
+    return f"loss.terms.{name} needs a head that predicts {', '.join(unpredicted)}: model.head={heads}; {off}."

@@ -46,12 +46,12 @@ class Term(nn.Module, ABC):
         """Returns what a summary should say of the term beside its weight."""
         return {}
 
-    def missing(self, prediction: Prediction, sample: Sample) -> list[str]:
-        """Returns which of the fields that it needs are not there."""
-        return [
-            *(name for name in self.predicted if getattr(prediction, name) is None),
-            *(name for name in self.known if getattr(sample, name) is None),
-        ]
+    def missing(self, prediction: Prediction, sample: Sample) -> tuple[list[str], list[str]]:
+        """Returns which of the fields that it needs the network does not predict, and which the pairs do not know."""
+        return (
+            [name for name in self.predicted if getattr(prediction, name) is None],
+            [name for name in self.known if getattr(sample, name) is None],
+        )
 
     @abstractmethod
     def forward(self, prediction: Prediction, target: Tensor, sample: Sample) -> Tensor:

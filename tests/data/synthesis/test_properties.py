@@ -7,13 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import wm_lightning.cli
 from wm_lightning.data.augment import crop
-from wm_lightning.data.sources import decode
+from wm_lightning.data.sources import LONGEST, decode
 from wm_lightning.data.synthesis.blend import Overlay
 from wm_lightning.data.synthesis.render import render
 from wm_lightning.data.synthesis.spec import Emblem, MarkSpec, Shape, Text, Tiling, ViewSpec, from_json, to_json
 from wm_lightning.data.synthesis.synthesizer import replay
+from wm_lightning.files import CONF
 
 careful = settings(
     deadline=None,
@@ -79,7 +79,7 @@ def photograph(height, width, seed=0):
 
 @cache
 def configured(preset):
-    with hydra.initialize_config_dir(str(wm_lightning.cli.CONF), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         told = [f"synthesis={preset}", "synthesis.system_fonts=false"]
         return hydra.utils.instantiate(hydra.compose("train", overrides=told).synthesis)
 
@@ -188,6 +188,10 @@ def folder(tmp_path_factory):
 )  # fmt: skip
 def test_file_of_any_kind_and_size_becomes_a_pair(folder, kind, source, size, seed, reduced, middle):
     path = save(folder / "picture", kind, *source, seed)
+    if max(source) > LONGEST * min(source):
+        with pytest.raises(OSError, match="are a strip and no photograph"):
+            decode(path, short_side=2 * size)
+        return
     decoded = decode(path, short_side=2 * size if reduced else None)
     assert decoded.dtype == np.uint8
     assert decoded.shape[2] == 3

@@ -48,6 +48,7 @@ CASES = [
     (["trainer.max_epochs=-1"], "trainer.max_epochs=-1 must be at least 1"),
     (["trainer.accumulate_grad_batches=0"], "trainer.accumulate_grad_batches=0 must be at least 1"),
     (["optim=watermarkcnn", "trainer.max_epochs=1", "loss.alpha=0"], "within the run's 1 epochs"),
+    (["callbacks.best_checkpoint.monitor=val/psnrr", "loss.alpha=0"], "callbacks.best_checkpoint.monitor=val/psnrr"),
     (["average.decay=2", "loss.alpha=0"], "average.decay=2 must be at least 0 and below 1"),
     (["callbacks=ema"], "Could not find 'callbacks/ema'"),
     (["callbacks.first_look.pictures=0", "loss.alpha=0"], "callbacks.first_look.pictures=0 must be at least 1"),

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib
 import pytest
 import torch
+from PIL import Image
 
 # Kills its own process without a warning in the middle of an epoch.
 DRIVER = """
@@ -235,3 +237,25 @@ def test_a_checkpoint_finds_its_photographs_from_any_folder(command, tiny, own_p
         outcome = command("evaluate", *options, f"hydra.run.dir={name}", *more)
         assert outcome.status == 0, outcome.err
         assert json.loads(Path(name, "metrics.json").read_text())["test"] == tested
+
+
+@pytest.mark.parametrize(
+    ("key", "source"), [("logos", "marks"), ("fonts", "own.ttf"), ("fonts", "own")], ids=["logos", "font", "fonts"]
+)
+def test_a_checkpoint_finds_its_logos_and_fonts_from_any_folder(command, tiny, monkeypatch, key, source):
+    font = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    for folder in ("marks", "own"):
+        Path(folder).mkdir()
+    Image.new("RGBA", (30, 20), (255, 0, 0, 128)).save("marks/one.png")
+    for name in ("own.ttf", "own/one.ttf"):
+        shutil.copy(font, name)
+    value = f"[{source}]" if key == "fonts" else source
+    outcome = command("train", *tiny, *SHORT, f"synthesis.{key}={value}", "hydra.run.dir=run", "test=true")
+    assert outcome.status == 0, outcome.err
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    options = ("ckpt=../run/checkpoints/best.ckpt", "report=false", "trainer.accelerator=cpu", "hydra.run.dir=scored")
+    outcome = command("evaluate", *options)
+    assert outcome.status == 0, outcome.err
+    scores = json.loads(Path("scored/metrics.json").read_text())["test"]
+    assert scores == json.loads(Path("../run/summary.json").read_text())["test"]

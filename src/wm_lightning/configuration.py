@@ -46,7 +46,8 @@ def _check_call(node: dict[str, Any], path: str) -> None:
     try:
         target = get_object(node["_target_"])
     except (HydraException, ImportError, ValueError) as error:
-        raise UserError(f"{path}._target_={node['_target_']} cannot be imported ({error}).") from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}._target_={node['_target_']} cannot be imported ({reason}).") from error
     parameters, takes_any = _parameters(target)
     values = {key: value for key, value in node.items() if not key.startswith("_")}
     for key, value in values.items():

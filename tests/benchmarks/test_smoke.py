@@ -101,6 +101,19 @@ def test_training_ends_with_a_sentence_where_a_process_fails(tmp_path):
     assert "Traceback" not in "".join(warnings)
 
 
+def test_gpu(photographs, tmp_path):
+    table = table_of(
+        "gpu", photographs, "--size", 32, "--batches", 2, "--precisions", "32-true", "--steps", 1, "--minutes", 1e-4,
+        "--pictures", 2, "--output", tmp_path, "--set", "data.num_workers=0", "--set", "loss.alpha=0",
+        "--set", "data.size=32",
+    )  # fmt: skip
+    assert table["precision"] == ["batch", "images/s", "waiting for data", "peak memory"]
+    assert filled(table["32-true"])
+    steps, psnr, gain, *_ = table["0.0001 minutes, batch 2"]
+    assert steps == "1"
+    assert filled((psnr, gain))
+
+
 @pytest.fixture(scope="module")
 def ablation(photographs, tmp_path_factory):
     """The arguments of an ablation of one row that has run, and its table."""

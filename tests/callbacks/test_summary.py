@@ -95,3 +95,16 @@ def test_the_best_epoch_by_hand(monitor, mode, epoch):
 
 def test_without_an_epoch_there_is_no_best():
     assert RunSummary("summary.json").best() == {}
+
+
+def test_a_run_that_had_finished_keeps_its_objective(command, tiny):
+    chosen = ("callbacks.best_checkpoint.monitor=val/psnr", "callbacks.best_checkpoint.mode=min", "test=false")
+    arguments = (*tiny, *chosen, "hydra.run.dir=run", "trainer.max_epochs=3")
+    summaries = []
+    for go_on in ((), ("ckpt_path=run/checkpoints/last.ckpt",)):
+        outcome = command("train", *arguments, *go_on)
+        assert outcome.status == 0, outcome.err
+        summaries.append(json.loads(Path("run/summary.json").read_text()))
+    whole, again = summaries
+    assert whole["objective"]["value"] == min(epoch["val/psnr"] for epoch in whole["history"])
+    assert (again["objective"], again["best_epoch"]) == (whole["objective"], whole["best_epoch"])

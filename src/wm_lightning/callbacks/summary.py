@@ -43,12 +43,15 @@ class RunSummary(Validated):
         """Wall-clock seconds of training, those before a resume included."""
         return self._seconds_before + time.monotonic() - self._started
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Starts the clock, and learns what the best checkpoint is chosen by."""
-        self._started = time.monotonic()
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Learns what the best checkpoint is chosen by."""
         callback = trainer.checkpoint_callback
         if isinstance(callback, ModelCheckpoint) and callback.monitor:
             self._monitor, self._sign = callback.monitor, -1.0 if callback.mode == "max" else 1.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Starts the clock."""
+        self._started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keeps the epoch's figures; Lightning writes the epoch's checkpoint after this."""

@@ -200,6 +200,9 @@ class WatermarkRemoval(L.LightningModule):
             self.average.begin(self.net)
         assert self.average.net is not None
         self.average.net.to(self.device)
+
+    def on_train_start(self) -> None:
+        """Notes the step; before, a run that goes on does not know it."""
         self._steps_averaged = self.trainer.global_step
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 - Lightning's

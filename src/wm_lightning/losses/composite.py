@@ -77,6 +77,7 @@ class CompositeLoss(nn.Module):
         for term in self.terms.values():
             term.build()
         self.left_out: set[str] = set()
+        self._warned = False
 
     def forward(self, prediction: Prediction, target: Tensor, sample: Sample) -> LossTerms:
         """Compares a prediction with its target.
@@ -92,11 +93,24 @@ class CompositeLoss(nn.Module):
         Raises:
             UserError: A term that is not optional needs what the network does not predict, or the pairs do not know.
         """
+        self._look_for_a_closed_mask(prediction)
         values = {name: term(prediction, target, sample) for name, term in self._fed(prediction, sample)}
         total = target.new_zeros(())
         for name, value in values.items():
             total = total + self.weights[name] * value
         return LossTerms(total, {name: value.detach() for name, value in values.items()})
+
+    def _look_for_a_closed_mask(self, prediction: Prediction) -> None:
+        """Warns once where nothing can open a mask that is closed all over, as an untrained network's is."""
+        if self._warned or prediction.mask is None or not self.training:
+            return
+        self._warned = True
+        opening = any("mask_logits" in term.predicted for term in self.terms.values())
+        if not opening and not prediction.mask.any():
+            log.warning(
+                "THE MASK IS CLOSED, AND NO TERM OF THE LOSS OPENS IT: such a network stays as it is. Take "
+                "loss=composite, whose terms mask and iou do, or model.head=full."
+            )
 
     @property
     def terms(self) -> dict[str, Term]:

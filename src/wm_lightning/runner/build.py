@@ -24,7 +24,7 @@ from wm_lightning.metrics import COLUMNS
 
 log = logging.getLogger(__name__)
 
-FOLDERS = ("root", "logos", "cache_dir")  # keys of data, and of the synthesis in it
+PATHS = ("root", "logos", "fonts", "cache_dir", "weights")  # keys of data, of its synthesis and of the loss's terms
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 SHORT_PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them
 
@@ -74,20 +74,24 @@ def ask_for_terms(config: DictConfig, overrides: Iterable[str]) -> None:
     terms = config.loss.get("terms", {})
     for typed in OverridesParser.create().parse_overrides(list(overrides)):
         path = typed.key_or_group.split(".")
-        if path[:2] == ["loss", "terms"] and len(path) > 2 and "optional" in (terms.get(path[2]) or {}):
+        if path[:2] != ["loss", "terms"] or len(path) < 3 or path[-1] == "optional":
+            continue
+        if "optional" in (terms.get(path[2]) or {}):
             terms[path[2]].optional = False
 
 
 def absolute_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
-    """Returns a configuration's node with the folders in it made absolute, wherever one is."""
+    """Returns a configuration's node whose files and folders are absolute, so that they are found from anywhere."""
     if isinstance(node, dict):
-        return {
-            key: str(Path(value).expanduser().absolute())
-            if key in FOLDERS and isinstance(value, str)
-            else absolute_paths(value)
-            for key, value in node.items()
-        }
+        return {key: _absolute(value) if key in PATHS else absolute_paths(value) for key, value in node.items()}
     return [absolute_paths(item) for item in node] if isinstance(node, list) else node
+
+
+def _absolute(value: Any) -> Any:  # noqa: ANN401 - a path, a list of them, or one of the words that stand for some
+    if isinstance(value, list):
+        return [_absolute(item) for item in value]
+    path = Path(value).expanduser() if isinstance(value, str) and value else None
+    return str(path.absolute()) if path is not None and path.exists() else value
 
 
 def build_data(config: DictConfig) -> BaseDataModule:

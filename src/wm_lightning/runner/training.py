@@ -69,6 +69,7 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
     prepare(config)
     _check_length(config)
     check_objective(config)
+    _check_monitors(config)
     if config.compile not in COMPILE_MODES:
         raise UserError(f"compile={config.compile} is not one of null, {', '.join(filter(None, COMPILE_MODES))}.")
     with one_job_for_processes(), _open_loggers(config) as loggers:
@@ -114,7 +115,7 @@ def _build_trainer(
     if not loggers:  # without which the monitor refuses to run
         configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
     resolved = plain(config)
-    resolved["data"] = absolute_paths(resolved["data"])  # found again from any folder
+    resolved.update({key: absolute_paths(resolved[key]) for key in ("data", "loss")})  # found again from any folder
     rebuilt = {**{key: resolved[key] for key in REBUILT}, "trainer": {"precision": config.trainer.precision}}
     description = RunDescription(OmegaConf.to_yaml(config, resolve=True))
     # The summary comes first: others draw an epoch from it.
@@ -236,6 +237,16 @@ def check_objective(config: DictConfig, node: str = "objective") -> None:
     known = ["val/loss", *(f"val/{column}" for column in COLUMNS)]
     if metric not in known:
         raise UserError(f"{node}.metric={metric} is not measured.{suggestion(metric, known)}")
+
+
+def _check_monitors(config: DictConfig) -> None:
+    """Checks that what callbacks look at in a validation is measured in one."""
+    terms = config.loss.get("terms", {})
+    known = ["val/loss", *(f"val/{column}" for column in COLUMNS), *(f"val/loss_{name}" for name in terms)]
+    for name, node in config.callbacks.items():
+        monitor = None if node is None else node.get("monitor")
+        if monitor is not None and monitor.startswith("val/") and monitor not in known:
+            raise UserError(f"callbacks.{name}.monitor={monitor} is not measured.{suggestion(monitor, known)}")
 
 
 def _best_checkpoint(trainer: L.Trainer) -> str | None:

@@ -24,7 +24,9 @@ from wm_lightning.metrics import COLUMNS
 
 log = logging.getLogger(__name__)
 
-PATHS = ("root", "logos", "fonts", "cache_dir", "weights")  # keys of data, of its synthesis and of the loss's terms
+# Keys of data, of its synthesis and of the loss's terms: folders, and what may be a path or a word for something else
+FOLDERS = ("root", "logos", "cache_dir")
+PATHS_OR_WORDS = ("fonts", "weights")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 SHORT_PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them
 
@@ -83,15 +85,17 @@ def ask_for_terms(config: DictConfig, overrides: Iterable[str]) -> None:
 def absolute_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
     """Returns a configuration's node whose files and folders are absolute, so that they are found from anywhere."""
     if isinstance(node, dict):
-        return {key: _absolute(value) if key in PATHS else absolute_paths(value) for key, value in node.items()}
+        return {key: _absolute(key, value) for key, value in node.items()}
     return [absolute_paths(item) for item in node] if isinstance(node, list) else node
 
 
-def _absolute(value: Any) -> Any:  # noqa: ANN401 - a path, a list of them, or one of the words that stand for some
-    if isinstance(value, list):
-        return [_absolute(item) for item in value]
-    path = Path(value).expanduser() if isinstance(value, str) and value else None
-    return str(path.absolute()) if path is not None and path.exists() else value
+def _absolute(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
+    if isinstance(value, list) and key in PATHS_OR_WORDS:
+        return [_absolute(key, item) for item in value]
+    if not value or not isinstance(value, str) or key not in (*FOLDERS, *PATHS_OR_WORDS):
+        return absolute_paths(value)
+    path = Path(value).expanduser()
+    return str(path.absolute()) if key in FOLDERS or path.exists() else value
 
 
 def build_data(config: DictConfig) -> BaseDataModule:

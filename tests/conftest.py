@@ -20,7 +20,8 @@ from wm_lightning import cli
 # Small and exact: a step takes a fraction of a second and float32 leaves no room for rounding. The head changes every
 # pixel: in so few steps others hardly find a mark, and a picture that stays as it is would pass many a test.
 TINY = (
-    "data=folder", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0", "trainer.max_epochs=1",
+    "data=folder", "data.repeats=1", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0",
+    "trainer.max_epochs=1",
     "trainer.precision=32-true", "trainer.accelerator=cpu", "callbacks.progress=null", "model.head=full",
     "trainer.enable_progress_bar=false", "synthesis.system_fonts=false", "callbacks.figures.names=[]",
 )  # fmt: skip

@@ -89,7 +89,7 @@ def test_the_record_says_what_was_scored_and_on_how_many_pictures(compared, chec
     assert record["checkpoint"] == str(checkpoint)
     assert (record["epoch"], record["pictures"]) == (0, 2)
     assert set(record["test"]) == {
-        "loss", "loss_l1", "loss_outside", "loss_lab", "loss_ssim", "loss_laplacian", *COLUMNS,
+        "loss", "loss_l1", "loss_outside", "loss_lab", "loss_ssim", "loss_laplacian", "loss_psnr", *COLUMNS,
     }  # fmt: skip
     assert record["defined_on"] == dict.fromkeys(COLUMNS, 2)
     assert record["compared"] == {str(checkpoint): record["test"]}

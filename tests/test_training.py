@@ -24,7 +24,7 @@ NOTEBOOK_KEYS = (
     "val_ssim_final", "training_time_min", "learning_rate_end", "optimizer", "criterion",
 )  # fmt: skip
 TERMS = (
-    "l1", "outside", "mask", "iou", "proposal", "opacity", "layer", "content", "lab", "ssim", "laplacian",
+    "l1", "outside", "mask", "iou", "proposal", "opacity", "layer", "content", "lab", "ssim", "laplacian", "psnr",
 )  # fmt: skip
 # What the network begins with is the identity; the rate opens its mask within a few steps.
 LAYER = ("model.head=layer", "optim.optimizer.adamw_lr=0.3")

@@ -89,7 +89,8 @@ def test_the_best_epoch_by_hand(monitor, mode, epoch):
     summary = RunSummary("summary.json")
     summary.history = HISTORY
     assert summary.best()["epoch"] == 3  # by the loss, until a training says otherwise
-    summary.on_train_start(SimpleNamespace(checkpoint_callback=ModelCheckpoint(monitor=monitor, mode=mode)), None)
+    trainer = SimpleNamespace(checkpoint_callback=ModelCheckpoint(monitor=monitor, mode=mode))
+    summary.setup(trainer, None, "fit")
     assert summary.best().get("epoch") == epoch
 
 

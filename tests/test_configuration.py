@@ -22,7 +22,7 @@ class Derived(Base):
 def parts(monkeypatch):
     """Makes the classes above importable as ``made_up.Derived``."""
     module = types.ModuleType("made_up")
-    module.Derived = Derived
+    monkeypatch.setattr(module, "Derived", Derived, raising=False)
     monkeypatch.setitem(sys.modules, "made_up", module)
 
 

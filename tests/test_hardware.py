@@ -68,7 +68,7 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch, accelerator, cuda, mps,
 def test_peak_memory_is_in_bytes_whatever_the_system_counts_in(monkeypatch, system, unit):
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=3000))
-    monkeypatch.setattr(hardware.sys, "platform", system)
+    monkeypatch.setattr(sys, "platform", system)
     assert hardware.peak_memory(torch.device("cpu")) == 3000 * unit
 
 

@@ -16,7 +16,7 @@ from wm_lightning.inference import export as module
 from wm_lightning.inference.engine import pad
 from wm_lightning.inference.export import export, main
 from wm_lightning.inference.onnx_engine import METADATA, OnnxEngine
-from wm_lightning.inference.torch_engine import TorchEngine
+from wm_lightning.inference.torch_engine import CorrectionNet, TorchEngine
 from wm_lightning.models import ShuffleUNet
 from wm_lightning.models.size import SizeRequirement, pad_to_requirement
 from wm_lightning.weights import write_weights
@@ -131,7 +131,7 @@ def test_a_torch_archive_computes_the_same(files, tmp_path):
     image = torch.rand(2, 3, 32, 80)
     with torch.no_grad():
         found = torch.export.load(tmp_path / "net.pt2").module()(image)
-        expected = module.CorrectionNet(files.net)(image)
+        expected = CorrectionNet(files.net)(image)
     for one, other in zip(expected, found, strict=True):
         torch.testing.assert_close(other, one, atol=1e-4, rtol=0)
 

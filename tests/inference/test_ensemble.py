@@ -82,6 +82,7 @@ def test_an_engine_is_opened_with_an_ensemble(monkeypatch):
     monkeypatch.setattr(module, "_open_engine", lambda *arguments: engine)
     assert open_engine("general") is engine
     opened = open_engine("general", ensemble=4)
-    assert (type(opened), opened.engine, opened.copies, opened.knows_layers) == (SelfEnsemble, engine, 4, True)
+    assert isinstance(opened, SelfEnsemble)
+    assert (opened.engine, opened.copies, opened.knows_layers) == (engine, 4, True)
     with pytest.raises(UserError, match=r"^ensemble=3 must be one of 1, 2, 4, 8\.$"):
         open_engine("general", ensemble=3)

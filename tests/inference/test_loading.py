@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from wm_lightning.errors import UserError
+from wm_lightning.files import SHIPPED
 from wm_lightning.inference import loading
-from wm_lightning.inference.loading import SHIPPED, load_net
+from wm_lightning.inference.loading import load_net
 from wm_lightning.models import ShuffleUNet
 from wm_lightning.weights import write_weights
 

@@ -127,6 +127,8 @@ def test_a_jpeg_keeps_its_quality_sampling_and_kind(tmp_path):
         again(path, out)
         kept = io.BytesIO()
         with Image.open(path) as before, Image.open(out) as after:
+            assert isinstance(before, JpegImagePlugin.JpegImageFile)
+            assert isinstance(after, JpegImagePlugin.JpegImageFile)
             assert after.quantization == before.quantization
             assert JpegImagePlugin.get_sampling(after) == sampling
             assert after.info.get("progressive") == before.info.get("progressive")
@@ -142,6 +144,7 @@ def test_png_texts_and_tiff_compression_are_kept(tmp_path):
     smooth().save(tmp_path / "a.png", pnginfo=texts)
     again(tmp_path / "a.png", tmp_path / "b.png")
     with Image.open(tmp_path / "b.png") as after:
+        assert isinstance(after, PngImagePlugin.PngImageFile)
         assert after.text["Author"] == "Ana"
     smooth().save(tmp_path / "a.tif", compression="tiff_lzw")
     again(tmp_path / "a.tif", tmp_path / "b.tif")
@@ -226,7 +229,8 @@ def test_a_phones_jpeg_of_several_pictures_is_its_first(tmp_path):
     picture, _ = again(path, out)
     assert picture.format == "JPEG"
     with Image.open(path) as before, Image.open(out) as after:
-        assert after.format == "JPEG"
+        assert isinstance(before, JpegImagePlugin.JpegImageFile)
+        assert isinstance(after, JpegImagePlugin.JpegImageFile)
         assert after.quantization == before.quantization
         mirrored = ImageOps.mirror(after)
         assert np.abs(np.asarray(before.convert("RGB")).astype(int) - np.asarray(after)).mean() < 8

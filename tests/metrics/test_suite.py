@@ -33,7 +33,7 @@ def hand_made():
     return Sample(clean + 0.4 * mask, clean + 0.2, clean, mask, ["a"])
 
 
-def noisy(batch=8, height=37, width=31):
+def noisy(batch=8, height=37, width=31) -> tuple[torch.Tensor, Sample]:
     """Random pictures; the second has an empty mask and the third a full one."""
     generator = torch.Generator().manual_seed(0)
     watermarked, reference, clean, prediction = (
@@ -272,7 +272,7 @@ def test_mean_over_pictures_does_not_depend_on_the_batches(preset, size):
     metrics = dict(collection.items(keep_base=True))
     for start in range(0, 8, size):
         part = slice(start, start + size)
-        batch = Sample(*(tensor[part] for tensor in sample[:4]), sample.name[part])
+        batch = Sample._make(None if value is None else value[part] for value in sample)
         for column, value in measure(prediction[part], batch, columns).items():
             metrics[column].update(value)
     means = collection.compute()

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from wm_lightning.models import HeterogeneousUNet
-from wm_lightning.models.unet import SelfAttention
+from wm_lightning.models.attention import SelfAttention
 
 NETS = {
     "gate": lambda: HeterogeneousUNet("gate", head="full"),

@@ -20,9 +20,9 @@ def rows(scores, label="ours"):
 
 
 def printed(scores, label):
-    console = Console(file=io.StringIO(), width=100)
-    console.print(benchmark_table(scores, label))
-    return console.file.getvalue()
+    out = io.StringIO()
+    Console(file=out, width=100).print(benchmark_table(scores, label))
+    return out.getvalue()
 
 
 def test_published_rows_stand_beside_the_measured_ones():

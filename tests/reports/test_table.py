@@ -33,9 +33,9 @@ def cells(scores):
 
 
 def printed(scores, title="Test of a model"):
-    console = Console(file=io.StringIO(), width=200)
-    print_result(scores, title, console)
-    return console.file.getvalue()
+    out = io.StringIO()
+    print_result(scores, title, Console(file=out, width=200))
+    return out.getvalue()
 
 
 def test_model_row():
@@ -134,11 +134,11 @@ def test_each_target_has_its_verdict():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_result_fits_a_console_of_110_columns(preset):
-    console = Console(file=io.StringIO(), width=110)
+    out = io.StringIO()
     # Figures of the greatest length.
     scores = {name: 100.0 if "psnr" in name or "rmse" in name else value for name, value in of(preset).items()}
-    print_result({**scores, "psnr_input": 12.0, "psnr_input_in": 2.0}, "Test", console)
-    text = console.file.getvalue()
+    print_result({**scores, "psnr_input": 12.0, "psnr_input_in": 2.0}, "Test", Console(file=out, width=110))
+    text = out.getvalue()
     assert "do nothing (identity)" in text
     assert "…" not in text
     assert text.count("│ gain") == 1
@@ -153,9 +153,9 @@ def test_a_log_file_holds_the_extras_too(capsys):
 
 
 def test_a_narrow_console_cuts_no_figure():
-    console = Console(file=io.StringIO(), width=70)
-    print_result(SCORES, "Test", console)
-    text = console.file.getvalue()
+    out = io.StringIO()
+    print_result(SCORES, "Test", Console(file=out, width=70))
+    text = out.getvalue()
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 70
 

@@ -19,7 +19,8 @@ def random_layer(height, width, top, left, seed):
 
 
 def even_layer(height, width, top, left, alpha, colour=0):
-    return Layer(*(np.full((height, width, 3), value, dtype=np.uint8) for value in (alpha, colour)), top, left)
+    even_alpha, even_colour = (np.full((height, width, 3), value, dtype=np.uint8) for value in (alpha, colour))
+    return Layer(even_alpha, even_colour, top, left)
 
 
 def overlay_of(*layers, height=40, width=60):

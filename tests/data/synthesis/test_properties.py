@@ -102,7 +102,8 @@ def assert_sound(view, clean):
 @careful
 @given(size=sizes, seed=seeds, preset=st.sampled_from(["diverse", "watermarkcnn", "clwd", "swcnn"]))
 def test_picture_of_any_size_can_be_marked(size, seed, preset):
-    clean = photograph(*size, seed)
+    height, width = size
+    clean = photograph(height, width, seed)
     synthesizer = configured(preset)
     for view in synthesizer.pair(clean, np.random.default_rng(seed)):
         assert_sound(view, clean)
@@ -187,7 +188,8 @@ def folder(tmp_path_factory):
     ],
 )  # fmt: skip
 def test_file_of_any_kind_and_size_becomes_a_pair(folder, kind, source, size, seed, reduced, middle):
-    path = save(folder / "picture", kind, *source, seed)
+    width, height = source
+    path = save(folder / "picture", kind, width, height, seed)
     if max(source) > LONGEST * min(source):
         with pytest.raises(OSError, match="are a strip and no photograph"):
             decode(path, short_side=2 * size)

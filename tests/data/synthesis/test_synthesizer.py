@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import wm_lightning.cli
 from wm_lightning.data.synthesis import CaptureSampler, CaptureSpec, Synthesizer, ViewSpec, from_json, replay, to_json
 from wm_lightning.data.synthesis.spec import Logo, MarkSpec, Shape, Text
 from wm_lightning.errors import UserError
+from wm_lightning.files import CONF
 
 PRESETS = ("diverse", "watermarkcnn", "logos", "clwd", "logo_l", "logo_h", "swcnn")
 PLANES = ("image", "clean", "mask", "alpha", "layer")
@@ -23,7 +23,7 @@ def photograph(height=64, width=80, seed=0):
 def configured(preset="diverse", *overrides):
     """The synthesizer of a preset, as a run makes it, without the fonts of this machine."""
     told = [f"synthesis={preset}", "synthesis.system_fonts=false", *overrides]
-    with hydra.initialize_config_dir(str(wm_lightning.cli.CONF), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.utils.instantiate(hydra.compose("train", overrides=told).synthesis)
 
 

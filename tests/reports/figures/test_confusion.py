@@ -33,6 +33,10 @@ def test_scores_of_nothing_are_not_defined():
     assert all(math.isnan(score) for score in Confusion(kept=9).scores().values())
 
 
+def widths(axes):
+    return [bar.get_width() for bar in axes.patches]
+
+
 def test_cells_are_shares_of_their_rows(render):
     figure = confusion_matrix(Confusion(hit=30, missed=10, alarm=0, kept=60))
     matrix, bars = figure.axes
@@ -41,7 +45,7 @@ def test_cells_are_shares_of_their_rows(render):
     assert words[0] == "found\n75.00 % of the row\n30 pixels\n30.00 % of all"
     assert [text.partition("\n")[0] for text in words] == ["found", "missed", "false alarm", "left alone"]
     assert matrix.get_xlabel() == "by the model: its mask, or what it changed"
-    assert [bar.get_width() for bar in bars.patches] == pytest.approx([1.0, 0.75, 6 / 7, 0.75])
+    assert widths(bars) == pytest.approx([1.0, 0.75, 6 / 7, 0.75])
     assert [text.get_text() for text in bars.texts] == ["1.000", "0.750", "0.857", "0.750"]
     assert bars.get_xlabel() == "score (0..1)"
     assert "100 pixels" in figure.get_suptitle()

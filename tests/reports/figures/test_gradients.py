@@ -6,10 +6,15 @@ from wm_lightning.models.inspect import Box
 from wm_lightning.reports.figures import grad_cam_overlay, gradient_norms, saliency_overlay
 
 
+def frames(axes):
+    """Left, top, width and height of each rectangle."""
+    return [(frame.get_x(), frame.get_y(), frame.get_width(), frame.get_height()) for frame in axes.patches]
+
+
 def test_a_bar_for_each_layer_on_a_logarithmic_axis(render):
     figure = gradient_norms({"enc1": 1e-3, "dec1": 10.0, "frozen": 0.0}, "L1 loss")
     (axes,) = figure.axes
-    assert [bar.get_width() for bar in axes.patches][:2] == [1e-3, 10.0]
+    assert [width for _, _, width, _ in frames(axes)][:2] == [1e-3, 10.0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["enc1", "dec1", "frozen"]
     assert [text.get_text() for text in axes.texts] == ["0.001", "10", "none"]
     assert axes.get_xscale() == "log"
@@ -45,8 +50,7 @@ def test_the_box_is_drawn_on_every_panel_and_maps_over_the_picture(clean, render
     cam[20, 7] = 1
     figure = grad_cam_overlay(clean, {"dec1": cam, "dec2": torch.zeros(37, 31)}, Box(18, 5, 24, 15))
     for axes in figure.axes[:3]:
-        for frame in axes.patches:
-            assert (frame.get_x(), frame.get_y(), frame.get_width(), frame.get_height()) == (5, 18, 10, 6)
+        assert set(frames(axes)) == {(5, 18, 10, 6)}
     assert np.array_equal(figure.axes[1].images[1].get_array(), cam)
     assert [axes.get_title() for axes in figure.axes[:3]] == ["input; box of 6x10 pixels", "dec1", "dec2: nothing does"]
     render(figure)

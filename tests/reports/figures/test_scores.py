@@ -9,6 +9,10 @@ from wm_lightning.reports.figures.style import IDENTITY, MODEL
 NAN = math.nan
 
 
+def heights(axes):
+    return [bar.get_height() for bar in axes.patches]
+
+
 def test_means_of_opacity_bins():
     opacity, model, identity = [0.1, 0.2, 0.6, 0.7, 1.0], [30, 32, 26, 28, 27], [29, 29, 20, NAN, 24]
     figure = opacity_curve(opacity, model, identity, bins=2)
@@ -16,7 +20,7 @@ def test_means_of_opacity_bins():
     nothing, ours = axes.lines
     assert ours.get_xydata().tolist() == [[0.25, 31], [0.75, 27]]
     assert nothing.get_xydata().tolist() == [[0.25, 29], [0.75, 22]]  # a picture without a score is left out
-    assert [bar.get_height() for bar in below.patches] == [2, 3]
+    assert heights(below) == [2, 3]
 
 
 def test_bands_are_quartiles():
@@ -36,7 +40,7 @@ def test_empty_bins_have_no_point(render):
 def test_gains_are_sorted_and_coloured_by_their_sign(render):
     figure = score_distribution([30, 20, 28, NAN], [29, 25, 25.5, 20], "PSNR (dB)")
     left, right = figure.axes
-    assert [bar.get_height() for bar in left.patches] == [-5, 1, 2.5]
+    assert heights(left) == [-5, 1, 2.5]
     colours = [bar.get_facecolor() for bar in left.patches]
     assert colours[1] == colours[2] != colours[0]
     assert figure.get_suptitle() == "PSNR (dB): 2 of 3 pictures are better than untouched"
@@ -75,7 +79,8 @@ def groups():
 
 
 def test_groups_show_mean_interval_number_and_gain(render):
-    figure = group_bars(*groups(), "By kind of mark")
+    ours, theirs = groups()
+    figure = group_bars(ours, theirs, "By kind of mark")
     (axes,) = figure.axes
     (nothing, _, _), (ours, _, (interval,)) = axes.containers
     assert ours.get_xdata()[0] == 28.0

@@ -10,7 +10,7 @@ from wm_lightning.checkpoints import load_checkpoint
 
 RUN = "hydra.run.dir=run"
 SHORT = ("trainer.limit_train_batches=1", "test=false")
-OF_PICTURES = {"l1", "outside", "lab", "ssim", "laplacian"}
+OF_PICTURES = {"l1", "outside", "lab", "ssim", "laplacian", "psnr"}
 OF_MASKS = {"mask", "iou", "proposal"}
 OF_LAYERS = {"opacity", "layer", "content"}
 

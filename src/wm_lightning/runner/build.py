@@ -74,12 +74,12 @@ def ask_for_terms(config: DictConfig, overrides: Iterable[str]) -> None:
         overrides: As typed, for example ``loss.terms.psnr.weight=0.1``.
     """
     terms = config.loss.get("terms", {})
-    for typed in OverridesParser.create().parse_overrides(list(overrides)):
-        path = typed.key_or_group.split(".")
-        if path[:2] != ["loss", "terms"] or len(path) < 3 or path[-1] == "optional":
-            continue
-        if "optional" in (terms.get(path[2]) or {}):
-            terms[path[2]].optional = False
+    typed = [entry.key_or_group.split(".") for entry in OverridesParser.create().parse_overrides(list(overrides))]
+    named = [path[2:] for path in typed if path[:2] == ["loss", "terms"] and len(path) > 2]
+    asked = {name for name, *_ in named} - {name for name, *rest in named if rest == ["optional"]}
+    for name in asked:
+        if "optional" in (terms.get(name) or {}):
+            terms[name].optional = False
 
 
 def absolute_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -111,6 +112,22 @@ def checkpoint(photographs: Path, tmp_path_factory: pytest.TempPathFactory, comm
 def tiny(photographs: Path) -> tuple[str, ...]:
     """Overrides of a run that takes seconds."""
     return (*TINY, f"data.root={photographs}")
+
+
+@pytest.fixture
+def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs ``train.py`` as typed from ``tmp_path`` in a process of its own, which starts another one beside it."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        script = tmp_path / "train.py"
+        script.write_text("from wm_lightning import cli; cli.train()")
+        options = [option for option in tiny if not option.startswith("trainer.accelerator")]
+        return subprocess.run(
+            [sys.executable, str(script), *arguments, *options, "trainer=ddp_sim", "data.batch_size=2"],
+            capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path,
+        )  # fmt: skip
+
+    return run
 
 
 @pytest.fixture(scope="session", autouse=True)

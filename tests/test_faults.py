@@ -53,18 +53,7 @@ def test_no_folder_is_a_sentence_and_not_this_folder(command, tiny, root):
     )
 
 
-def test_fewer_pictures_than_processes_are_a_sentence(tiny, tmp_path):
-    script = tmp_path / "train.py"
-    script.write_text("from wm_lightning import cli; cli.train()")
-    options = [option for option in tiny if not option.startswith("trainer.accelerator")]
-    few = ("trainer=ddp_sim", "data.fractions=[0.9,0.05,0.05]", "data.batch_size=2", "test=false")
-    outcome = subprocess.run(
-        [sys.executable, str(script), *options, *few],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        cwd=tmp_path,
-    )
+def test_fewer_pictures_than_processes_are_a_sentence(in_two_processes):
+    outcome = in_two_processes("data.fractions=[0.9,0.05,0.05]", "test=false")
     assert outcome.returncode == 1
     assert "data.root holds 1 pairs for val, fewer than the 2 processes that share them; add some" in outcome.stderr

@@ -2,8 +2,6 @@
 
 import csv
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
@@ -38,15 +36,8 @@ def test_lists_are_in_the_table_as_they_were_typed_and_what_all_jobs_share_stand
     assert outcome.out.count("data.size=32") == 3  # Hydra's line for each job, and the heading of the table
 
 
-def test_two_processes_for_each_job_keep_to_its_folder(tiny, tmp_path):
-    script = tmp_path / "train.py"
-    script.write_text("from wm_lightning import cli; cli.train()")
-    options = [option for option in tiny if not option.startswith("trainer.accelerator")]
-    jobs = ("-m", "trainer=ddp_sim", "loss.beta=0.1,0.2", "data.batch_size=2")
-    outcome = subprocess.run(
-        [sys.executable, str(script), *jobs, *options, *SHORT],
-        capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path,
-    )  # fmt: skip
+def test_two_processes_for_each_job_keep_to_its_folder(in_two_processes, tmp_path):
+    outcome = in_two_processes("-m", "loss.beta=0.1,0.2", *SHORT)
     assert outcome.returncode == 0, outcome.stderr
     (sweep,) = (tmp_path / "outputs" / "multirun").glob("*/*")
     assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["multirun"]  # no run of a child's own

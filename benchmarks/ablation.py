@@ -43,7 +43,7 @@ TOP = Path(__file__).parents[1]
 MEASURED = 10  # steps
 UNMEASURED = 3
 QUIET = (
-    *("callbacks.first_look=null", "callbacks.progress=null", "callbacks.figures.names=[]", "logger=none"),
+    *("callbacks.first_look=null", "callbacks.figures.names=[]", "logger=none"),
     *("trainer.enable_progress_bar=false", "test=false"),
 )
 SCORED_AT_ONCE = 8  # pictures
@@ -221,7 +221,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     logging.getLogger("wm_lightning").setLevel(logging.ERROR)  # each row has a log of its own
     options = read()
-    table, failed = [HEAD], False
+    table, nothing, failed = [HEAD], "", False
     for name in options.rows:
         try:
             scores = measure_row(name, options)
@@ -229,7 +229,7 @@ def main() -> None:
             nothing = f"| do nothing | | {scores[0]['psnr_input']:.2f} | 0 | | 0 | exact | |"
         except RowError as error:
             table.append(f"| {name} | failed: {error} |")
-            nothing, failed = "", True
+            failed = True
         log.info(table[-1])
     log.info("\n%s", "\n".join(filter(None, (*table, nothing))))
     sys.exit(failed)

@@ -31,6 +31,7 @@ from steps import DATA, in_order, metrics_part, ours, plain
 from torch.utils.flop_counter import FlopCounterMode
 from turns import ChildError, Children, Order, Turn, device_of
 
+from wm_lightning.commands import override
 from wm_lightning.configuration import check_config
 from wm_lightning.explanations import explain
 from wm_lightning.files import CONF
@@ -46,12 +47,12 @@ SAME_STEPS = ("optim=adamw_cosine", "optim.optimizer.lr=1e-3", "optim.scheduler=
 
 def configured(options: argparse.Namespace, folder: str) -> DictConfig:
     """Composes the project's training with what was asked for."""
-    overrides = ["data=folder", f"data.root={options.photographs}"] if options.photographs else []
+    overrides = ["data=folder", override("data.root", str(options.photographs))] if options.photographs else []
     overrides += SAME_STEPS if options.parity else []
     for key, value in (("size", options.size), ("batch_size", options.batch_size)):
         overrides += [] if value is None else [f"data.{key}={value}"]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("train", overrides=[*overrides, *options.set, f"paths.output_dir={folder}"])
+        config = hydra.compose("train", overrides=[*overrides, *options.set, override("paths.output_dir", folder)])
     config.data.split_dir = None
     if config.trainer.precision == "auto":
         config.trainer.precision = choose_precision(config.trainer.accelerator)

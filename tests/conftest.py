@@ -23,7 +23,7 @@ from wm_lightning import cli
 TINY = (
     "data=folder", "data.repeats=1", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0",
     "trainer.max_epochs=1",
-    "trainer.precision=32-true", "trainer.accelerator=cpu", "callbacks.progress=null", "model.head=full",
+    "trainer.precision=32-true", "trainer.accelerator=cpu", "model.head=full",
     "trainer.enable_progress_bar=false", "synthesis.system_fonts=false", "callbacks.figures.names=[]",
 )  # fmt: skip
 
@@ -121,9 +121,11 @@ def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., sub
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         script = tmp_path / "train.py"
         script.write_text("from wm_lightning import cli; cli.train()")
+        flags = [word for word in arguments if word.startswith("-")]  # which come first
+        chosen = [word for word in arguments if word not in flags]
         options = [option for option in tiny if not option.startswith("trainer.accelerator")]
         return subprocess.run(
-            [sys.executable, str(script), *arguments, *options, "trainer=ddp_sim", "data.batch_size=2"],
+            [sys.executable, str(script), *flags, *options, "trainer=ddp_sim", "data.batch_size=2", *chosen],
             capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path,
         )  # fmt: skip
 

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,17 +14,12 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
-def test_two_processes_train_one_network_and_score_each_picture_once(command, tiny):
+def test_two_processes_train_one_network_and_score_each_picture_once(command, tiny, in_two_processes):
     options = [option for option in tiny if not option.startswith("trainer.accelerator")]
     # 10, 5 and 5 photographs: one process has a picture less to validate and to test.
-    options += ["data.fractions=[0.5,0.25,0.25]", "trainer.max_epochs=2", "data.batch_size=2", "hydra.run.dir=run"]
-    driver = "from wm_lightning import cli; cli.train()"
-    script = Path("train.py")
-    script.write_text(driver)
-    outcome = subprocess.run(
-        [sys.executable, str(script), *options, "trainer=ddp_sim"],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+    chosen = ("data.fractions=[0.5,0.25,0.25]", "trainer.max_epochs=2", "hydra.run.dir=run")
+    options += [*chosen, "data.batch_size=2"]
+    outcome = in_two_processes(*chosen)
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.count("do nothing (identity)") == 1  # the first process speaks for both
 

@@ -241,6 +241,18 @@ def test_real_pairs_are_scored_with_a_network_that_saw_none(command, checkpoint,
     assert "THE SPLIT" not in outcome.out
 
 
+def test_real_pairs_are_scored_without_the_terms_of_the_loss_that_they_do_not_know(command, tiny, tmp_path):
+    asked = ("model.head=layer", "loss.terms.opacity.weight=1", "trainer.limit_train_batches=1", "test=false")
+    assert command("train", *tiny, *asked, "hydra.run.dir=run").status == 0
+    root = save_pairs(tmp_path / "pairs", 20, side=8)
+    options = ("data=paired", f"data.root={root}", "data.layout=plain", "data.size=32")
+    outcome = command("evaluate", "ckpt=run/checkpoints/best.ckpt", *options, *QUICK)
+    assert outcome.status == 0, outcome.err
+    assert "loss: opacity is left out: these pairs have no alpha" in Path("scored/evaluate.log").read_text()
+    assert "loss_opacity" not in record_of()["test"]
+    assert record_of()["test"]["loss_mask"] > 0
+
+
 def test_a_network_of_real_pairs_is_scored_on_its_own_and_on_others(command, tiny, tmp_path):
     for name, side in (("small", 8), ("large", 16)):
         save_pairs(tmp_path / name, 20, side)

@@ -5,6 +5,9 @@ import re
 from pathlib import Path
 
 import torch
+import yaml
+
+from wm_lightning.sweep_table import _without_shared, collect
 
 SHORT = ("trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "test=false")
 
@@ -46,6 +49,35 @@ def test_two_processes_for_each_job_keep_to_its_folder(in_two_processes, tmp_pat
         checkpoint = torch.load(sweep / row["job"] / "checkpoints" / "last.ckpt", weights_only=True)
         assert checkpoint["global_step"] == 1
         assert checkpoint["config"]["loss"]["beta"] == {"0": 0.1, "1": 0.2}[row["job"]]
+
+
+def test_a_job_of_two_processes_that_fails_leaves_the_others_alone(in_two_processes, tmp_path):
+    outcome = in_two_processes("-m", "loss.terms.opacity.weight=1,0", "model.head=full", *SHORT)
+    assert outcome.returncode == 1, outcome.stderr
+    assert "2 jobs in outputs/multirun" in outcome.stdout
+    (sweep,) = (tmp_path / "outputs" / "multirun").glob("*/*")
+    assert {row["job"]: bool(row["objective"]) for row in rows_of(sweep)} == {"0": False, "1": True}
+    assert outcome.stderr.splitlines()[-1].startswith("error: loss.terms.opacity needs a head that predicts alpha")
+
+
+def test_an_override_with_blanks_stays_whole_in_the_table(tmp_path):
+    for job, weight in enumerate((0.1, 0.2)):
+        folder = tmp_path / str(job) / ".hydra"
+        folder.mkdir(parents=True)
+        overrides = ["data.size=32", f"+loss.terms.mine={{_target_: m.T, weight: {weight}}}"]
+        (folder / "overrides.yaml").write_text(yaml.safe_dump(overrides))
+    shared, rows = _without_shared(collect(tmp_path))
+    assert shared == ["data.size=32"]
+    assert [row["overrides"] for row in rows] == [
+        "+loss.terms.mine={_target_: m.T, weight: 0.1}", "+loss.terms.mine={_target_: m.T, weight: 0.2}",
+    ]  # fmt: skip
+
+
+def test_a_multirun_that_has_no_job_has_no_table(command, tiny):
+    outcome = command("train", "-m", "model=unet,unett", *tiny)
+    assert outcome.status == 1
+    assert "0 jobs" not in outcome.out
+    assert "Could not find 'model/unett'" in outcome.err
 
 
 def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(command, tiny):

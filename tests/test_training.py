@@ -5,6 +5,7 @@ import math
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,10 +14,14 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from wm_lightning.callbacks import RunSummary
 from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.engine import WatermarkRemoval, WeightAverage
+from wm_lightning.losses import CompositeLoss
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.metrics.suite import TRAIN_COLUMNS
-from wm_lightning.models import HeterogeneousUNet
+from wm_lightning.models import DnCNN, HeterogeneousUNet
+from wm_lightning.runner import training
 
 RUN = "hydra.run.dir=run"
 NOTEBOOK_KEYS = (
@@ -450,6 +455,60 @@ def test_weights_of_another_network_or_no_weights_are_refused(trained, command, 
         outcome = command("train", *tiny, "hydra.run.dir=tuned", f"weights={path}", *([change] if change else []))
         assert outcome.status == 1
         assert sentence in outcome.err
+
+
+def test_a_run_that_is_to_keep_no_checkpoint_keeps_none(command, tiny):
+    outcome = command("train", *tiny, "hydra.run.dir=run", "trainer.enable_checkpointing=false")
+    assert outcome.status == 0, outcome.err
+    assert not list(Path("run").rglob("*.ckpt"))
+    assert summary_of("run")["checkpoint"] is None
+    assert summary_of("run")["test"]["psnr"] > 0
+
+
+@pytest.mark.parametrize("kept", ["raw", "average"])
+def test_without_a_checkpoint_the_weights_that_validation_kept_are_tested(monkeypatch, tmp_path, kept):
+    module = WatermarkRemoval(DnCNN(3, 4), CompositeLoss({}), torch.optim.SGD, average=WeightAverage(0.5))
+    module.average.begin(module.net)
+    with torch.no_grad():
+        module.average.net.final_conv.bias.fill_(7)
+    module.kept = kept
+    tested = []
+    monkeypatch.setattr(training, "score", lambda *_: tested.append(module.net.final_conv.bias[0].item()) or {})
+    trainer = SimpleNamespace(is_global_zero=False)
+    training._test(trainer, module, None, None, RunSummary(str(tmp_path / "summary.json")))
+    assert (tested == [7]) == (kept == "average")
+
+
+def test_a_validation_within_an_epoch_can_be_the_best_and_is_in_the_summary(command, tiny):
+    arguments = ("+trainer.val_check_interval=0.5", "trainer.max_epochs=2", "data.batch_size=3")
+    outcome = command("train", *tiny, "hydra.run.dir=run", *arguments, "optim.optimizer.lr=0.5", "test=false")
+    assert outcome.status == 0, outcome.err
+    summary = summary_of("run")
+    assert [entry["epoch"] for entry in summary["history"]] == [0.5, 1, 1.5, 2]
+    assert [entry["step"] for entry in summary["history"]] == [2, 4, 6, 8]
+    assert ["train/loss" in entry for entry in summary["history"]] == [False, True, False, True]
+    best = min(summary["history"], key=lambda entry: entry["val/loss"])
+    assert summary["best_epoch"] == best["epoch"]
+    assert summary["objective"]["value"] == best["val/psnr"]
+    assert torch.load("run/checkpoints/best.ckpt", weights_only=True)["global_step"] == best["step"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("+trainer.max_steps=1", "val/loss, which a callback looks at, was not measured"),
+        ("callbacks.early_stopping.monitor=val/loss_opacity", "val/loss_opacity, which a callback looks at, was not"),
+        ("trainer.limit_train_batches=0", "has ended before a validation"),
+        ("callbacks.best_checkpoint.monitor=val/loss_perceptual", "monitor=val/loss_perceptual is not measured"),
+        ("callbacks.best_checkpoint.monitor=val/loss_opacity", "val/loss_opacity, which the best checkpoint is chosen"),
+    ],
+)
+def test_a_training_that_cannot_choose_its_best_checkpoint_is_one_sentence(command, tiny, change, sentence):
+    outcome = command("train", *tiny, "hydra.run.dir=run", change, "trainer.max_epochs=2")
+    assert outcome.status == 1
+    assert outcome.err.splitlines()[-1].startswith("error: ")
+    assert sentence in outcome.err.splitlines()[-1]
+    assert "Traceback" not in outcome.err
 
 
 @pytest.mark.slow

@@ -12,9 +12,13 @@ from wm_lightning.weights import mean_of, read_weights, write_weights
 
 CONFIG = {
     "model": {"_target_": "wm_lightning.models.DnCNN", "depth": 3, "width": 4, "head": "residual"},
-    "data": {"root": "/home/somebody/photos", "split_dir": "/tmp/run/split", "synthesis": {"logos": "/home/x/logos"}},
+    "data": {
+        "root": "/home/somebody/photos", "split_dir": "/tmp/run/split",
+        "synthesis": {"logos": "/home/x/logos", "fonts": ["/tmp/mine.ttf", "dejavu"]},
+    },
+    "loss": {"terms": {"perceptual": {"weights": "/tmp/vgg16.pth"}, "other": {"weights": "random", "weight": 1}}},
     "seed": 3,
-}
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -55,8 +59,12 @@ def test_no_path_of_the_machine_gets_into_a_weight_file(trained, tmp_path):
     content = (tmp_path / "net.safetensors").read_bytes()
     assert b"somebody" not in content
     assert b"/tmp" not in content
-    data = read_weights(tmp_path / "net.safetensors")["config"]["data"]
-    assert data == {"root": "PHOTOS", "split_dir": None, "synthesis": {"logos": "LOGOS"}}
+    config = read_weights(tmp_path / "net.safetensors")["config"]
+    marks = {"logos": "LOGOS", "fonts": ["FONTS", "dejavu"]}
+    assert config["data"] == {"root": "PHOTOS", "split_dir": None, "synthesis": marks}
+    assert config["loss"]["terms"] == {
+        "perceptual": {"weights": "auto"}, "other": {"weights": "random", "weight": 1}
+    }  # fmt: skip
 
 
 def test_half_the_size_is_read_as_float32_again(trained, tmp_path):

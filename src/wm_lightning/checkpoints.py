@@ -128,7 +128,8 @@ def load_weights(net: RestorationNet, path: str) -> None:
         net.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
         raise UserError(
-            f"weights={path} does not fit model._target_={type(net).__name__}; choose its model."
+            f"weights={path} does not fit model._target_={type(net).__name__} with its head; choose the model and the "
+            "model.head that the weights are of (the watermarkcnn notebook's are of model=unet model.head=full)."
         ) from error
 
 

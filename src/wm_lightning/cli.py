@@ -16,6 +16,7 @@ from wm_lightning.files import CONF
 from wm_lightning.sweep_table import SweepTable
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
+_WANTED = "WM_LIGHTNING_FULL_ERROR"  # what the user said, told to the processes of a training with several
 
 
 def train() -> None:
@@ -57,7 +58,8 @@ def _search(config: DictConfig) -> None:
 def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
     here = str(Path.cwd())
     sys.path.append(here)  # where one's own terms, networks and callbacks may lie
-    wanted = os.environ.get(_FULL_ERROR)
+    before = {name: os.environ.get(name) for name in (_FULL_ERROR, _WANTED)}
+    wanted = os.environ.setdefault(_WANTED, before[_FULL_ERROR] or "0")
     os.environ[_FULL_ERROR] = "1"  # Hydra then lets errors through, and they are put in words here
     command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(run)
     try:
@@ -72,5 +74,8 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
         sys.exit(1)
     finally:
         sys.path.remove(here)
-        if wanted is None:
-            del os.environ[_FULL_ERROR]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -16,6 +16,8 @@ from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
 
 _OVERRIDE = re.compile(r"Could not override '\+?([^']+)'")
+# How Lightning's EarlyStopping and ModelCheckpoint say that they wait for a figure in vain
+_UNMEASURED = re.compile(r"(?:Early stopping conditioned on metric `|ModelCheckpoint\(monitor=')([\w/]+)")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -27,6 +29,11 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in _FULL:
         where = f" to {error.filename}" if error.filename else ""
         return f"Nothing more can be written{where}: {error.strerror}; free some space and go on with ckpt_path=last."
+    if found := _UNMEASURED.match(str(error)):
+        return (
+            f"{found.group(1)}, which a callback looks at, was not measured: the loss left its term out, or the "
+            "training ended before a validation; look at another figure, or train longer."
+        )
     if isinstance(error, InstantiationException) and error.__cause__ is not None:
         return explain(error.__cause__) or _of_constructor(error, error.__cause__)
     if isinstance(error, ConfigCompositionException) and (key := _OVERRIDE.search(str(error))):

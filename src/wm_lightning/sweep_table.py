@@ -45,7 +45,7 @@ class SweepTable(Callback):
         if job_return.hydra_cfg is not None and job_return.hydra_cfg.hydra.mode == RunMode.MULTIRUN:
             # hydra.sweep.dir may hold the time, which another process would read anew.
             job = Path(job_return.hydra_cfg.hydra.runtime.output_dir)
-            write_csv(collect(job.parent), job.parent / "sweep.csv")
+            write_csv(_joined(collect(job.parent)), job.parent / "sweep.csv")
             if job_return.status == JobStatus.FAILED:
                 _tell(job, job_return._return_value)  # its public form raises it
 
@@ -60,7 +60,9 @@ class SweepTable(Callback):
         if folder is None:
             return
         rows = collect(folder)
-        write_csv(rows, folder / "sweep.csv")
+        if not rows:  # it failed before its first job
+            return
+        write_csv(_joined(rows), folder / "sweep.csv")
         shared, shortened = _without_shared(rows)
         print_table(shortened, f"{len(rows)} jobs in {folder}{' with ' if shared else ''}{' '.join(shared)}")
         log.info("written: %s", folder / "sweep.csv")
@@ -77,7 +79,8 @@ def collect(folder: Path) -> list[dict[str, Any]]:
     """Reads what each job below a multirun's folder left.
 
     Returns:
-        A row of ``HEADINGS`` for each job, the best objective first; a job without one (it failed) comes last.
+        A row of ``HEADINGS`` for each job, its overrides as a list, the best objective first; a job without one (it
+        failed) comes last.
     """
     rows = []
     sign = 1.0
@@ -90,7 +93,7 @@ def collect(folder: Path) -> list[dict[str, Any]]:
         rows.append(
             {
                 "job": job.name,
-                "overrides": " ".join(str(override) for override in OmegaConf.load(settings)),
+                "overrides": [str(override) for override in OmegaConf.load(settings)],
                 "objective": objective.get("value"),
                 "test psnr": summary.get("test", {}).get("psnr"),
                 "test psnr_input": summary.get("test", {}).get("psnr_input"),
@@ -103,10 +106,15 @@ def collect(folder: Path) -> list[dict[str, Any]]:
 
 def _without_shared(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
     """Returns the overrides that all jobs have, and the rows without them."""
-    typed = [row["overrides"].split(" ") for row in rows]
+    typed = [row["overrides"] for row in rows]
     shared = [word for word in typed[0] if all(word in words for words in typed)] if len(rows) > 1 else []
-    own = [" ".join(word for word in words if word not in shared) for words in typed]
-    return shared, [{**row, "overrides": text} for row, text in zip(rows, own, strict=True)]
+    own = [[word for word in words if word not in shared] for words in typed]
+    return shared, _joined([{**row, "overrides": words} for row, words in zip(rows, own, strict=True)])
+
+
+def _joined(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns rows whose overrides are one text."""
+    return [{**row, "overrides": " ".join(row["overrides"])} for row in rows]
 
 
 def write_csv(rows: Sequence[dict[str, Any]], path: Path, headings: Sequence[str] = HEADINGS) -> None:

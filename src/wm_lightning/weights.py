@@ -16,8 +16,9 @@ from wm_lightning.errors import UserError
 from wm_lightning.files import replacing
 
 SUFFIX = ".safetensors"
-# What stands in for paths of the machine a network was trained on.
+# What stands in for paths of the machine a network was trained on, and for what may be a path or a word
 PLACEHOLDERS = {"root": "PHOTOS", "logos": "LOGOS", "split_dir": None, "cache_dir": None}
+FOR_ABSOLUTE = {"fonts": "FONTS", "weights": "auto"}
 
 
 def write_weights(checkpoint: dict[str, Any], path: Path, half: bool = False) -> None:
@@ -84,8 +85,13 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _without_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
     if isinstance(node, dict):
-        return {
-            key: PLACEHOLDERS[key] if key in PLACEHOLDERS and isinstance(value, str) else _without_paths(value)
-            for key, value in node.items()
-        }
+        return {key: _without_path(key, value) for key, value in node.items()}
     return [_without_paths(item) for item in node] if isinstance(node, list) else node
+
+
+def _without_path(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
+    if isinstance(value, list) and key in FOR_ABSOLUTE:
+        return [_without_path(key, item) for item in value]
+    if not isinstance(value, str):
+        return _without_paths(value)
+    return PLACEHOLDERS.get(key, FOR_ABSOLUTE.get(key, value) if Path(value).is_absolute() else value)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import hydra
 import pytest
+from PIL import Image
 
 from wm_lightning.configuration import check_config
 from wm_lightning.files import CONF
@@ -167,3 +168,17 @@ def test_the_configuration_takes_every_row_of_the_ablation(recipe, beside):
         for overrides in rows.values():
             check_config(hydra.compose("train", overrides=[*base, *always, *overrides]))
     assert not next(iter(rows.values()))
+
+
+def test_curves(command, tiny, tmp_path):
+    outcome = command("train", *tiny, "trainer.limit_train_batches=1", "test=false", "hydra.run.dir=run")
+    assert outcome.status == 0, outcome.err
+    table = table_of("curves", f"one={tmp_path / 'run'}", f"again={tmp_path / 'run'}", "-o", tmp_path / "curves.png")
+    assert table[""] == ["minutes", "gain", "gain inside"]
+    assert filled(table["one"])
+    assert table["one"] == table["again"]
+    with Image.open(tmp_path / "curves.png") as image:
+        assert image.size == (1000, 420)
+    done = run("curves", f"none={tmp_path / 'nowhere'}", "-o", tmp_path / "none.png")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {tmp_path / 'nowhere'} has no validation")

@@ -13,7 +13,7 @@ from wm_lightning.files import CONF
 STAGES = ("train", "val", "test")
 TINY = (
     "data=paired", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0", "trainer.max_epochs=1",
-    "trainer.precision=32-true", "trainer.accelerator=cpu", "callbacks.progress=null",
+    "trainer.precision=32-true", "trainer.accelerator=cpu",
     "trainer.enable_progress_bar=false", "synthesis.system_fonts=false",
 )  # fmt: skip
 

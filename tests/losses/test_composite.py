@@ -123,6 +123,27 @@ def test_a_weight_of_a_term_that_is_not_there_is_refused_unless_it_is_0(key):
     assert TERM_OF[key] not in CompositeLoss(terms, **{key: 0}).weights
 
 
+def test_a_term_that_is_null_is_left_out_and_what_is_no_term_is_refused(batch):
+    assert list(CompositeLoss(five(lab=None), alpha=0)(*batch).terms) == ["l1", "ssim", "laplacian"]
+    with pytest.raises(ValueError, match=r"loss\.terms\.mine is a Identity; it must be a wm_lightning\.losses\.Term"):
+        CompositeLoss(five(mine=torch.nn.Identity()), alpha=0)
+
+
+class Gated(Term):
+    predicted = ("gate",)
+
+    def forward(self, prediction, target, sample):
+        return prediction.gate.mean()
+
+
+@pytest.mark.parametrize(
+    ("term", "heads"), [(MaskBce(), "masked or layer"), (OpacityL1(), "layer"), (Gated(), "layer")]
+)
+def test_a_refused_term_names_the_heads_that_feed_it(batch, term, heads):
+    with pytest.raises(UserError, match=rf"model\.head={heads}; or set loss\.terms\.mine\.weight=0"):
+        CompositeLoss({"mine": term})(*batch)
+
+
 def test_terms_are_detached_and_the_total_is_not(batch):
     (prediction, *_), target, sample = batch
     prediction.requires_grad_()

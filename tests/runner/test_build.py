@@ -51,6 +51,15 @@ def test_a_term_named_on_the_command_line_is_required(override, required):
     assert "optional" not in terms.l1
 
 
+@pytest.mark.parametrize(("key", "word"), [("weights", "imagenet"), ("weights", "auto"), ("fonts", ["dejavu"])])
+def test_a_word_is_no_path_also_where_a_folder_has_its_name(tmp_path, monkeypatch, key, word):
+    monkeypatch.chdir(tmp_path)
+    for name in ("imagenet", "auto", "dejavu", "own"):
+        Path(name).mkdir()
+    assert absolute_paths({key: word}) == {key: word}
+    assert absolute_paths({key: "own"}) == {key: str(tmp_path / "own")}
+
+
 def test_folders_are_made_absolute_wherever_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

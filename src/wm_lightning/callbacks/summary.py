@@ -28,7 +28,8 @@ class RunSummary(Validated):
         path: The JSON file.
 
     Attributes:
-        history: For each epoch that had a validation its scalars, by their logged names.
+        history: For each validation its scalars, by their logged names; that at an epoch's end has the epoch's means of
+            training too. ``epoch`` counts from 1, and of one within an epoch is a fraction.
     """
 
     def __init__(self, path: str) -> None:
@@ -56,11 +57,24 @@ class RunSummary(Validated):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keeps the epoch's figures; Lightning writes the epoch's checkpoint after this."""
         if self.validated:
-            figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-            self.history.append({"epoch": trainer.current_epoch + 1, "step": trainer.global_step, **figures})
+            self._keep(trainer, trainer.current_epoch + 1, "")
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keeps the validation's figures, since it may be one within an epoch."""
+        super().on_validation_end(trainer, pl_module)
+        if self.validated:
+            batches = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+            self._keep(trainer, trainer.current_epoch + round(batches / trainer.num_training_batches, 3), "val")
+
+    def _keep(self, trainer: L.Trainer, epoch: float, names: str) -> None:
+        """Takes figures whose names begin so, in place of what was known of the same step."""
+        found = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith(names)}
+        if self.history and self.history[-1]["step"] == trainer.global_step:
+            self.history.pop()
+        self.history.append({"epoch": epoch, "step": trainer.global_step, **found})
 
     def best(self) -> dict[str, float]:
-        """Returns the figures of the epoch that the best checkpoint is of; empty before the first validation."""
+        """Returns the figures of the validation that the best checkpoint is of; empty before the first validation."""
         judged = [figures for figures in self.history if math.isfinite(figures.get(self._monitor, math.nan))]
         return min(judged, key=lambda figures: self._sign * figures[self._monitor], default={})
 

@@ -202,7 +202,7 @@ class FolderSource:
 class DemoSource:
     """The photographs that scikit-image and Matplotlib ship, in colour and grey, cut into tiles that do not overlap.
 
-    Pictures of telescopes, microscopes and eyes are left out: nobody watermarks those. A dozen pictures are a small
+    Pictures of galaxies, microscopes and eyes are left out: nobody watermarks those. A dozen pictures are a small
     training set: this exists so that the whole path can be tried without any data.
 
     Args:

@@ -239,7 +239,10 @@ class WatermarkRemoval(L.LightningModule):
         sign = 1 if mode == "max" else -1
 
         def rank(name: Kept) -> float:
-            value = sign * float(figures[monitor.replace("val/", f"val_{name}/", 1)])
+            figure = figures.get(monitor.replace("val/", f"val_{name}/", 1))
+            if figure is None:
+                raise UserError(f"{monitor}, which the best checkpoint is chosen by, is not measured in this training.")
+            value = sign * float(figure)
             return -math.inf if math.isnan(value) else value
 
         return max(self.candidates, key=rank)

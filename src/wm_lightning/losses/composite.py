@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 LETTERS = {"alpha": "perceptual", "beta": "lab", "gamma": "ssim", "delta": "laplacian"}
 """The notebook's names of weights, and the terms they belong to."""
+
+PREDICTED_BY_MASKED = {"mask", "mask_logits", "proposal"}
 
 
 class LossTerms(NamedTuple):
@@ -37,7 +39,7 @@ class CompositeLoss(nn.Module):
     such term is refused. A term of weight 0 is neither built nor computed.
 
     Args:
-        terms: The terms by name.
+        terms: The terms by name; None leaves one out.
         alpha: Weight of the term ``perceptual``, in place of its own, as are the others.
         beta: Weight of the term ``lab``.
         gamma: Weight of the term ``ssim``.
@@ -49,18 +51,22 @@ class CompositeLoss(nn.Module):
         left_out: Names of those that are optional and could not be fed so far.
 
     Raises:
-        ValueError: A weight is negative, or given for a term that is not there.
+        ValueError: A weight is negative, or given for a term that is not there; or one is no term.
     """
 
     def __init__(
         self,
-        terms: Mapping[str, Term],
+        terms: Mapping[str, Term | None],
         alpha: float | None = None,
         beta: float | None = None,
         gamma: float | None = None,
         delta: float | None = None,
     ) -> None:
         super().__init__()
+        terms = {name: term for name, term in terms.items() if term is not None}
+        for name, term in terms.items():
+            if not isinstance(term, Term):
+                raise ValueError(f"loss.terms.{name} is a {type(term).__name__}; it must be a wm_lightning.losses.Term")
         for letter, weight in (("alpha", alpha), ("beta", beta), ("gamma", gamma), ("delta", delta)):
             if weight is None:
                 continue
@@ -115,9 +121,7 @@ class CompositeLoss(nn.Module):
     @property
     def terms(self) -> dict[str, Term]:
         """The terms whose weight is not 0, by name."""
-        return {
-            name: term for name, term in zip(self.active, self.modules_of_terms, strict=True) if isinstance(term, Term)
-        }
+        return dict(zip(self.active, cast("nn.ModuleList[Term]", self.modules_of_terms), strict=True))
 
     def _fed(self, prediction: Prediction, sample: Sample) -> Iterator[tuple[str, Term]]:
         """Yields the terms that are on and have what they need."""
@@ -149,5 +153,5 @@ def _refusal(name: str, unpredicted: list[str], unknown: list[str]) -> str:
     off = f"or set loss.terms.{name}.weight=0"
     if not unpredicted:
         return f"loss.terms.{name} needs pairs with {', '.join(unknown)}; give others, {off}."
-    heads = "layer" if {"alpha", "layer", "content"} & set(unpredicted) else "masked or layer"
+    heads = "masked or layer" if set(unpredicted) <= PREDICTED_BY_MASKED else "layer"
     return f"loss.terms.{name} needs a head that predicts {', '.join(unpredicted)}: model.head={heads}; {off}."

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 # Keys of data, of its synthesis and of the loss's terms: folders, and what may be a path or a word for something else
 FOLDERS = ("root", "logos", "cache_dir")
 PATHS_OR_WORDS = ("fonts", "weights")
+WORDS = ("auto", "imagenet", "random", "dejavu")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 SHORT_PRECISIONS = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them
 
@@ -95,7 +96,7 @@ def _absolute(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever a configu
     if not value or not isinstance(value, str) or key not in (*FOLDERS, *PATHS_OR_WORDS):
         return absolute_paths(value)
     path = Path(value).expanduser()
-    return str(path.absolute()) if key in FOLDERS or path.exists() else value
+    return str(path.absolute()) if key in FOLDERS or (value not in WORDS and path.exists()) else value
 
 
 def build_data(config: DictConfig) -> BaseDataModule:

@@ -19,14 +19,14 @@ from torch import Tensor
 from wm_lightning.callbacks import PerImageTable, PixelCounts, read_history
 from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.configuration import check_config
-from wm_lightning.data.datamodule import BaseDataModule
+from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.data.pairs import StagePairs, WatermarkPairs
 from wm_lightning.data.synthesis.traits import Traits, traits_of, traits_of_mask
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import peak_memory
 from wm_lightning.inference.ensemble import check_ensemble
-from wm_lightning.metrics import choose_columns
+from wm_lightning.metrics import COLUMNS, choose_columns
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.evaluation import Subject, Tested, build_report
 from wm_lightning.reports.groups import PictureScore, write_groups, write_traits
@@ -166,19 +166,27 @@ def _test(
     if split is not None and run.data.get("root") == checkpoint["config"]["data"].get("root"):
         datamodule.load_state_dict(split)  # says so if the split is another one
     # What the report is made of is measured whatever is shown.
-    module = build_module(run, datamodule.target, tuple(dict.fromkeys((*choose_columns("full"), *columns))))
-    module.load_state_dict(checkpoint["state_dict"])
-    module.net.copies = copies
+    module = _rebuilt(run, checkpoint, copies, datamodule.target, (*choose_columns("full"), *columns))
     counts = PixelCounts()
     trainer: L.Trainer = instantiate(run.trainer, callbacks=[table, counts], logger=False)
     scores = score(trainer, module, datamodule)
     return Scored(path, checkpoint, module, trainer, scores, table, counts)
 
 
-def _benchmark(config: DictConfig, path: str, run: DictConfig, checkpoint: dict[str, Any], folder: Path) -> None:
-    module = build_module(run, run.data.target)
+def _rebuilt(
+    run: DictConfig, checkpoint: dict[str, Any], copies: int, target: Target, columns: Sequence[str]
+) -> WatermarkRemoval:
+    """Builds a checkpoint's module."""
+    module = build_module(run, target, tuple(dict.fromkeys(columns)))
     module.load_state_dict(checkpoint["state_dict"])
-    module.net.copies = config.ensemble
+    module.net.copies = copies
+    for term in module.loss.terms.values():
+        term.optional = True  # these pairs may know less of their marks than those of the training
+    return module
+
+
+def _benchmark(config: DictConfig, path: str, run: DictConfig, checkpoint: dict[str, Any], folder: Path) -> None:
+    module = _rebuilt(run, checkpoint, config.ensemble, run.data.target, COLUMNS)
     trainer: L.Trainer = instantiate(run.trainer, logger=False)
     rows = instantiate(config.benchmark)(partial(restore, module, trainer))
     write_rows(rows, folder)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import lightning as L
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import read_write
+
+from wm_lightning.commands import override
 
 ARGUMENTS_OF_HYDRA = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
 GROUP = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # how processes find each other
@@ -38,7 +42,8 @@ def one_job_for_processes() -> Iterator[None]:
         if word.startswith(ARGUMENTS_OF_HYDRA) or (place and typed[place - 1] in ARGUMENTS_OF_HYDRA)
     ]
     try:
-        sys.argv = [typed[0], *kept, *hydra.overrides.task]
+        here = override("paths.output_dir", hydra.runtime.output_dir)  # also where it goes on from a checkpoint
+        sys.argv = [typed[0], *kept, *hydra.overrides.task, here]
         settings.cfg = _running_in(whole, hydra.runtime.output_dir)
         yield
     finally:
@@ -47,6 +52,24 @@ def one_job_for_processes() -> Iterator[None]:
             os.environ.pop(name, None)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def ending_with(trainer: L.Trainer) -> Iterator[None]:
+    """Ends the processes that Lightning started where this one fails.
+
+    They would wait for it in vain. And Lightning watches them: once one has failed it kills this process, which may be
+    at the next job of a multirun by then.
+    """
+    try:
+        yield
+    except Exception:
+        started: list[subprocess.Popen[bytes]] = getattr(trainer.strategy.launcher, "procs", [])
+        for process in started:
+            process.kill()
+            process.wait()
+        started.clear()  # the list that is watched
+        raise
 
 
 def _running_in(settings: Any, folder: str) -> Any:  # noqa: ANN401 - Hydra says HydraConf and means what holds one

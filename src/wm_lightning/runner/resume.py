@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 def settle_resume(config: DictConfig) -> None:
     """Settles which checkpoint to go on from, and where.
 
-    A run's last checkpoint goes on in the run's own folder; any other one, and each job of a multirun, begins a folder
-    of its own, to which the best checkpoint so far is copied.
+    A run's last checkpoint goes on in the run's own folder; any other one, each job of a multirun, and a run whose
+    ``paths.output_dir`` was typed, begins a folder of its own, to which the best checkpoint so far is copied.
 
     Raises:
         UserError: The checkpoint cannot be used.
@@ -34,8 +34,9 @@ def settle_resume(config: DictConfig) -> None:
         config.ckpt_path = str(newest_checkpoint())
     load_checkpoint(config.ckpt_path)
     path = Path(config.ckpt_path).resolve()
-    alone = HydraConfig.get().mode != RunMode.MULTIRUN
-    if alone and path.name == "last.ckpt" and path.parent.name == "checkpoints":
+    hydra = HydraConfig.get()
+    placed = any(override.startswith("paths.output_dir=") for override in hydra.overrides.task)
+    if hydra.mode != RunMode.MULTIRUN and not placed and path.name == "last.ckpt" and path.parent.name == "checkpoints":
         config.paths.output_dir = str(path.parents[1])
     else:
         _copy_best(path.with_name("best.ckpt"), Path(config.paths.output_dir) / "checkpoints" / "best.ckpt")
@@ -67,9 +68,23 @@ class BestSoFar(L.Callback):
             }
             best = moved["best_model_path"]
             if state.get("best_model_score") is not None:
-                state["best_k_models"], state["kth_best_model_path"] = {best: state["best_model_score"]}, best
+                _move_kept(state, keeper)
             # With another folder's name Lightning forgets the score, as it should where the file is gone.
             state.update(moved, dirpath=keeper.dirpath if best else None)
+
+
+def _move_kept(state: dict[str, Any], keeper: ModelCheckpoint) -> None:
+    """Says where those are that a callback keeps, and which is the worst of them, the first to be replaced."""
+    assert keeper.dirpath is not None
+    scores = {_moved(path, keeper.dirpath): score for path, score in state.get("best_k_models", {}).items()}
+    scores.pop("", None)
+    best = _moved(state["best_model_path"], keeper.dirpath)
+    if best:
+        scores.setdefault(best, state["best_model_score"])
+    state["best_k_models"] = scores
+    if scores:
+        worst = (min if keeper.mode == "max" else max)(scores, key=lambda path: float(scores[path]))
+        state["kth_best_model_path"], state["kth_value"] = worst, scores[worst]
 
 
 def _moved(path: str | None, folder: str | Path) -> str:

@@ -12,7 +12,7 @@ import lightning as L
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -30,7 +30,7 @@ from wm_lightning.metrics import COLUMNS
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.build import absolute_paths, ask_for_terms, build_data, build_module, prepare, score, shown
 from wm_lightning.runner.examples import write_examples
-from wm_lightning.runner.processes import one_job_for_processes
+from wm_lightning.runner.processes import ending_with, one_job_for_processes
 from wm_lightning.runner.resume import BestSoFar, settle_resume
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,9 @@ HPARAM_GROUPS = ("model", "loss", "optim")
 HPARAM_SCORES = ("psnr", "ssim", "psnr_in", "psnr_out")
 
 EXAMPLES = 12  # test pictures on the sheet that a training ends with
+
+# Lightning's switches, and the callbacks beside which it refuses to be switched off
+SWITCHES: dict[str, type[L.Callback]] = {"enable_progress_bar": ProgressBar, "enable_checkpointing": Checkpoint}
 
 LOGGER_EXTRAS = ("wandb", "mlflow")  # loggers whose packages pyproject.toml has as extras of the same name
 
@@ -69,7 +72,6 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
     prepare(config)
     _check_length(config)
     check_objective(config)
-    _check_monitors(config)
     if config.compile not in COMPILE_MODES:
         raise UserError(f"compile={config.compile} is not one of null, {', '.join(filter(None, COMPILE_MODES))}.")
     with one_job_for_processes(), _open_loggers(config) as loggers:
@@ -80,13 +82,31 @@ def _train(config: DictConfig, callbacks: Sequence[L.Callback], loggers: list[Lo
     """Does the work of :func:`train`, the configuration being settled."""
     datamodule = build_data(config)
     module = build_module(config, datamodule.target)
+    _check_monitors(config, module.loss.active)
     if config.weights is not None:
         load_weights(module.net, config.weights)
     if config.compile is not None:
         module.net.compile(mode=config.compile)
     summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
     trainer = _build_trainer(config, summary, callbacks, loggers)
+    with ending_with(trainer):
+        return _fit_and_test(trainer, module, datamodule, config, summary)
+
+
+def _fit_and_test(
+    trainer: L.Trainer,
+    module: WatermarkRemoval,
+    datamodule: BaseDataModule,
+    config: DictConfig,
+    summary: RunSummary,
+) -> float:
+    """Returns the objective."""
     _fit(trainer, module, datamodule, config)
+    if not summary.best():
+        raise UserError(
+            "The training has ended before a validation that gave a number to choose the best checkpoint by; train "
+            "longer (trainer.max_epochs, trainer.max_steps), or let the best checkpoint's monitor be another one."
+        )
     best = float(summary.best()[config.objective.metric])
     checkpoint = _best_checkpoint(trainer)
     summary.update(
@@ -111,9 +131,11 @@ def _train(config: DictConfig, callbacks: Sequence[L.Callback], loggers: list[Lo
 def _build_trainer(
     config: DictConfig, summary: RunSummary, callbacks: Sequence[L.Callback], loggers: list[Logger]
 ) -> L.Trainer:
-    configured = [instantiate(node) for node in config.callbacks.values() if node is not None]
+    unwanted = [kind for switch, kind in SWITCHES.items() if not config.trainer.get(switch, True)]
     if not loggers:  # without which the monitor refuses to run
-        configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
+        unwanted.append(LearningRateMonitor)
+    configured = [instantiate(node) for node in config.callbacks.values() if node is not None]
+    configured = [callback for callback in configured if not isinstance(callback, tuple(unwanted))]
     resolved = plain(config)
     resolved.update({key: absolute_paths(resolved[key]) for key in ("data", "loss")})  # found again from any folder
     rebuilt = {**{key: resolved[key] for key in REBUILT}, "trainer": {"precision": config.trainer.precision}}
@@ -148,6 +170,8 @@ def _test(
     """Scores the test split with the best checkpoint, and prints the table."""
     if checkpoint is not None:  # not by trainer.test, which would load the weights that an average was made of
         module.load_state_dict(load_checkpoint(checkpoint)["state_dict"])
+    else:
+        module.net.load_state_dict(module.candidates[module.kept].state_dict())
     scores = score(trainer, module, datamodule)
     summary.update({"test": scores})
     if trainer.is_global_zero:
@@ -239,9 +263,8 @@ def check_objective(config: DictConfig, node: str = "objective") -> None:
         raise UserError(f"{node}.metric={metric} is not measured.{suggestion(metric, known)}")
 
 
-def _check_monitors(config: DictConfig) -> None:
-    """Checks that what callbacks look at in a validation is measured in one."""
-    terms = config.loss.get("terms", {})
+def _check_monitors(config: DictConfig, terms: Sequence[str]) -> None:
+    """Checks that what callbacks look at in a validation is measured in one; the terms are those that are on."""
     known = ["val/loss", *(f"val/{column}" for column in COLUMNS), *(f"val/loss_{name}" for name in terms)]
     for name, node in config.callbacks.items():
         monitor = None if node is None else node.get("monitor")

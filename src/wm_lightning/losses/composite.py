@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, cast
 
 from torch import Tensor, nn
@@ -63,8 +63,8 @@ class CompositeLoss(nn.Module):
         delta: float | None = None,
     ) -> None:
         super().__init__()
-        terms = {name: term for name, term in terms.items() if term is not None}
-        for name, term in terms.items():
+        given = {name: term for name, term in terms.items() if term is not None}
+        for name, term in given.items():
             if not isinstance(term, Term):
                 raise ValueError(f"loss.terms.{name} is a {type(term).__name__}; it must be a wm_lightning.losses.Term")
         for letter, weight in (("alpha", alpha), ("beta", beta), ("gamma", gamma), ("delta", delta)):
@@ -72,14 +72,14 @@ class CompositeLoss(nn.Module):
                 continue
             if weight < 0:
                 raise ValueError(f"loss.{letter}={weight} must not be negative; 0 switches the term off")
-            if LETTERS[letter] in terms:
-                terms[LETTERS[letter]].weight = weight
+            if LETTERS[letter] in given:
+                given[LETTERS[letter]].weight = weight
             elif weight:
                 raise ValueError(f"loss.{letter}={weight} needs a term loss.terms.{LETTERS[letter]}")
-        self.weights = {name: term.weight for name, term in terms.items()}
+        self.weights = {name: term.weight for name, term in given.items()}
         # Not a ModuleDict, in which a term could not be named like one of its methods.
         self.active = [name for name, weight in self.weights.items() if weight]
-        self.modules_of_terms = nn.ModuleList(terms[name] for name in self.active)
+        self.modules_of_terms = nn.ModuleList(given[name] for name in self.active)
         for term in self.terms.values():
             term.build()
         self.left_out: set[str] = set()
@@ -121,7 +121,7 @@ class CompositeLoss(nn.Module):
     @property
     def terms(self) -> dict[str, Term]:
         """The terms whose weight is not 0, by name."""
-        return dict(zip(self.active, cast("nn.ModuleList[Term]", self.modules_of_terms), strict=True))
+        return dict(zip(self.active, cast("Iterable[Term]", self.modules_of_terms), strict=True))
 
     def _fed(self, prediction: Prediction, sample: Sample) -> Iterator[tuple[str, Term]]:
         """Yields the terms that are on and have what they need."""

@@ -1,0 +1,275 @@
+"""What looks like a mark and belongs to the picture: pages, signs, screens, drawings, plain areas, frames.
+
+A network that has seen writing on marks alone takes all writing for a mark. This is drawn on photographs before marks
+are, so it is in the clean picture too, and a model learns to leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import albumentations as A
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from wm_lightning.data.synthesis.arts import DIGITS, LETTERS
+from wm_lightning.data.synthesis.assets import covering_fonts, find_fonts, load_font
+from wm_lightning.data.synthesis.ranges import checked_frequencies, choose, within
+
+Picture = npt.NDArray[np.uint8]  # (H, W, 3)
+Colour = tuple[int, int, int]
+
+KINDS = ("page", "sign", "screen", "drawing", "plain", "frame")
+SMALLEST_LETTERS = 6  # pixels high
+CONSONANTS, VOWELS = "bcdfghjklmnprstvwz", "aeiou"
+
+
+class Scenes(A.ImageOnlyTransform):  # type: ignore[misc]  # a library without types
+    """Puts what belongs to a picture on it, or in its place.
+
+    Args:
+        kinds: Relative frequency of ``page`` (of writing, tables, pictures), ``sign`` (a plate with writing, seen at an
+            angle), ``screen`` (bars, buttons, words), ``drawing`` (flat shapes with and without outlines), ``plain``
+            (an even or shaded area) and ``frame`` (bars at two or four sides).
+        fonts: Font files or folders beside the bundled ones.
+        p: Share of pictures.
+
+    Raises:
+        UserError: A kind or a font is unknown.
+    """
+
+    def __init__(self, kinds: Mapping[str, float] | None = None, fonts: Sequence[str] = (), p: float = 0.15) -> None:
+        super().__init__(p=p)
+        equally = dict.fromkeys(KINDS, 1.0)
+        self.kinds = checked_frequencies("augment: Scenes.kinds", equally if kinds is None else kinds, KINDS)
+        self.fonts = covering_fonts(LETTERS + LETTERS.lower() + DIGITS, find_fonts(fonts))
+
+    def get_params(self) -> dict[str, Any]:
+        """Draws what :meth:`apply` is told."""
+        return {"seed": int(self.random_generator.integers(2**32))}
+
+    def apply(self, img: Picture, seed: int = 0, **params: object) -> Picture:
+        """Returns (H, W, 3) uint8; equal seeds change equal pictures equally."""
+        generator = np.random.default_rng(seed)
+        return _DRAWN[choose(self.kinds, generator)](img, _Pen(generator, self.fonts))
+
+
+class _Pen:
+    """Draws numbers, colours and words; all randomness is here.
+
+    Args:
+        generator: The randomness.
+        fonts: To write with.
+    """
+
+    def __init__(self, generator: np.random.Generator, fonts: Sequence[str]) -> None:
+        self.generator, self.fonts = generator, fonts
+
+    def chance(self, share: float) -> bool:
+        return bool(self.generator.random() < share)
+
+    def between(self, low: float, high: float) -> float:
+        return within((low, high), self.generator)
+
+    def count(self, low: int, high: int) -> int:
+        return int(self.generator.integers(low, high, endpoint=True))
+
+    def colour(self) -> Colour:
+        """Returns any colour, pale, dark and strong ones alike."""
+        red, green, blue = (int(value) for value in self.generator.integers(0, 256, 3))
+        return red, green, blue
+
+    def paper_and_ink(self) -> tuple[Colour, Colour]:
+        """Returns a ground and a colour that can be read on it."""
+        paper = tuple(255 - value // 12 for value in self.colour())
+        ink = tuple(value // 4 for value in self.colour()) if self.chance(0.8) else tuple(v // 2 for v in self.colour())
+        if self.chance(0.2):
+            paper, ink = ink, paper
+        return paper, ink  # type: ignore[return-value]  # three of each
+
+    def contrast(self, ground: Colour) -> Colour:
+        """Returns a colour that stands out from a ground."""
+        bright = sum(ground) > 382
+        if self.chance(0.5):
+            return (0, 0, 0) if bright else (255, 255, 255)
+        return tuple(value // 3 if bright else 255 - value // 3 for value in self.colour())  # type: ignore[return-value]
+
+    def word(self) -> str:
+        """Returns a word that can be spoken, or a number."""
+        if self.chance(0.12):
+            return str(self.count(1, 9999))
+        letters = "".join(
+            CONSONANTS[self.count(0, len(CONSONANTS) - 1)] + VOWELS[self.count(0, len(VOWELS) - 1)]
+            for _ in range(self.count(1, 4))
+        )
+        letters = letters[: self.count(2, len(letters))]
+        return letters.capitalize() if self.chance(0.2) else letters
+
+    def words(self, most: int) -> str:
+        """Returns words of at most so many letters together."""
+        text = self.word()
+        while len(text) < most:
+            text += " " + self.word()
+        return text[:most].strip()
+
+    def font(self, height: int) -> Any:  # noqa: ANN401 - Pillow's fonts have no common type
+        return load_font(self.fonts[self.count(0, len(self.fonts) - 1)], max(height, SMALLEST_LETTERS))
+
+
+def _page(picture: Picture, pen: _Pen) -> Picture:
+    """Writes a page, with a heading, a table or the picture itself among the lines."""
+    height, width = picture.shape[:2]
+    paper, ink = pen.paper_and_ink()
+    page = Image.new("RGB", (width, height), paper)
+    draw = ImageDraw.Draw(page)
+    letters = round(pen.between(SMALLEST_LETTERS, 0.12 * height))
+    font, pitch = pen.font(letters), max(letters + 1, round(letters * pen.between(1.1, 1.8)))
+    left, y = round(pen.between(-0.2, 0.15) * width), round(pen.between(-0.1, 0.1) * height)
+    if pen.chance(0.3):
+        _paste(page, picture, pen)
+    if pen.chance(0.3):
+        draw.text((left, y), pen.words(14), fill=pen.contrast(paper), font=pen.font(2 * letters))
+        y += 3 * letters
+    if pen.chance(0.2):
+        _table(draw, width, height, 2 * pitch, ink)
+    while y < height:
+        if pen.chance(0.12):  # a paragraph ends
+            draw.text((left, y), pen.words(pen.count(3, 12)), fill=ink, font=font)
+            y += pitch
+        else:
+            draw.text((left, y), pen.words(pen.count(20, 60)), fill=ink, font=font)
+        y += pitch
+    return np.array(page)
+
+
+def _paste(page: Image.Image, picture: Picture, pen: _Pen) -> None:
+    width, height = page.size
+    share = pen.between(0.3, 0.7)
+    part = Image.fromarray(picture).resize((max(1, round(share * width)), max(1, round(share * height))))
+    page.paste(part, (round(pen.between(0, 1 - share) * width), round(pen.between(0, 1 - share) * height)))
+
+
+def _table(draw: ImageDraw.ImageDraw, width: int, height: int, cell: int, ink: Colour) -> None:
+    for y in range(0, height, cell):
+        draw.line((0, y, width, y), fill=ink)
+    for x in range(0, width, 3 * cell):
+        draw.line((x, 0, x, height), fill=ink)
+
+
+def _sign(picture: Picture, pen: _Pen) -> Picture:
+    """Puts a plate with a few words into the scene, tilted and shaded as the light falls."""
+    height, width = picture.shape[:2]
+    across, down = round(pen.between(0.3, 1.2) * width), round(pen.between(0.12, 0.7) * height)
+    ground = pen.colour()
+    plate = Image.new("RGB", (across, max(down, 8)), ground)
+    draw = ImageDraw.Draw(plate)
+    ink, lines = pen.contrast(ground), pen.count(1, 3)
+    letters = round(0.75 * plate.height / lines)
+    for line in range(lines):
+        text = pen.words(pen.count(3, 12))
+        text = text.upper() if pen.chance(0.5) else text
+        draw.text((0.06 * across, (line + 0.1) * plate.height / lines), text, fill=ink, font=pen.font(letters))
+    if pen.chance(0.5):
+        draw.rectangle((0, 0, across - 1, plate.height - 1), outline=ink, width=max(1, plate.height // 20))
+    return _hung(picture, _shaded(np.array(plate), pen), pen)
+
+
+def _hung(picture: Picture, plate: Picture, pen: _Pen) -> Picture:
+    """Shows a plate at an angle somewhere in the picture."""
+    height, width = picture.shape[:2]
+    rows, columns = plate.shape[:2]
+    corners = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]], np.float32)
+    place = np.array([pen.between(-0.2, 0.7) * width, pen.between(-0.1, 0.8) * height], np.float32)
+    tilt = np.array([[pen.between(-0.15, 0.15) * columns, pen.between(-0.15, 0.15) * rows] for _ in range(4)], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners, corners + place + tilt)
+    shown = cv2.warpPerspective(plate, matrix, (width, height), flags=cv2.INTER_AREA)
+    where = cv2.warpPerspective(np.full((rows, columns), 255, np.uint8), matrix, (width, height))[..., None] / 255
+    return np.asarray(picture * (1 - where) + shown * where + 0.5, dtype=np.uint8)
+
+
+def _shaded(picture: Picture, pen: _Pen) -> Picture:
+    """Lets the light fall off from one side to the other, a little."""
+    height, width = picture.shape[:2]
+    corners = np.array([[pen.between(0.75, 1), pen.between(0.75, 1)], [pen.between(0.75, 1), pen.between(0.75, 1)]])
+    light = cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(picture * light[..., None], dtype=np.uint8)
+
+
+def _screen(picture: Picture, pen: _Pen) -> Picture:
+    """Shows a program's window: bars, buttons, fields, words, perhaps the picture in it."""
+    height, width = picture.shape[:2]
+    ground, ink = pen.paper_and_ink()
+    page = Image.new("RGB", (width, height), ground)
+    draw = ImageDraw.Draw(page)
+    if pen.chance(0.5):
+        _paste(page, picture, pen)
+    letters = round(pen.between(SMALLEST_LETTERS, 0.09 * height))
+    font = pen.font(letters)
+    for _ in range(pen.count(3, 12)):
+        x, y = round(pen.between(-0.1, 0.9) * width), round(pen.between(0, 0.95) * height)
+        kind = pen.count(0, 3)
+        if kind == 0:
+            draw.rectangle((0, y, width, y + 2 * letters), fill=pen.colour() if pen.chance(0.5) else ink)
+            draw.text((x, y + letters // 2), pen.words(16), fill=ground, font=font)
+        elif kind == 1:
+            box = (x, y, x + pen.count(4, 12) * letters, y + 2 * letters)
+            draw.rounded_rectangle(box, letters // 2, fill=pen.colour(), outline=ink if pen.chance(0.5) else None)
+            draw.text((x + letters // 2, y + letters // 3), pen.words(8), fill=ground, font=font)
+        elif kind == 2:
+            draw.ellipse((x, y, x + 2 * letters, y + 2 * letters), fill=pen.colour())
+        else:
+            draw.text((x, y), pen.words(pen.count(4, 24)), fill=ink, font=font)
+    return np.array(page)
+
+
+def _drawing(picture: Picture, pen: _Pen) -> Picture:
+    """Draws flat shapes, filled or as lines, on an even ground or on the picture."""
+    height, width = picture.shape[:2]
+    ground = pen.paper_and_ink()[0] if pen.chance(0.6) else pen.colour()
+    page = Image.fromarray(picture) if pen.chance(0.2) else Image.new("RGB", (width, height), ground)
+    draw = ImageDraw.Draw(page)
+    lines = None if pen.chance(0.5) else pen.contrast(ground)
+    thickness = pen.count(1, max(1, height // 40))
+    for _ in range(pen.count(2, 14)):
+        fill = None if lines is not None and pen.chance(0.5) else pen.colour()
+        points = [(pen.between(-0.1, 1.1) * width, pen.between(-0.1, 1.1) * height) for _ in range(pen.count(2, 6))]
+        if len(points) == 2:
+            (x0, y0), (x1, y1) = points
+            box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+            shape: Callable[..., None] = draw.ellipse if pen.chance(0.5) else draw.rectangle
+            shape(box, fill=fill, outline=lines, width=thickness)
+        elif pen.chance(0.5):
+            draw.line(points, fill=lines or pen.colour(), width=thickness, joint="curve")
+        else:
+            draw.polygon(points, fill=fill, outline=lines, width=thickness)
+    return np.array(page)
+
+
+def _plain(picture: Picture, pen: _Pen) -> Picture:
+    """Makes an even or a shaded area, alone or as the upper part of the picture, as skies and walls are."""
+    area = np.full(picture.shape, pen.colour(), np.uint8)
+    area = _shaded(area, pen) if pen.chance(0.6) else area
+    if pen.chance(0.5):
+        share = round(pen.between(0.3, 0.9) * len(picture))
+        return np.concatenate([area[:share], picture[share:]])
+    return area
+
+
+def _frame(picture: Picture, pen: _Pen) -> Picture:
+    """Lays even bars over two or four sides, as films and collages have."""
+    height, width = picture.shape[:2]
+    colour: Colour = (0, 0, 0) if pen.chance(0.5) else (255, 255, 255) if pen.chance(0.5) else pen.colour()
+    above, beside = (round(pen.between(0.02, 0.3) * side) for side in (height, width))
+    which = pen.count(0, 2)
+    above, beside = above if which != 1 else 0, beside if which != 0 else 0
+    framed = np.full_like(picture, colour)
+    framed[above : height - above, beside : width - beside] = picture[above : height - above, beside : width - beside]
+    return framed
+
+
+_DRAWN: dict[str, Callable[[Picture, _Pen], Picture]] = {
+    "page": _page, "sign": _sign, "screen": _screen, "drawing": _drawing, "plain": _plain, "frame": _frame,
+}  # fmt: skip

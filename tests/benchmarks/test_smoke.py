@@ -170,6 +170,17 @@ def test_the_configuration_takes_every_row_of_the_ablation(recipe, beside):
     assert not next(iter(rows.values()))
 
 
+def test_harm(photographs, tmp_path):
+    done = run("harm", photographs, "--pictures", 2, "--scales", 1, 0.5, "--output", tmp_path / "worst")
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("|").split("|") for line in done.stdout.splitlines() if line.startswith("| ")]
+    table = {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in rows}
+    assert table["all"][0] == table["photo"][0] == "4"
+    assert float(table["all"][4]) <= float(table["all"][5]) <= 100
+    assert sum(name.endswith("x0.5") for name in table) == 2
+    assert len(list(tmp_path.glob("worst/*.png"))) == int(table["all"][1])
+
+
 def test_curves(command, tiny, tmp_path):
     outcome = command("train", *tiny, "trainer.limit_train_batches=1", "test=false", "hydra.run.dir=run")
     assert outcome.status == 0, outcome.err

@@ -183,7 +183,9 @@ def _hung(picture: Picture, plate: Picture, pen: _Pen) -> Picture:
     rows, columns = plate.shape[:2]
     corners = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]], np.float32)
     place = np.array([pen.between(-0.2, 0.7) * width, pen.between(-0.1, 0.8) * height], np.float32)
-    tilt = np.array([[pen.between(-0.15, 0.15) * columns, pen.between(-0.15, 0.15) * rows] for _ in range(4)], np.float32)
+    tilt = np.array(
+        [[pen.between(-0.15, 0.15) * columns, pen.between(-0.15, 0.15) * rows] for _ in range(4)], np.float32
+    )
     matrix = cv2.getPerspectiveTransform(corners, corners + place + tilt)
     shown = cv2.warpPerspective(plate, matrix, (width, height), flags=cv2.INTER_AREA)
     where = cv2.warpPerspective(np.full((rows, columns), 255, np.uint8), matrix, (width, height))[..., None] / 255

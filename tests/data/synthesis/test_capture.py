@@ -126,6 +126,23 @@ def test_jpeg_keeps_red_red_and_blue_blue(colour):
     assert np.abs(capture(picture, CaptureSpec(jpeg=95)).astype(int) - colour).max() <= 3
 
 
+def test_full_chroma_keeps_colours_apart_that_half_the_resolution_mixes():
+    stripes = np.zeros((16, 16, 3), np.uint8)
+    stripes[:, ::2, 0] = stripes[:, 1::2, 2] = 200
+    errors = [
+        np.abs(capture(stripes, CaptureSpec(jpeg=95, full_chroma=full)).astype(int) - stripes).mean()
+        for full in (False, True)
+    ]
+    assert errors[1] < 0.25 * errors[0]
+
+
+def test_as_many_compressed_pictures_keep_full_chroma_as_asked_for():
+    specs = [sampler(full_chroma=0.3)(np.random.default_rng(seed)) for seed in range(400)]
+    assert all(spec.jpeg is not None for spec in specs)
+    assert 0.2 < np.mean([spec.full_chroma for spec in specs]) < 0.4
+    assert not any(sampler()(np.random.default_rng(seed)).full_chroma for seed in range(50))
+
+
 def test_better_jpeg_comes_closer():
     errors = [np.abs(capture(photograph(), CaptureSpec(jpeg=q)).astype(int) - photograph()).mean() for q in (5, 50, 95)]
     assert errors[0] > errors[1] > errors[2]

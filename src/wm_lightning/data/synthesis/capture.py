@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -31,6 +32,8 @@ class CaptureSampler:
         resample_scale: To which part of the size.
         jpeg: Share compressed.
         jpeg_quality: From 1 to 100.
+        full_chroma: Share of the compressed ones whose colours keep their resolution (4:4:4); the others' is halved
+            (4:2:0).
 
     Raises:
         UserError: A range or share is out of bounds.
@@ -50,10 +53,12 @@ class CaptureSampler:
         resample_scale: Sequence[float] = (0.5, 0.9),
         jpeg: float = 0.6,
         jpeg_quality: Sequence[int] = (50, 95),
+        full_chroma: float = 0.0,
     ) -> None:
         where = "synthesis.capture"
         shares = {"share": share, "tone": tone, "moire": moire, "blur": blur, "resample": resample, "jpeg": jpeg}
         self.shares = {name: checked_share(f"{where}.{name}", value) for name, value in shares.items()}
+        self.full_chroma = checked_share(f"{where}.full_chroma", full_chroma)
         self.contrast = checked_range(f"{where}.contrast", contrast, 0, 4)
         self.brightness = checked_range(f"{where}.brightness", brightness, -255, 255)
         self.moire_strength = checked_range(f"{where}.moire_strength", moire_strength, 0, 64)
@@ -78,6 +83,8 @@ class CaptureSampler:
             resample=within(self.resample_scale, generator) if happens("resample") else 1.0,
             jpeg=round(within(self.jpeg_quality, generator)) if happens("jpeg") else None,
         )
+        if spec.jpeg is not None and self.full_chroma and generator.random() < self.full_chroma:
+            spec = replace(spec, full_chroma=True)
         return None if spec == CaptureSpec() else spec
 
     def _moire(self, generator: np.random.Generator) -> tuple[float, float, float]:
@@ -102,7 +109,10 @@ def capture(picture: Picture, spec: CaptureSpec) -> Picture:
         out = cv2.resize(out, (width, height), interpolation=cv2.INTER_CUBIC)
     if spec.jpeg is not None:
         # OpenCV takes channels in the order blue, green, red; JPEG treats red and blue differently.
-        _, data = cv2.imencode(".jpg", cv2.cvtColor(out, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg])
+        how = [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg]
+        if spec.full_chroma:
+            how += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+        _, data = cv2.imencode(".jpg", cv2.cvtColor(out, cv2.COLOR_RGB2BGR), how)
         decoded = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
         assert decoded is not None
         out = decoded

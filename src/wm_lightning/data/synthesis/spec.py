@@ -168,6 +168,7 @@ class CaptureSpec:
         blur: Standard deviation of a Gaussian in pixels; 0 for none.
         resample: The picture is reduced to this share of its size and enlarged again; 1 for not.
         jpeg: Quality of a JPEG compression; None for none.
+        full_chroma: Whether that compression keeps colours at full resolution (4:4:4) and not at half (4:2:0).
     """
 
     __pydantic_config__ = _KNOWN_KEYS_ONLY
@@ -178,6 +179,7 @@ class CaptureSpec:
     blur: float = 0.0
     resample: float = 1.0
     jpeg: int | None = None
+    full_chroma: bool = False
 
 
 @dataclass(frozen=True)

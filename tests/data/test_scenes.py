@@ -1,0 +1,75 @@
+import hydra
+import numpy as np
+import pytest
+from hydra.utils import instantiate
+
+from wm_lightning.data import Augmentation
+from wm_lightning.data.scenes import KINDS, Scenes
+from wm_lightning.errors import UserError
+from wm_lightning.files import CONF
+
+
+def photograph(height=64, width=96):
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def drawn(kind, seed, picture):
+    return Scenes({kind: 1}, p=1).apply(picture, seed=seed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [(64, 96), (96, 64), (128, 128)])
+def test_each_kind_is_drawn_on_a_picture_of_any_shape_and_equal_seeds_draw_the_same(kind, size):
+    picture = photograph(*size)
+    before = picture.copy()
+    scenes = [drawn(kind, seed, picture) for seed in range(8)]
+    assert np.array_equal(picture, before)
+    assert all(scene.shape == picture.shape and scene.dtype == np.uint8 for scene in scenes)
+    assert all(not np.array_equal(scene, picture) for scene in scenes)
+    assert all(np.array_equal(scene, drawn(kind, seed, picture)) for seed, scene in enumerate(scenes))
+    assert len({scene.tobytes() for scene in scenes}) == 8
+
+
+def test_a_page_is_mostly_paper():
+    for seed in range(8):
+        page = drawn("page", seed, np.full((128, 128, 3), 90, np.uint8))
+        _, counts = np.unique(page.reshape(-1, 3), axis=0, return_counts=True)
+        assert counts.max() > 0.3 * 128 * 128
+
+
+def test_a_sign_leaves_the_rest_of_the_scene_to_the_bit():
+    picture = photograph(128, 128)
+    shares = [(drawn("sign", seed, picture) == picture).all(axis=-1).mean() for seed in range(20)]
+    assert min(shares) > 0.05
+    assert 0.3 < np.mean(shares) < 0.95
+
+
+def test_a_frame_leaves_the_middle():
+    picture = photograph()
+    for seed in range(8):
+        assert np.array_equal(drawn("frame", seed, picture)[24:40, 36:60], picture[24:40, 36:60])
+
+
+def test_as_many_pictures_as_asked_for_get_one():
+    augmentation = Augmentation(after_crop=[Scenes(p=0.25)])
+    picture = photograph(64, 64)
+    changed = [
+        not np.array_equal(augmentation(picture, 64, np.random.default_rng(seed)), picture) for seed in range(200)
+    ]
+    assert 0.15 < np.mean(changed) < 0.35
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(UserError, match=r"Scenes\.kinds: billboard unknown; choose from page, sign"):
+        Scenes({"billboard": 1})
+
+
+def test_the_configured_augmentation_makes_equal_pictures_of_equal_generators():
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("train", ["experiment=real", "data.root=/nowhere", "data.size=48"])
+    augmentation = instantiate(config.augment)
+    picture = photograph(200, 160)
+    one, same, other = (augmentation(picture, 48, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert one.shape == (48, 48, 3)
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)

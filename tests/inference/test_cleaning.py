@@ -5,6 +5,7 @@ import pytest
 
 from wm_lightning.inference import scales
 from wm_lightning.inference.cleaning import clean_pixels
+from wm_lightning.inference.search import Search
 
 SQUARE = slice(10, 30), slice(20, 50)
 
@@ -35,9 +36,9 @@ def test_deep_pixels_keep_their_depth(engine, textured, marked, dtype):
 
 def test_tiles_leave_no_seam(engine, textured, marked):
     picture = marked(textured(230, 190), slice(0, 230), slice(0, 190))
-    whole = clean_pixels(engine, picture, tile=1000, overlap=16)
+    whole = clean_pixels(engine, picture, search=Search(tile=1000, overlap=16))
     engine.seen.clear()
-    tiled = clean_pixels(engine, picture, tile=64, overlap=16)
+    tiled = clean_pixels(engine, picture, search=Search(tile=64, overlap=16))
     assert len(engine.seen) > 9
     assert max(max(size) for size in engine.seen) <= 64
     assert np.array_equal(tiled.pixels, whole.pixels)

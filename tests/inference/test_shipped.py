@@ -7,7 +7,8 @@ import skimage.data
 from PIL import Image, ImageDraw, ImageFont
 
 from wm_lightning import Remover
-from wm_lightning.inference.cleaning import OVERLAP, clean_pixels
+from wm_lightning.inference.cleaning import clean_pixels
+from wm_lightning.inference.search import OVERLAP, Search
 from wm_lightning.inference.loading import load_net
 from wm_lightning.inference.tiles import ALIGN, cut
 from wm_lightning.inference.torch_engine import TorchEngine
@@ -57,7 +58,7 @@ def test_tiles_are_the_whole(photograph, monkeypatch):
     monkeypatch.setattr("wm_lightning.inference.torch_engine.choose_precision", lambda device: "32-true")
     engine = TorchEngine(load_net("general"), "cpu")
     watermarked = lettered(np.tile(photograph, (1, 2, 1)), 60, 0.5)[:, :880].astype(np.float32) / 255
-    whole, tiled = (clean_pixels(engine, watermarked, tile=tile).pixels for tile in (1024, 576))
+    whole, tiled = (clean_pixels(engine, watermarked, search=Search(tile=tile)).pixels for tile in (1024, 576))
     difference = 255 * np.abs(whole - tiled).max(axis=-1)
     (first, second), overlap = cut(880, 576, OVERLAP, ALIGN), OVERLAP
     assert second.start + overlap == first.stop

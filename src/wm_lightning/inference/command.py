@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference.cleaning import TILE, Cleaned, clean_pixels
+from wm_lightning.inference.cleaning import Cleaned, clean_pixels
+from wm_lightning.inference.search import TILE
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.ensemble import ENSEMBLES
 from wm_lightning.inference.files import Job, plan, write_png, write_whole

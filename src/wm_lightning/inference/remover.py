@@ -10,10 +10,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference.cleaning import clean_pixels
+from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.ensemble import SelfEnsemble, check_ensemble
+from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pictures import plain
+from wm_lightning.inference.search import Search, as_scales, as_sensitivity
 
 if TYPE_CHECKING:
     import torch
@@ -35,10 +37,12 @@ class Removal(NamedTuple, Generic[Kind]):
         image: Of the kind, size and type that was given; pixels that no mark touches are as they were, to the bit.
         mask: How sure it is that a pixel was marked: an array (H, W) uint8 in 0..255, a Pillow picture of mode L, or a
             tensor (1, H, W) or (B, 1, H, W) in 0..1.
+        marks: What was taken away, the largest first; of a batch, one after the other.
     """
 
     image: Kind
     mask: Kind
+    marks: tuple[Mark, ...] = ()
 
 
 class Remover:
@@ -53,14 +57,26 @@ class Remover:
         engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch.
         ensemble: How many copies of a picture, mirrored and turned, are looked at: 1, 2, 4 or 8. More is better and
             slower, see :class:`~wm_lightning.inference.ensemble.SelfEnsemble`.
+        sensitivity: ``low``, ``normal``, ``high``, or a number in 0..1: how little evidence a mark needs to be taken
+            away. docs/predict.md says what that means in misses and false alarms.
+        scales: How many sizes of a picture are looked at, its own included: ``auto``, or a number from 1. Large marks
+            are seen on small pictures.
 
     Raises:
-        UserError: The weights, the device or the engine's package are not there, or there is no such ensemble.
+        UserError: The weights, the device or the engine's package are not there, or there is no such ensemble,
+            sensitivity or number of scales.
     """
 
     def __init__(
-        self, weights: str = DEFAULT, device: Device = "auto", engine: EngineName = "torch", ensemble: int = 1
+        self,
+        weights: str = DEFAULT,
+        device: Device = "auto",
+        engine: EngineName = "torch",
+        ensemble: int = 1,
+        sensitivity: str | float = "normal",
+        scales: str | int = "auto",
     ) -> None:
+        self.search = Search(as_sensitivity(sensitivity), as_scales(scales))
         self.engine = open_engine(weights, device, engine, ensemble)
 
     def remove(self, image: Kind, mask: Any = None, strength: float = 1.0) -> Removal[Kind]:  # noqa: ANN401 - of any kind
@@ -81,8 +97,8 @@ class Remover:
             raise UserError(f"strength={strength} must be in 0..1.")
         if isinstance(image, Image.Image):
             pixels = np.asarray(plain(image, [], {}))
-            cleaned, found = self._array(pixels, mask, strength)
-            return Removal(Image.fromarray(cleaned), Image.fromarray(found))
+            cleaned = self._array(pixels, mask, strength)
+            return Removal(Image.fromarray(cleaned.pixels), Image.fromarray(cleaned.mask), cleaned.marks)
         if isinstance(image, np.ndarray):
             return Removal(*self._array(image, mask, strength))
         return self._tensor(image, mask, strength)
@@ -98,19 +114,21 @@ class Remover:
             )
         if image.ndim == 4:
             each = [self._tensor(one, mask, strength) for one in image]
-            return Removal(torch.stack([one.image for one in each]), torch.stack([one.mask for one in each]))
+            marks = tuple(mark for one in each for mark in one.marks)
+            return Removal(torch.stack([one.image for one in each]), torch.stack([one.mask for one in each]), marks)
         pixels = image.detach().movedim(0, -1).cpu()
         pixels = pixels.float() if pixels.is_floating_point() else pixels
-        cleaned, found = self._array(pixels.numpy(), mask, strength)
-        restored = torch.from_numpy(cleaned).movedim(-1, 0).to(image)
-        return Removal(restored, torch.from_numpy(found)[None].to(image.device).float() / 255)
+        cleaned = self._array(pixels.numpy(), mask, strength)
+        restored = torch.from_numpy(cleaned.pixels).movedim(-1, 0).to(image)
+        found = torch.from_numpy(cleaned.mask)[None].to(image.device).float() / 255
+        return Removal(restored, found, cleaned.marks)
 
     def _array(
         self,
         image: npt.NDArray[Any],
         mask: Any,  # noqa: ANN401
         strength: float,
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+    ) -> Cleaned:
         planes = image[..., None] if image.ndim == 2 else image
         if planes.ndim != 3 or planes.shape[-1] not in (1, 2, 3, 4) or not planes.size:
             raise UserError(f"image has the shape {image.shape}; it must be (H, W), (H, W, 3) or (H, W, 4).")
@@ -118,14 +136,14 @@ class Remover:
             raise UserError(f"image holds {planes.dtype}; it must be uint8, uint16, or float32 in 0..1.")
         grey = planes.shape[-1] <= 2
         pixels = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
-        cleaned, found = clean_pixels(self.engine, pixels, as_allowed(mask, planes.shape[:2]), strength)
+        cleaned = clean_pixels(self.engine, pixels, as_allowed(mask, planes.shape[:2]), strength, self.search)
         result = planes.copy()
         if grey:
-            mean = cleaned.mean(axis=-1)
+            mean = cleaned.pixels.mean(axis=-1)
             result[..., 0] = mean if planes.dtype == np.float32 else np.rint(mean)
         else:
-            result[..., :3] = cleaned
-        return result.reshape(image.shape), found
+            result[..., :3] = cleaned.pixels
+        return cleaned._replace(pixels=result.reshape(image.shape))
 
 
 def open_engine(weights: str, device: Device = "auto", engine: EngineName = "torch", ensemble: int = 1) -> Engine:

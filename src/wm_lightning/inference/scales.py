@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,81 +16,141 @@ import numpy.typing as npt
 
 from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.evidence import certainties
+from wm_lightning.inference.marks import SPECK, Mark, Marks, find_marks
 from wm_lightning.inference.pixels import Pixels, as_floats
+from wm_lightning.inference.search import Search
 from wm_lightning.inference.tiles import ALIGN, cut, strips
 
 SMALLEST = 512  # a picture is halved until its longer side is no longer
 LARGE = 96  # pixels; a smaller mark on a reduced picture is left to the next scale, where it is twice as large
-GAP = 6  # pixels that may lie between the letters of one mark
-SURE = 0.5  # probability from which a pixel counts as marked
 WHOLE = 0.7  # share of a mark's pixels from which it counts as seen; see docs/performance.md
 BLOCK = 256  # rows that are worked on at once
 
 
-def on_reduced(engine: Engine, pixels: Pixels, tile: int, overlap: int) -> Correction | None:
+class View(NamedTuple):
+    """A picture of one scale, less what was found on smaller ones.
+
+    Attributes:
+        pixels: (H, W, 3).
+        known: What was found before, of any size; None for nothing.
+    """
+
+    pixels: Pixels
+    known: Correction | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = self.pixels.shape[:2]
+        return height, width
+
+    def correction(self, rows: slice, columns: slice) -> Correction:
+        """Returns a part of what was found before."""
+        if self.known is None:
+            return Correction.none(rows.stop - rows.start, columns.stop - columns.start)
+        return self.known.enlarged(self.size, rows, columns)
+
+    def tile(self, rows: slice, columns: slice) -> Floats:
+        """Returns a part of the picture, less what was found before, in 0..1."""
+        picture = as_floats(self.pixels[rows, columns])
+        return picture if self.known is None else self.correction(rows, columns).apply(picture)
+
+
+class Found(NamedTuple):
+    """The large marks of a picture.
+
+    Attributes:
+        correction: Takes them away, of the size of a reduced picture; None where there are none.
+        marks: What they are.
+    """
+
+    correction: Correction | None = None
+    marks: tuple[Mark, ...] = ()
+
+
+def on_reduced(engine: Engine, pixels: Pixels, search: Search) -> Found:
     """Finds the large marks of a picture that the network does not see on the picture itself.
 
     From the smallest scale up, each scale sees what the one before has left.
 
     Args:
-        engine: Runs the network.
+        engine: Runs the network. One that cannot say what to do with an enlarged picture finds nothing here.
         pixels: (H, W, 3).
-        tile: The longest side of a tile, in pixels.
-        overlap: Of tiles, in pixels.
-
-    Returns:
-        For the picture of half the size; None where there are none, and where a network cannot say what to do with an
-        enlarged picture.
+        search: How.
     """
     height, width = pixels.shape[:2]
     halvings = math.ceil(math.log2(max(height, width, 1) / SMALLEST))
+    halvings = halvings if search.scales is None else min(halvings, search.scales - 1)
     if halvings < 1 or not engine.knows_layers:
-        return None
-    found = None
+        return Found()
+    found = Found()
     for power in range(halvings, 0, -1):
         size = max(1, round(width / 2**power)), max(1, round(height / 2**power))
         reduced = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        found = _at_scale(engine, reduced, _unseen(engine, reduced, found, tile, overlap), tile, overlap)
-    return _unseen(engine, pixels, found, tile, overlap)
+        before = _unseen(engine, reduced, found, 2**power, search)
+        found = _at_scale(engine, reduced, before, 2**power, search)
+    return _unseen(engine, pixels, found, 1, search)
 
 
-def _at_scale(engine: Engine, pixels: Pixels, before: Correction | None, tile: int, overlap: int) -> Correction:
+def judged(
+    engine: Engine, view: View, mask: npt.NDArray[np.uint8], search: Search, least: int = 0
+) -> tuple[Marks, npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Finds the marks of a map and says for which the evidence holds.
+
+    Args:
+        engine: Runs the network.
+        view: What the map, (H, W) in 0..255, was made of.
+        mask: How sure it is that there is a mark.
+        search: How much evidence is asked for.
+        least: The longer side from which a mark is looked at, in pixels.
+
+    Returns:
+        The marks, whether each is one, (N,), and how sure it is, (N,).
+    """
+    marks = find_marks(mask)
+    worth = (marks.areas >= SPECK) & (marks.sides > least)
+    worth[0] = False
+    marks = marks._replace(sure=marks.sure & worth[marks.labels])
+    certainty = certainties(engine, view.tile, marks, search) if worth.any() else np.zeros(len(worth))
+    return marks, worth & (certainty >= search.least_certainty), certainty
+
+
+def _at_scale(engine: Engine, pixels: Pixels, before: Found, scale: int, search: Search) -> Found:
     """Finds the large marks of one scale, after those that were found before."""
-    height, width = pixels.shape[:2]
-
-    def known(rows: slice, columns: slice) -> Correction:
-        if before is None:
-            return Correction.none(rows.stop - rows.start, columns.stop - columns.start)
-        return before.enlarged((height, width), rows, columns)
+    view = View(pixels, before.correction)
+    height, width = view.size
 
     def work(rows: slice, columns: slice) -> npt.NDArray[np.float32]:
-        return np.concatenate(engine.correct(known(rows, columns).apply(as_floats(pixels[rows, columns]))), axis=-1)
+        return np.concatenate(engine.correct(view.tile(rows, columns)), axis=-1)
 
     # Half precision, since at 100 megapixels this is what takes the memory.
     found = np.empty((height, width, 7), np.float16)
-    for rows, strip in strips(work, height, width, 7, tile, overlap, ALIGN):
+    for rows, strip in strips(work, height, width, 7, search.tile, search.overlap, ALIGN):
         found[rows] = strip
-    _, labels, sides = _marks(found[..., 6])
-    large = sides > LARGE
-    large[0] = False  # what is no mark
-    found[~large[labels]] = 0
-    if before is not None:
+    mask = np.rint(found[..., 6].astype(np.float32) * 255).astype(np.uint8)
+    marks, taken, certainty = judged(engine, view, mask, search, LARGE)
+    found[~marks.of(taken)] = 0
+    if before.correction is not None:
         for rows in _blocks(height):
-            gain, offset, mask = np.split(found[rows].astype(np.float32), [3, 6], axis=-1)
-            found[rows] = np.concatenate(known(rows, slice(0, width)).then(Correction(gain, offset, mask)), axis=-1)
-    return Correction(found[..., :3], found[..., 3:6], found[..., 6:])
+            gain, offset, sure = np.split(found[rows].astype(np.float32), [3, 6], axis=-1)
+            known = view.correction(rows, slice(0, width))
+            found[rows] = np.concatenate(known.then(Correction(gain, offset, sure)), axis=-1)
+    correction = Correction(found[..., :3], found[..., 3:6], found[..., 6:])
+    return Found(correction, (*before.marks, *marks.told(certainty, taken, scale)))
 
 
-def _unseen(engine: Engine, pixels: Pixels, before: Correction | None, tile: int, overlap: int) -> Correction | None:
+def _unseen(engine: Engine, pixels: Pixels, before: Found, scale: int, search: Search) -> Found:
     """Leaves of what was found on a reduced picture the marks that the network does not see on this one by itself."""
-    if before is None or not before.mask.any():
-        return None
-    height, width = pixels.shape[:2]
-    sure, labels, sides = _marks(before.mask[..., 0])
-    numbers = labels * sure
-    marked, seen = np.zeros(len(sides)), np.zeros(len(sides))
-    for rows in cut(height, tile, overlap, ALIGN):
-        for columns in cut(width, tile, overlap, ALIGN):
+    if before.correction is None or not before.marks:
+        return Found()
+    view = View(pixels)
+    height, width = view.size
+    marks = find_marks(np.rint(before.correction.mask[..., 0].astype(np.float32) * 255).astype(np.uint8))
+    numbers = marks.numbers()
+    marked, seen = np.zeros(len(marks.areas)), np.zeros(len(marks.areas))
+    for rows in cut(height, search.tile, search.overlap, ALIGN):
+        for columns in cut(width, search.tile, search.overlap, ALIGN):
             # The pixels of the reduced picture on which those of the tile lie.
             down, across = (
                 (np.arange(place.start, place.stop) * reduced) // whole
@@ -97,23 +158,23 @@ def _unseen(engine: Engine, pixels: Pixels, before: Correction | None, tile: int
             )
             part = numbers[down[:, None], across]
             if part.any():
-                found = engine.correct(as_floats(pixels[rows, columns])).mask[..., 0] > SURE
-                marked += np.bincount(part.ravel(), minlength=len(sides))
-                seen += np.bincount(part[found], minlength=len(sides))
+                found = engine.correct(view.tile(rows, columns)).mask[..., 0] > 0.5
+                marked += np.bincount(part.ravel(), minlength=len(marked))
+                seen += np.bincount(part[found], minlength=len(marked))
     kept = seen < WHOLE * marked
-    if not kept[1:].any():
-        return None
-    share = kept[labels][..., None] & (labels > 0)[..., None]
-    return Correction(*(np.where(share, part, part.dtype.type(0)) for part in before))
+    where = marks.of(kept)
+    if not where.any():
+        return Found()
+    share = where[..., None]
+    correction = Correction(*(np.where(share, part, part.dtype.type(0)) for part in before.correction))
+    across, down = (scale * side / kept_side for side, kept_side in zip((width, height), where.shape[::-1], strict=True))
 
+    def is_kept(mark: Mark) -> bool:
+        left, top, right, bottom = mark.box
+        rows, columns = slice(int(top / down), int(bottom / down) + 1), slice(int(left / across), int(right / across) + 1)
+        return bool(where[rows, columns].any())
 
-def _marks(mask: Floats) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Returns sure pixels (H, W), a number for each mark where it is, with a margin (H, W), and marks' longer sides."""
-    sure = (mask > SURE).astype(np.uint8)
-    joined = cv2.dilate(sure, np.ones((2 * GAP + 1, 2 * GAP + 1), np.uint8))
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(joined)
-    sides = statistics[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) - 2 * GAP
-    return sure, np.asarray(labels), np.asarray(sides)
+    return Found(correction, tuple(filter(is_kept, before.marks)))
 
 
 def _blocks(height: int) -> Iterator[slice]:

@@ -127,16 +127,18 @@ def _date(year: int, generator: np.random.Generator) -> str:
 
 
 class LogoSampler:
-    """Draws logos: the user's own files, or emblems made of shapes and letters where there are none.
+    """Draws logos: the user's own files, and emblems made of shapes and letters.
 
     Args:
         assets: Logos, and the fonts for emblems.
         flat: Takes every pixel of a logo that is not transparent as opaque.
         frames: Those of emblems; None for all.
         symbols: Those within the frames; None for all.
+        made: Share of emblems where there are files too; all are where there are none.
 
     Raises:
-        UserError: There is neither a logo nor a font with Latin letters, or a frame or symbol is unknown.
+        UserError: There is neither a logo nor a font with Latin letters, a frame or symbol is unknown, or the share is
+            out of bounds.
     """
 
     def __init__(
@@ -145,17 +147,21 @@ class LogoSampler:
         flat: bool = False,
         frames: Sequence[str] | None = None,
         symbols: Sequence[str] | None = None,
+        made: float = 0.0,
     ) -> None:
         self.logos, self.flat = assets.logos, flat
+        self.made = checked_share("synthesis.sampler.logo.made", made)
         self.frames = _chosen("synthesis.sampler.logo.frames", frames, get_args(Frame))
         self.symbols = _chosen("synthesis.sampler.logo.symbols", symbols, get_args(Symbol))
         self.fonts = covering_fonts(LETTERS + LETTERS.lower() + DIGITS, assets.fonts)
         if not self.logos and not self.fonts:
             raise UserError("synthesis.logos: there is no logo, and no font to make emblems with; give either.")
+        if made and not self.fonts:
+            raise UserError(f"synthesis.sampler.logo.made={made} needs a font with Latin letters; give one, or made=0.")
 
     def __call__(self, generator: np.random.Generator) -> Logo | Emblem:
         """Draws one logo; only ``generator`` is used and advanced."""
-        if self.logos:
+        if self.logos and not (self.made and generator.random() < self.made):
             return Logo(self.logos[int(generator.integers(len(self.logos)))], self.flat)
         count = int(generator.integers(1, 4))
         return Emblem(

@@ -1,0 +1,69 @@
+"""How marks are sought: which scales are looked at, and how much evidence a mark needs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from wm_lightning.errors import UserError
+
+TILE = 1024
+OVERLAP = 192
+SENSITIVITIES = {"low": 0.2, "normal": 0.5, "high": 0.8}
+NORMAL = SENSITIVITIES["normal"]
+
+
+class Search(NamedTuple):
+    """How marks are sought.
+
+    Attributes:
+        sensitivity: 0..1; a mark is taken away if its certainty is at least 1 less this. 0 finds nothing that a network
+            is not wholly sure of, 1 takes away whatever it sees.
+        scales: How many sizes of a picture are looked at, its own included; None for as many as make the smallest
+            512 pixels long.
+        tile: The longest side of a tile, in pixels.
+        overlap: Of tiles, in pixels.
+    """
+
+    sensitivity: float = NORMAL
+    scales: int | None = None
+    tile: int = TILE
+    overlap: int = OVERLAP
+
+    @property
+    def least_certainty(self) -> float:
+        """The certainty from which a mark is taken away."""
+        return 1 - self.sensitivity
+
+
+def as_sensitivity(value: str | float) -> float:
+    """Returns a sensitivity that was given as ``low``, ``normal``, ``high`` or a number.
+
+    Raises:
+        UserError: It is none of these, or not in 0..1.
+    """
+    if value in SENSITIVITIES:
+        return SENSITIVITIES[str(value)]
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise UserError(f"sensitivity={value} must be {', '.join(SENSITIVITIES)}, or a number in 0..1.")
+    return number
+
+
+def as_scales(value: str | int | None) -> int | None:
+    """Returns a number of scales; None for ``auto``.
+
+    Raises:
+        UserError: It is neither ``auto`` nor a whole number from 1.
+    """
+    if value is None or value == "auto":
+        return None
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise UserError(f"scales={value} must be auto, or a whole number from 1.")
+    return number

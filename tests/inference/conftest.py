@@ -37,6 +37,18 @@ class Shortsighted(FlatMark):
         return found.limited(1 - cv2.erode(found.mask[..., 0], kernel)[..., None])
 
 
+class Fickle(FlatMark):
+    """Sees marks on a picture of one width alone, its copies of that width included; what it sees is no mark."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.width = width
+
+    def correct(self, picture):
+        found = super().correct(picture)
+        return found if picture.shape[1] == self.width else found.limited(np.zeros_like(found.mask))
+
+
 class Painter(FlatMark):
     """Paints over marks; does not know what shines through."""
 
@@ -55,6 +67,11 @@ def engine():
 @pytest.fixture
 def shortsighted():
     return Shortsighted()
+
+
+@pytest.fixture
+def fickle():
+    return Fickle
 
 
 @pytest.fixture

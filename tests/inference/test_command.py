@@ -1,5 +1,6 @@
 """``predict.py`` as typed."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from PIL import Image
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference import command
+from wm_lightning.inference import command, findings, sheets
+from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 
 SQUARE = slice(10, 30), slice(20, 50)
@@ -61,7 +63,7 @@ def test_a_picture_comes_out_clean_and_the_input_stays(run, save):
     assert (status, err) == (0, "")
     assert np.abs(read("cleaned/photo.png").astype(int) - clean).max() <= 1
     assert np.array_equal(read("photo.png"), picture)
-    assert "cleaned/photo.png: 25.0% of its pixels changed" in out
+    assert "cleaned/photo.png: 1 mark, 25.0% of its pixels changed: 30x20 at 20,10 (91% sure)" in out
     assert "1 of 1 pictures written; " in out
     assert "pictures/s" in out
     assert run.opened == [("general", "auto", "torch", 1)]
@@ -86,8 +88,61 @@ def test_masks_and_comparisons_are_written_beside(run, save):
     assert sorted(path.name for path in Path("out").iterdir()) == ["photo.compare.png", "photo.jpg", "photo.mask.png"]
     assert (read("out/photo.mask.png")[12:28, 24:46] == 255).all()
     both = read("out/photo.compare.png")
-    assert both.shape == (40, 120, 3)
+    assert both.shape == (40, 180, 3)
     assert np.array_equal(both[:, :60], read("photo.jpg"))
+    assert np.array_equal(both[..., 0][:, 120:], read("out/photo.mask.png"))
+
+
+def test_several_pictures_are_compared_on_a_sheet(run, save, monkeypatch):
+    monkeypatch.setattr(sheets, "ROWS", 2)
+    for number in range(3):
+        save(f"photos/{number}.png")
+    assert run("photos", "-o", "out", "--compare")[0] == 0
+    first, second = read("out/compare-1.png"), read("out/compare-2.png")
+    assert (first.shape, second.shape) == ((88, 180, 3), (44, 180, 3))
+    assert np.array_equal(second[:40], read("out/2.compare.png"))
+
+
+def test_a_report_says_for_scripts_what_was_found(run, save):
+    save("a.png")
+    save("b.png", mark=False)
+    Path("c.png").write_bytes(b"")
+    assert run("a.png", "b.png", "c.png", "-o", "out", "--report", "found.json")[0] == 1
+    marked, plain, broken = json.loads(Path("found.json").read_text())
+    assert (marked["file"], marked["result"]) == ("a.png", "out/a.png")
+    assert (marked["width"], marked["height"], marked["changed"]) == (60, 40, 0.25)
+    assert marked["marks"] == [{"box": [20, 10, 50, 30], "certainty": pytest.approx(0.9, abs=0.05), "pixels": 600}]
+    assert (plain["marks"], plain["changed"], plain["warning"]) == ([], 0, None)
+    assert broken["result"] is None
+    assert broken["error"] == "c.png is empty; it holds no picture."
+
+
+def test_a_doubtful_result_is_written_with_a_warning_or_refused(run, save, monkeypatch):
+    save("photo.png")
+    monkeypatch.setattr(findings, "MUCH", 0.2)
+    warning = "25% of its pixels changed, which few watermarks cover"
+    status, out, err = run("photo.png", "-o", "out", "--quiet")
+    assert (status, out, err) == (0, "", f"warning: out/photo.png: {warning}; look at it.\n")
+    assert Path("out/photo.png").exists()
+    status, out, err = run("photo.png", "-o", "strict", "--strict")
+    assert (status, err) == (3, f"error: photo.png was not written: {warning} (--strict).\n")
+    assert "0 of 1 pictures written; 1 refused" in out
+    assert not Path("strict").exists()
+
+
+def test_sensitivity_and_scales_are_passed_on(run, save, monkeypatch):
+    searches = []
+
+    def watched(*arguments):
+        searches.append(arguments[-1])
+        return clean_pixels(*arguments)
+
+    monkeypatch.setattr(command, "clean_pixels", watched)
+    save("photo.png")
+    run("photo.png", "-o", "out")
+    run("photo.png", "-o", "out", "--sensitivity", "low", "--scales", "1")
+    run("photo.png", "-o", "out", "--sensitivity", "0.65")
+    assert [(one.sensitivity, one.scales) for one in searches] == [(0.5, None), (0.2, 1), (0.65, None)]
 
 
 def test_a_mask_of_zeros_keeps_every_pixel_and_another_limits_the_change(run, save):
@@ -188,6 +243,20 @@ def test_quiet_prints_errors_alone(run, save):
     status, out, err = run("photo.png", "bad.png", "-o", "out", "--quiet")
     assert (status, out) == (1, "")
     assert err.startswith("error: bad.png is empty")
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (("--sensitivity", "some"), "sensitivity=some must be low, normal, high, or a number in 0..1."),
+        (("--sensitivity", "1.5"), "sensitivity=1.5 must be low, normal, high, or a number in 0..1."),
+        (("--scales", "0"), "scales=0 must be auto, or a whole number from 1."),
+        (("--scales", "1.5"), "scales=1.5 must be auto, or a whole number from 1."),
+    ],
+)
+def test_what_no_search_can_be_is_one_sentence(run, save, option, sentence):
+    save("photo.png")
+    assert run("photo.png", "-o", "out", *option) == (1, "", f"error: {sentence}\n")
 
 
 def test_the_ensemble_is_passed_on(run, save, capsys):

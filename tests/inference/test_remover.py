@@ -34,7 +34,7 @@ def test_it_is_what_the_package_offers():
 
 def test_arrays_keep_type_shape_and_what_was_not_marked(remover, pair):
     clean, picture = pair
-    image, mask, _, _ = remover.remove(picture)
+    image, mask, _ = remover.remove(picture)
     assert (image.dtype, image.shape) == (np.uint8, picture.shape)
     assert np.abs(image.astype(int) - clean).max() <= 1
     assert mask.dtype == np.uint8
@@ -51,7 +51,7 @@ def test_arrays_keep_type_shape_and_what_was_not_marked(remover, pair):
 def test_grey_stays_grey_and_transparency_as_it_was(remover, pair, textured, marked):
     grey = marked(np.repeat(textured(HEIGHT, WIDTH, 1), 3, axis=-1), *SQUARE)[..., 0]
     for shape in ((HEIGHT, WIDTH), (HEIGHT, WIDTH, 1)):
-        image, mask, _, _ = remover.remove(grey.reshape(shape))
+        image, mask, _ = remover.remove(grey.reshape(shape))
         assert image.shape == shape
         assert mask.shape == (HEIGHT, WIDTH)
         assert np.abs(image.squeeze().astype(int)[SQUARE] - (2 * grey[SQUARE].astype(int) - 255)).max() <= 1
@@ -65,7 +65,7 @@ def test_grey_stays_grey_and_transparency_as_it_was(remover, pair, textured, mar
 def test_pillow_pictures_give_pillow_pictures(remover, pair):
     clean, picture = pair
     for mode in ("RGB", "RGBA", "L", "LA", "P", "CMYK"):
-        image, mask, _, _ = remover.remove(Image.fromarray(picture).convert(mode))
+        image, mask, _ = remover.remove(Image.fromarray(picture).convert(mode))
         assert image.mode == {"P": "RGB", "CMYK": "RGB"}.get(mode, mode)
         assert image.size == mask.size == (WIDTH, HEIGHT)
         assert mask.mode == "L"
@@ -75,7 +75,7 @@ def test_pillow_pictures_give_pillow_pictures(remover, pair):
 @pytest.mark.parametrize("batch", [(), (2,)])
 def test_tensors_give_tensors(remover, pair, batch):
     clean, picture = (torch.from_numpy(pixels).movedim(-1, 0).expand(*batch, 3, HEIGHT, WIDTH) for pixels in pair)
-    image, mask, _, _ = remover.remove(picture)
+    image, mask, _ = remover.remove(picture)
     assert (image.dtype, image.shape) == (torch.uint8, picture.shape)
     assert mask.shape == (*batch, 1, HEIGHT, WIDTH)
     assert mask.max() == 1

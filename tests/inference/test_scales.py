@@ -61,7 +61,11 @@ def test_a_scale_sees_what_the_one_before_has_left(shortsighted, marked):
         return correct(picture)
 
     shortsighted.correct = watch
-    on_reduced(shortsighted, marked(np.full((256, 256, 3), 81, np.uint8), slice(64, 160), slice(32, 160)), Search(tile=1000, overlap=16))
+    on_reduced(
+        shortsighted,
+        marked(np.full((256, 256, 3), 81, np.uint8), slice(64, 160), slice(32, 160)),
+        Search(tile=1000, overlap=16),
+    )
     # The mark is looked at once more, as evidence; each larger picture is looked at as it is, whether the mark is seen
     # there, then without it.
     assert seen == [(64, True), (64, True), (128, True), (128, False), (256, True)]

@@ -12,7 +12,7 @@ from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pixels import Pixels, as_floats, largest
 from wm_lightning.inference.scales import View, judged, on_reduced
-from wm_lightning.inference.search import Search
+from wm_lightning.inference.search import AS_USUAL, Search
 from wm_lightning.inference.tiles import ALIGN, strips
 
 
@@ -35,7 +35,7 @@ def clean_pixels(
     pixels: Pixels,
     allowed: npt.NDArray[np.floating] | None = None,
     strength: float = 1.0,
-    search: Search = Search(),
+    search: Search = AS_USUAL,
 ) -> Cleaned:
     """Removes the marks of a picture of any size, in tiles, for which there is evidence.
 

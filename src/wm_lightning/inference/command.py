@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import threading
@@ -23,15 +24,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wm_lightning.errors import UserError
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
-from wm_lightning.inference.search import TILE
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.ensemble import ENSEMBLES
 from wm_lightning.inference.files import Job, plan, write_png, write_whole
+from wm_lightning.inference.findings import Findings
 from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
-from wm_lightning.inference.pixels import as_bytes, changed_share, told_change
 from wm_lightning.inference.remover import DEFAULT, as_allowed, open_engine
+from wm_lightning.inference.search import TILE, Search, as_scales, as_sensitivity
+from wm_lightning.inference.sheets import Sheets, panels, row
 
 FAILED = 1
+REFUSED = 3  # argparse takes 2
 MOST = 8  # pictures that are worked on at once
 LARGE_ONES = threading.Lock()
 
@@ -41,45 +44,76 @@ class Outcome(NamedTuple):
 
     Attributes:
         job: The picture.
-        changed: Share of its pixels that changed, 0..1.
+        findings: What was found in it.
         notes: What was not kept.
         error: Why there is no result; None where there is one.
+        refused: Whether there is none because what was found is doubtful.
+        row: For the sheet of all pictures, where one is asked for.
     """
 
     job: Job
-    changed: float = 0.0
+    findings: Findings = Findings()
     notes: tuple[str, ...] = ()
     error: str | None = None
+    refused: bool = False
+    row: npt.NDArray[np.uint8] | None = None
 
 
 def predict(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0, or 1 if a picture failed."""
+    """Runs the command; returns its exit status: 0, 1 if a picture failed, else 3 if one was refused."""
     options = _parser().parse_args(arguments)
     console, errors = Console(), Console(stderr=True)
     try:
+        options.search = Search(as_sensitivity(options.sensitivity), as_scales(options.scales))
         jobs = plan(options.inputs, options.output)
         engine = open_engine(options.weights, options.device, options.engine, options.ensemble)
         mask = None if options.mask == "auto" else _opened_mask(options.mask)
     except UserError as error:
-        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        _say(errors, f"error: {error}")
         return FAILED
-    started, outcomes = time.perf_counter(), []
+    started, outcomes = time.perf_counter(), list[Outcome]()
+    try:
+        _run(jobs, engine, mask, options, (console, errors), outcomes)
+    finally:  # also of a run that was interrupted
+        if options.report:
+            write_whole(_report(outcomes), Path(options.report))
+    failed = sum(outcome.error is not None and not outcome.refused for outcome in outcomes)
+    refused = sum(outcome.refused for outcome in outcomes)
+    if not options.quiet:
+        _summarise(console, outcomes, len(jobs), (failed, refused), time.perf_counter() - started)
+    return FAILED if failed else REFUSED if refused else 0
+
+
+def _run(
+    jobs: list[Job],
+    engine: Engine,
+    mask: Image.Image | None,
+    options: argparse.Namespace,
+    consoles: tuple[Console, Console],
+    outcomes: list[Outcome],
+) -> None:
+    """Cleans the pictures, tells of each, and adds what became of it to ``outcomes``."""
+    started, (console, errors) = time.perf_counter(), consoles
+    sheets = Sheets(Path(options.output)) if options.compare and len(jobs) > 1 else None
     with _progress(console, options.quiet) as progress:
         task = progress.add_task("removing watermarks", total=len(jobs), rate="")
         for outcome in _outcomes(jobs, engine, mask, options):
-            outcomes.append(outcome)
+            outcomes.append(outcome._replace(row=None))
             rate = len(outcomes) / (time.perf_counter() - started)
             progress.update(task, advance=1, rate=f"{rate:.1f} pictures/s")
+            if sheets is not None and outcome.row is not None:
+                sheets.add(outcome.row)
             if outcome.error is not None:
-                errors.print(f"error: {outcome.error}", markup=False, highlight=False, soft_wrap=True)
-                if options.on_error == "stop":
+                _say(errors, f"error: {outcome.error}")
+                if options.on_error == "stop" and not outcome.refused:
                     break
-            elif not options.quiet:
-                _tell(progress.console, outcome)
-    failed = sum(outcome.error is not None for outcome in outcomes)
-    if not options.quiet:
-        _summarise(console, outcomes, len(jobs), failed, time.perf_counter() - started)
-    return FAILED if failed else 0
+            elif outcome.findings.doubt is not None:
+                _say(errors, f"warning: {outcome.job.target}: {outcome.findings.doubt}; look at it.")
+            if outcome.error is None and not options.quiet:
+                told = "; ".join((outcome.findings.told(), *outcome.notes))
+                _say(progress.console, f"{outcome.job.target}: {told}")
+    if sheets is not None:
+        sheets.finish()
 
 
 def main() -> None:
@@ -101,8 +135,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--mask", default="auto", help="picture, white where pixels may change; auto: anywhere")
     parser.add_argument("--strength", type=_share, default=1.0, help="how much of a mark is taken away, 0 to 1")
+    parser.add_argument(
+        "--sensitivity",
+        default="normal",
+        help="low, normal, high, or 0 to 1: how little evidence a mark needs; low spares more of what is no mark",
+    )
+    parser.add_argument(
+        "--scales", default="auto", help="sizes of a picture to look at, for large marks; auto, or 1 for its own alone"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="write no result that should be looked at; the exit status is then 3"
+    )
+    parser.add_argument("--report", metavar="FILE.json", help="write what was found in each picture")
     parser.add_argument("--save-mask", action="store_true", help="write where marks were found, as NAME.mask.png")
-    parser.add_argument("--compare", action="store_true", help="write before and after, as NAME.compare.png")
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="write before, after and mask, as NAME.compare.png; of several pictures also a sheet, compare-1.png",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where it runs")
     parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
     parser.add_argument(
@@ -132,7 +182,7 @@ def _outcomes(
             # Large pictures one after the other: they take the memory, and all cores by themselves.
             with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
                 allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
-                cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength)
+                cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength, options.search)
             if stopping.is_set():
                 return Outcome(job, error=f"{job.source} was given up.")
             return _write(job, picture, cleaned, options)
@@ -157,14 +207,34 @@ def _outcomes(
 
 
 def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Namespace) -> Outcome:
+    findings = Findings.of(picture.pixels, cleaned, options.search.least_certainty)
+    small = row(picture.pixels, cleaned.pixels, cleaned.mask) if options.compare else None
+    if options.strict and findings.doubt is not None:
+        error = f"{job.source} was not written: {findings.doubt} (--strict)."
+        return Outcome(job, findings, error=error, refused=True, row=small)
     content, lost = encode_picture(picture, cleaned.pixels, job.target.suffix)
     write_whole(content, job.target)
     if options.save_mask:
         write_png(Image.fromarray(cleaned.mask), _beside(job.target, "mask"))
     if options.compare:
-        both = np.concatenate((picture.pixels, cleaned.pixels), axis=1)
-        write_png(Image.fromarray(as_bytes(both)), _beside(job.target, "compare"))
-    return Outcome(job, changed_share(picture.pixels, cleaned.pixels), (*picture.notes, *lost))
+        both = panels(picture.pixels, cleaned.pixels, cleaned.mask)
+        write_png(Image.fromarray(both), _beside(job.target, "compare"))
+    return Outcome(job, findings, (*picture.notes, *lost), row=small)
+
+
+def _report(outcomes: Sequence[Outcome]) -> bytes:
+    """Returns what became of each picture as a JSON file."""
+    each = [
+        {
+            "file": str(one.job.source),
+            "result": str(one.job.target) if one.error is None else None,
+            **one.findings.as_json(),
+            "notes": list(one.notes),
+            "error": one.error,
+        }
+        for one in outcomes
+    ]
+    return json.dumps(each, indent=2, ensure_ascii=False).encode()
 
 
 def _beside(target: Path, what: str) -> Path:
@@ -194,16 +264,19 @@ def _progress(console: Console, quiet: bool) -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=quiet)
 
 
-def _tell(console: Console, outcome: Outcome) -> None:
-    told = "; ".join((told_change(outcome.changed), *outcome.notes))
-    console.print(f"{outcome.job.target}: {told}", markup=False, highlight=False, soft_wrap=True)
+def _say(console: Console, words: str) -> None:
+    console.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
-def _summarise(console: Console, outcomes: list[Outcome], planned: int, failed: int, seconds: float) -> None:
-    written = len(outcomes) - failed
+def _summarise(
+    console: Console, outcomes: list[Outcome], planned: int, missing: tuple[int, int], seconds: float
+) -> None:
+    failed, refused = missing
+    written = len(outcomes) - failed - refused
     parts = [f"{written} of {planned} pictures written"]
-    untouched = sum(outcome.error is None and not outcome.changed for outcome in outcomes)
+    untouched = sum(outcome.error is None and not outcome.findings.changed for outcome in outcomes)
     parts += [f"{untouched} without a watermark"] if untouched else []
     parts += [f"{failed} failed"] if failed else []
+    parts += [f"{refused} refused"] if refused else []
     parts.append(f"{seconds:.1f} s, {written / seconds:.1f} pictures/s")
-    console.print("; ".join(parts), markup=False, highlight=False, soft_wrap=True)
+    _say(console, "; ".join(parts))

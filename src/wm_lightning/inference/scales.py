@@ -167,11 +167,16 @@ def _unseen(engine: Engine, pixels: Pixels, before: Found, scale: int, search: S
         return Found()
     share = where[..., None]
     correction = Correction(*(np.where(share, part, part.dtype.type(0)) for part in before.correction))
-    across, down = (scale * side / kept_side for side, kept_side in zip((width, height), where.shape[::-1], strict=True))
+    across, down = (
+        scale * side / kept_side for side, kept_side in zip((width, height), where.shape[::-1], strict=True)
+    )
 
     def is_kept(mark: Mark) -> bool:
         left, top, right, bottom = mark.box
-        rows, columns = slice(int(top / down), int(bottom / down) + 1), slice(int(left / across), int(right / across) + 1)
+        rows, columns = (
+            slice(int(top / down), int(bottom / down) + 1),
+            slice(int(left / across), int(right / across) + 1),
+        )
         return bool(where[rows, columns].any())
 
     return Found(correction, tuple(filter(is_kept, before.marks)))

@@ -35,6 +35,9 @@ class Search(NamedTuple):
         return 1 - self.sensitivity
 
 
+AS_USUAL = Search()
+
+
 def as_sensitivity(value: str | float) -> float:
     """Returns a sensitivity that was given as ``low``, ``normal``, ``high`` or a number.
 

@@ -18,7 +18,7 @@ import numpy as np
 from engines import held_out
 
 from wm_lightning.data.synthesis import View
-from wm_lightning.inference import scales
+from wm_lightning.inference import marks, scales
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.remover import open_engine
 
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=1600, help="of the square pictures in pixels")
     parser.add_argument("--smallest", type=int, nargs="*", default=[scales.SMALLEST])
     parser.add_argument("--large", type=int, nargs="*", default=[scales.LARGE])
-    parser.add_argument("--gap", type=int, nargs="*", default=[scales.GAP])
+    parser.add_argument("--gap", type=int, nargs="*", default=[marks.GAP])
     parser.add_argument("--whole", type=float, nargs="*", default=[scales.WHOLE])
     options = parser.parse_args()
     engine = open_engine(options.weights)
@@ -64,7 +64,7 @@ def main() -> None:
     told = [f"{np.mean([psnr(view.image, view.clean) for view in group]):.2f}" for group in views]
     log.info("| do nothing | %s |", " | ".join(told))
     for setting in settings:
-        scales.SMALLEST, scales.LARGE, scales.GAP, scales.WHOLE = setting
+        scales.SMALLEST, scales.LARGE, marks.GAP, scales.WHOLE = setting
         cells = []
         for group in views:
             results = [clean_pixels(engine, view.image).pixels for view in group]

@@ -148,7 +148,7 @@ def test_a_picture_comes_out_as_the_command_writes_it(open_page, photo, predicte
     assert downloaded(page) == (photo.name, content)
     assert downloaded(page, "#download-mask") == (f"{photo.stem}.mask.png", mask)
     said = page.inner_text("#status").removeprefix(f"{photo.name}: ")
-    assert re.fullmatch(r"320 x 220; \d+\.\d% of its pixels changed\.", said)
+    assert re.fullmatch(r"320 x 220; 1 mark, \d+\.\d% of its pixels changed: \d+x\d+ at \d+,\d+ \(\d+% sure\)\.", said)
 
 
 def test_before_and_after_lie_on_each_other_with_a_slider(open_page, photo):

@@ -17,7 +17,7 @@ def page(tmp_path_factory):
 
 def test_jobs_that_run_the_network_wait_for_each_other(page):
     waiting = [function.concurrency_id for function in page.fns.values() if function.name.startswith("clean")]
-    assert len(waiting) == 5
+    assert len(waiting) == 6
     assert set(waiting) == {"network"}
     assert {function.concurrency_limit for function in page.fns.values() if function.name.startswith("clean")} == {1}
 

@@ -68,7 +68,7 @@ def test_a_painting_is_the_command_s_mask(cleaner, marked, predicted, tmp_path, 
     left, right = changed[:, :138], changed[:, 142:]
     assert (right if protects else left).mean() > 0.02
     assert not (left if protects else right).any()
-    assert result.changed == pytest.approx(changed.mean())
+    assert result.findings.changed == pytest.approx(changed.mean())
 
 
 def test_previews_are_upright_and_reduced(cleaner, marked, tmp_path):
@@ -76,7 +76,7 @@ def test_previews_are_upright_and_reduced(cleaner, marked, tmp_path):
     source = tmp_path / "large.jpg"
     rotated(large, source)
     result = cleaner.clean(source, tmp_path / "results", "general")
-    assert result.size == (1375, 2000)
+    assert result.findings.size == (2000, 1375)
     shown = [read(place) for place in (result.before, result.after, result.marks, result.canvas)]
     assert [picture.shape for picture in shown] == [(1100, 1600, 3)] * 4
     expected = np.asarray(Image.fromarray(large).resize((1600, 1100), Image.Resampling.BOX)).astype(int)
@@ -119,8 +119,8 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(cleaner, tm
 def test_a_picture_at_the_limit_is_taken(tmp_path):
     Image.new("L", (100, 100)).save(tmp_path / "photo.png")
     result = Cleaner(["general"], "cpu", max_megapixels=0.01).clean(tmp_path / "photo.png", tmp_path / "out", "general")
-    assert result.size == (100, 100)
-    assert result.changed == 0
+    assert result.findings.size == (100, 100)
+    assert result.findings.changed == 0
 
 
 def test_errors_name_the_file_without_its_folder(cleaner, tmp_path):
@@ -140,7 +140,7 @@ def test_many_pictures_go_on_after_a_broken_one(cleaner, marked, predicted, tmp_
     outcomes = list(cleaner.clean_each(sources, tmp_path / "results", "general"))
     assert [outcome.error is None for outcome in outcomes] == [True, False, True]
     assert outcomes[1].error.startswith("photo.png is damaged or cut short")
-    assert all(outcome.changed > 0.01 for outcome in (outcomes[0], outcomes[2]))
+    assert all(outcome.findings.changed > 0.01 for outcome in (outcomes[0], outcomes[2]))
     packed = pack(outcomes, tmp_path / "cleaned.zip")
     with zipfile.ZipFile(packed) as archive:
         assert archive.namelist() == ["photo.png", "photo-2.png"]

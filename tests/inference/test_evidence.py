@@ -1,4 +1,4 @@
-"""A mark is one on every copy of a picture."""
+"""A mark is one on every copy of a picture but one."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_the_copies_show_the_mark_at_its_place(engine, textured, marked):
         assert (seen[:, 56:] < 0.1).all()
 
 
-def test_a_mark_is_as_sure_as_it_is_on_the_copy_where_it_is_least(fickle, engine, textured, marked):
+def test_a_mark_is_as_sure_as_on_the_copy_where_it_is_least_but_one(fickle, engine, textured, marked):
     picture = marked(textured(60, 70), slice(10, 30), slice(20, 50))
     marks = find_marks(np.rint(engine.correct(picture.astype(np.float32) / 255).mask[..., 0] * 255).astype(np.uint8))
 
@@ -28,9 +28,9 @@ def test_a_mark_is_as_sure_as_it_is_on_the_copy_where_it_is_least(fickle, engine
         return picture[rows, columns].astype(np.float32) / 255
 
     where = marks.numbers() > 0
-    least = min(seen[where].mean() for seen in on_copies(engine, tile(slice(None), slice(None))))
-    assert 0.85 < least < 1
-    assert certainties(engine, tile, marks, Search()) == pytest.approx([0, least])
+    least, second, *_ = sorted(seen[where].mean() for seen in on_copies(engine, tile(slice(None), slice(None))))
+    assert 0.85 < least < second < 1
+    assert certainties(engine, tile, marks, Search()) == pytest.approx([0, second])
     assert certainties(fickle(70), tile, marks, Search()) == pytest.approx([0, 0])
 
 

@@ -14,7 +14,7 @@ from wm_lightning.app.sessions import Sessions
 from wm_lightning.app.work import Cleaner, Outcome, Result, pack
 from wm_lightning.errors import UserError
 from wm_lightning.files import FORMATS
-from wm_lightning.inference.pixels import told_change
+from wm_lightning.inference.search import NORMAL
 
 WAITING = 20  # jobs at the most
 HOUR = 3600  # seconds
@@ -73,7 +73,7 @@ def _one_picture(cleaner: Cleaner, sessions: Sessions) -> None:
             status = _status(_limits(cleaner), "status")
             download = gr.DownloadButton("Download", variant="primary", visible=False, elem_id="download")
             mask = gr.DownloadButton("Download the mask", visible=False, elem_id="download-mask")
-            strength, weights = _settings(cleaner, ONE)
+            strength, sensitivity, weights = _settings(cleaner, ONE)
         with gr.Column(scale=2, min_width=320, visible=False, elem_id="results") as results:
             with gr.Tab("Before and after"):
                 slider = gr.ImageSlider(
@@ -103,37 +103,37 @@ def _one_picture(cleaner: Cleaner, sessions: Sessions) -> None:
         return path, None, None, *_nothing(f"{path.name} ...")
 
     def clean(
-        path: Path | None, name: str, share: float, painted: dict[str, Any] | None, where: str, request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio finds it
+        path: Path | None, name: str, share: float, needs: float, painted: dict[str, Any] | None, where: str,
+        request: gr.Request, progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio finds it
     ) -> tuple[Any, ...]:  # fmt: skip
-        return cleaned(path, name, share, painted, where, request, progress)[:-1]
+        return cleaned(path, name, (share, needs), painted, where, request, progress)[:-1]
 
     def clean_new(
-        path: Path | None, name: str, share: float, where: str, request: gr.Request,
+        path: Path | None, name: str, share: float, needs: float, where: str, request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> tuple[Any, ...]:  # fmt: skip
-        return cleaned(path, name, share, None, where, request, progress)
+        return cleaned(path, name, (share, needs), None, where, request, progress)
 
     def cleaned(
-        path: Path | None, name: str, share: float, painted: dict[str, Any] | None, where: str, request: gr.Request,
-        progress: gr.Progress,
+        path: Path | None, name: str, settings: tuple[float, float], painted: dict[str, Any] | None, where: str,
+        request: gr.Request, progress: gr.Progress,
     ) -> tuple[Any, ...]:  # fmt: skip
         if path is None:
             return (*_nothing("Drop a picture first.", error=True), None)
         painting = from_layers(painted["layers"], protects=where == NOT_THERE) if painted else None
         try:
             folder = sessions.results(_session(request), ONE)
-            result = cleaner.clean(path, folder, name, share, painting, _tell(progress, path.name))
+            result = cleaner.clean(path, folder, name, *settings, painting, _tell(progress, path.name))
         except UserError as error:
             return (*_nothing(str(error), error=True), None)
         return (*_found(path, result), {"background": str(result.canvas), "layers": [], "composite": None})
 
     drop.upload(take, drop, [source, drop, editor, *shown], **LIGHT).then(
-        clean_new, [source, weights, strength, mode], [*shown, editor], show_progress_on=[status], **HEAVY
+        clean_new, [source, weights, strength, sensitivity, mode], [*shown, editor], show_progress_on=[status], **HEAVY
     )
-    inputs = [source, weights, strength, editor, mode]
+    inputs = [source, weights, strength, sensitivity, editor, mode]
     apply.click(clean, inputs, shown, show_progress_on=[status], **HEAVY)
-    for changed in (strength.release, weights.change):
+    for changed in (strength.release, sensitivity.release, weights.change):
         changed(clean, inputs, shown, show_progress_on=[status], trigger_mode="always_last", **HEAVY)
 
 
@@ -143,7 +143,7 @@ def _many_pictures(cleaner: Cleaner, sessions: Sessions, max_pictures: int) -> N
             drop = gr.File(
                 label="Drop pictures", file_types=list(FORMATS), file_count="multiple", height=150, elem_id="drop-many"
             )
-            strength, weights = _settings(cleaner, MANY)
+            strength, sensitivity, weights = _settings(cleaner, MANY)
             start = gr.Button("Clean them", variant="primary", elem_id="start")
             status = _status(f"At most {max_pictures} pictures at once. {_limits(cleaner)}", "status-many")
             download = gr.DownloadButton("Download all", variant="primary", visible=False, elem_id="download-all")
@@ -152,7 +152,7 @@ def _many_pictures(cleaner: Cleaner, sessions: Sessions, max_pictures: int) -> N
     hidden = gr.update(visible=False)
 
     def clean(
-        uploads: Sequence[str] | None, name: str, share: float, request: gr.Request,
+        uploads: Sequence[str] | None, name: str, share: float, needs: float, request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         count = len(uploads or ())
@@ -163,7 +163,7 @@ def _many_pictures(cleaner: Cleaner, sessions: Sessions, max_pictures: int) -> N
         session = _session(request)
         sources, folder = sessions.take(session, MANY, uploads), sessions.results(session, MANY)
         outcomes: list[Outcome] = []
-        for outcome in cleaner.clean_each(sources, folder, name, share):
+        for outcome in cleaner.clean_each(sources, folder, name, share, needs):
             outcomes.append(outcome)
             progress((len(outcomes), count), unit="pictures")
             yield None, _said(f"{len(outcomes)} of {count} pictures done."), _table(outcomes), hidden
@@ -175,17 +175,22 @@ def _many_pictures(cleaner: Cleaner, sessions: Sessions, max_pictures: int) -> N
         yield None, _said(words, error=failed == count), _table(outcomes), packed
 
     start.click(
-        clean, [drop, weights, strength], [drop, status, table, download], show_progress_on=[status], **HEAVY
+        clean, [drop, weights, strength, sensitivity], [drop, status, table, download],
+        show_progress_on=[status], **HEAVY,
     )  # fmt: skip
 
 
-def _settings(cleaner: Cleaner, where: str) -> tuple[gr.Slider, gr.Dropdown]:
+def _settings(cleaner: Cleaner, where: str) -> tuple[gr.Slider, gr.Slider, gr.Dropdown]:
     names = list(cleaner.engines)
     strength = gr.Slider(
         0, 1, 1, step=0.05, label="Strength", info="How much of a mark is taken away", elem_id=f"strength-{where}"
     )
+    sensitivity = gr.Slider(
+        0, 1, NORMAL, step=0.05, label="Sensitivity", info="How little evidence a mark needs",
+        elem_id=f"sensitivity-{where}",
+    )  # fmt: skip
     weights = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1, elem_id=f"weights-{where}")
-    return strength, weights
+    return strength, sensitivity, weights
 
 
 def _status(sentence: str, name: str) -> gr.HTML:
@@ -193,8 +198,9 @@ def _status(sentence: str, name: str) -> gr.HTML:
 
 
 def _found(source: Path, result: Result) -> tuple[Any, ...]:
-    height, width = result.size
-    words = "; ".join((f"{width} x {height}", told_change(result.changed), *result.notes))
+    width, height = result.findings.size
+    doubt = (f"look at it: {result.findings.doubt}",) if result.findings.doubt else ()
+    words = "; ".join((f"{width} x {height}", result.findings.told(), *doubt, *result.notes))
     return (
         _said(f"{source.name}: {words}."),
         gr.update(visible=True),
@@ -213,7 +219,7 @@ def _nothing(sentence: str, error: bool = False) -> tuple[Any, ...]:
 def _table(outcomes: Sequence[Outcome]) -> Any:  # noqa: ANN401
     rows = []
     for one in outcomes:
-        told = one.error or "; ".join((told_change(one.changed), *one.notes))
+        told = one.error or "; ".join((one.findings.told(), *one.notes))
         kind = ' class="error"' if one.error else ""
         rows.append(f"<tr><td>{html.escape(one.name)}</td><td{kind}>{html.escape(told)}</td></tr>")
     return gr.update(value=f"<table>{''.join(rows)}</table>", visible=True)

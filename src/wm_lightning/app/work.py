@@ -17,13 +17,14 @@ from wm_lightning.app.painting import Painting
 from wm_lightning.app.previews import encoded, outlined, tinted
 from wm_lightning.errors import UserError
 from wm_lightning.files import SHIPPED
-from wm_lightning.inference.cleaning import clean_pixels
+from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_png, write_whole
+from wm_lightning.inference.findings import Findings
 from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
-from wm_lightning.inference.pixels import Pixels, changed_share
 from wm_lightning.inference.remover import DEFAULT, EngineName, open_engine
+from wm_lightning.inference.search import NORMAL, Search
 
 if TYPE_CHECKING:
     from wm_lightning.inference.torch_engine import Device
@@ -44,8 +45,7 @@ class Result(NamedTuple):
         after: The clean picture, likewise.
         marks: Where marks were found, drawn over the picture, likewise.
         canvas: The input with what was found outlined, likewise.
-        size: Height and width of the picture, upright.
-        changed: Share of its pixels that changed, 0..1.
+        findings: What was found in it.
         notes: What was not kept, each a few words.
     """
 
@@ -55,8 +55,7 @@ class Result(NamedTuple):
     after: Path
     marks: Path
     canvas: Path
-    size: tuple[int, int]
-    changed: float
+    findings: Findings
     notes: tuple[str, ...]
 
 
@@ -66,14 +65,14 @@ class Outcome(NamedTuple):
     Attributes:
         name: Of its file.
         file: The clean picture; None where there is none.
-        changed: Share of its pixels that changed, 0..1.
+        findings: What was found in it.
         notes: What was not kept.
         error: Why there is no result; None where there is one.
     """
 
     name: str
     file: Path | None = None
-    changed: float = 0.0
+    findings: Findings = Findings()
     notes: tuple[str, ...] = ()
     error: str | None = None
 
@@ -113,6 +112,7 @@ class Cleaner:
         folder: Path,
         weights: str,
         strength: float = 1.0,
+        sensitivity: float = NORMAL,
         painting: Painting | None = None,
         tell: Tell = lambda tiles: None,
     ) -> Result:
@@ -123,6 +123,7 @@ class Cleaner:
             folder: For the results; the input's own must be another.
             weights: One of :attr:`engines`.
             strength: How much of a mark is taken away, 0..1.
+            sensitivity: How little evidence a mark needs, 0..1.
             painting: Where pixels may change; None allows it everywhere.
             tell: Is told how many tiles are done; how many there will be is not known before.
 
@@ -133,34 +134,40 @@ class Cleaner:
         with _without_folder(source):
             picture = self._read(source)
             allowed = None if painting is None else painting.allowed(picture.pixels.shape[:2])
-            file, pixels, mask, notes = self._write(source, folder, picture, weights, strength, allowed, tell)
-        seen = picture.pixels
+            search = Search(sensitivity)
+            file, cleaned, notes = self._write(source, folder, picture, weights, strength, search, allowed, tell)
+        seen, pixels, mask = picture.pixels, cleaned.pixels, cleaned.mask
         previews = {"before": seen, "after": pixels, "marks": tinted(seen, mask), "canvas": outlined(seen, mask)}
         places = {what: folder / f"{source.stem}.{what}.webp" for what in previews}
         for what, shown in previews.items():
             write_whole(encoded(picture, shown), places[what])
         mask_file = folder / f"{source.stem}.mask.png"
         write_png(Image.fromarray(mask), mask_file)
-        height, width = seen.shape[:2]
-        return Result(
-            file, mask_file, **places, size=(height, width), changed=changed_share(seen, pixels), notes=notes
-        )  # fmt: skip
+        findings = Findings.of(seen, cleaned, search.least_certainty)
+        return Result(file, mask_file, **places, findings=findings, notes=notes)
 
     def clean_each(
-        self, sources: Sequence[Path], folder: Path, weights: str, strength: float = 1.0
+        self,
+        sources: Sequence[Path],
+        folder: Path,
+        weights: str,
+        strength: float = 1.0,
+        sensitivity: float = NORMAL,
     ) -> Iterator[Outcome]:
         """Cleans pictures one after the other; one that fails does not stop the others.
 
         Arguments are those of :meth:`clean`. Each result has a folder of its own below ``folder``, since two pictures
         may have one name.
         """
+        search = Search(sensitivity)
         for number, source in enumerate(sources):
             try:
                 with _without_folder(source):
                     picture = self._read(source)
                     place = folder / str(number)
-                    file, pixels, _, notes = self._write(source, place, picture, weights, strength)
-                yield Outcome(source.name, file, changed_share(picture.pixels, pixels), notes)
+                    file, cleaned, notes = self._write(source, place, picture, weights, strength, search)
+                findings = Findings.of(picture.pixels, cleaned, search.least_certainty)
+                yield Outcome(source.name, file, findings, notes)
             except UserError as error:
                 yield Outcome(source.name, error=str(error))
 
@@ -180,15 +187,16 @@ class Cleaner:
         picture: Picture,
         weights: str,
         strength: float,
+        search: Search,
         allowed: npt.NDArray[np.float32] | None = None,
         tell: Tell = lambda tiles: None,
-    ) -> tuple[Path, Pixels, npt.NDArray[np.uint8], tuple[str, ...]]:
+    ) -> tuple[Path, Cleaned, tuple[str, ...]]:
         (job,) = plan([str(source)], str(folder))
         engine = _Watched(self.engines[weights], tell)
-        cleaned = clean_pixels(engine, picture.pixels, allowed, strength)
+        cleaned = clean_pixels(engine, picture.pixels, allowed, strength, search)
         content, lost = encode_picture(picture, cleaned.pixels, job.target.suffix)
         write_whole(content, job.target)
-        return job.target, cleaned.pixels, cleaned.mask, (*picture.notes, *lost)
+        return job.target, cleaned, (*picture.notes, *lost)
 
 
 def shipped_weights() -> list[str]:

@@ -1,7 +1,8 @@
 """What speaks for a mark: that it is seen again on other copies of the picture.
 
 A network that takes a part of the scene for a mark does so for reasons that are easily disturbed: the same part
-mirrored, compressed, reduced or enlarged a little is often no mark to it. A mark is one on every copy.
+mirrored, compressed, reduced or enlarged a little is often no mark to it. A mark is one on every copy but one, since
+the largest and smallest marks that a network knows are lost where they are enlarged or reduced further.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from wm_lightning.inference.tiles import ALIGN, cut
 
 QUALITY = 75  # of the JPEG copy, as pictures on the web have
 REDUCED, ENLARGED = 0.75, 1.3
+SPARED = 1  # copies on which a mark may be missed; chosen on synthetic marks, see docs/performance.md
 
 Seen = Callable[[Floats], Floats]  # a picture (h, w, 3) in 0..1 to how sure it is that there is a mark, (h, w)
 
@@ -29,7 +31,7 @@ def certainties(
 ) -> npt.NDArray[np.float64]:
     """Returns how sure it is that each mark is one, (N,) in 0..1.
 
-    That is the mean over its pixels of how sure the network is, on the copy of the picture where that is least.
+    That is the mean over its pixels of how sure the network is, on the copy of the picture where that is least but one.
 
     Args:
         engine: Runs the network.
@@ -48,7 +50,7 @@ def certainties(
             pixels += np.bincount(part.ravel(), minlength=count)
             for place, seen in enumerate(on_copies(engine, tile(rows, columns))):
                 sums[place] += np.bincount(part.ravel(), weights=seen.ravel(), minlength=count)
-    certainty = sums.min(axis=0) / np.maximum(pixels, 1)
+    certainty: npt.NDArray[np.float64] = np.sort(sums, axis=0)[min(SPARED, len(sums) - 1)] / np.maximum(pixels, 1)
     certainty[0] = 0
     return certainty
 
@@ -74,7 +76,8 @@ def _mirrored(seen: Seen, picture: Floats) -> Floats:
 def _compressed(seen: Seen, picture: Floats) -> Floats:
     bytes_ = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     _, file = cv2.imencode(".jpg", bytes_[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    return seen(cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / 255)
+    copy = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))[..., ::-1]
+    return seen(copy.astype(np.float32) / 255)
 
 
 def _resized(scale: float) -> Callable[[Seen, Floats], Floats]:

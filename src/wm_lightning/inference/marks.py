@@ -45,7 +45,8 @@ class Marks(NamedTuple):
     @property
     def sides(self) -> npt.NDArray[np.int32]:
         """The longer side of each, in pixels."""
-        return self.boxes[:, 2:].max(axis=1)
+        sides: npt.NDArray[np.int32] = self.boxes[:, 2:].max(axis=1)
+        return sides
 
     def numbers(self) -> npt.NDArray[np.int32]:
         """Returns the number of a pixel's mark where it is marked, 0 elsewhere, (H, W)."""
@@ -72,14 +73,15 @@ def find_marks(mask: npt.NDArray[np.uint8]) -> Marks:
     """Groups the pixels of a map of how sure it is that there is a mark, (H, W) in 0..255."""
     sure = mask >= SURE
     joined = cv2.dilate(sure.astype(np.uint8), np.ones((2 * GAP + 1, 2 * GAP + 1), np.uint8))
-    count, labels = cv2.connectedComponents(joined)
+    count, found = cv2.connectedComponents(joined)
+    labels = np.asarray(found, np.int32)
     numbers = labels * sure
     areas = np.bincount(numbers.ravel(), minlength=count)
     rows, columns = np.nonzero(numbers)
-    found = numbers[rows, columns]
-    (left, right), (top, bottom) = (_reach(found, places, count) for places in (columns, rows))
+    places_of = numbers[rows, columns]
+    (left, right), (top, bottom) = (_reach(places_of, places, count) for places in (columns, rows))
     boxes = np.stack((left, top, right - left, bottom - top), axis=1)
-    return Marks(sure, np.asarray(labels), boxes, areas)
+    return Marks(sure, labels, boxes, areas)
 
 
 def _reach(

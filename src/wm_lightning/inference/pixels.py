@@ -26,11 +26,6 @@ def changed_share(before: Pixels, after: Pixels) -> float:
     return float((before != after).any(axis=-1).mean())
 
 
-def told_change(share: float) -> str:
-    """Says in words how many pixels changed."""
-    return f"{share:.1%} of its pixels changed" if share else "no watermark found"
-
-
 def as_bytes(pixels: Pixels) -> npt.NDArray[np.uint8]:
     """Returns 16-bit pixels as 8-bit ones, and 8-bit ones as they are."""
     return np.rint(pixels / 257).astype(np.uint8) if pixels.dtype == np.uint16 else pixels

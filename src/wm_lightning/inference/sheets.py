@@ -27,10 +27,10 @@ def row(before: Pixels, after: Pixels, mask: npt.NDArray[np.uint8]) -> npt.NDArr
     """Returns the same, small, for a sheet."""
     scale = min(1.0, SIDE / max(mask.shape))
     # What is found is small on a reduced picture: its most certain pixel stands for those around it.
-    spread = cv2.dilate(mask, np.ones((max(1, round(1 / scale)),) * 2, np.uint8))
+    spread = np.asarray(cv2.dilate(mask, np.ones((max(1, round(1 / scale)),) * 2, np.uint8)), np.uint8)
     width, height = (max(1, round(side * scale)) for side in mask.shape[::-1])
     small = [
-        np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA))
+        np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         for part in (as_bytes(before), as_bytes(after), spread)
     ]
     return panels(small[0], small[1], small[2])

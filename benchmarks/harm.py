@@ -28,6 +28,7 @@ from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.pictures import read_picture
 from wm_lightning.inference.pixels import Pixels, as_bytes
 from wm_lightning.inference.remover import open_engine
+from wm_lightning.inference.search import Search, as_sensitivity
 
 log = logging.getLogger("harm")
 LEVELS = 8  # a change by more is seen
@@ -56,6 +57,19 @@ class Harmed(NamedTuple):
     seconds: float
 
 
+def chosen(folder: Path, count: int | None) -> list[Path]:
+    """Returns the pictures of a folder; of many, every so manieth."""
+    paths = sorted(pictures_below(folder))
+    if not paths:
+        sys.exit(f"error: {folder} holds no picture; give another folder.")
+    return paths[:: max(1, len(paths) // count)][:count] if count else paths
+
+
+def changed(before: Pixels, after: Pixels) -> float:
+    """Returns the share of pixels of which a channel changed by more than ``LEVELS``."""
+    return float((cv2.absdiff(before, after).max(axis=-1) > LEVELS).mean())
+
+
 def resized(pixels: Pixels, scale: float) -> Pixels:
     """Returns a picture at another size, as a good program makes it."""
     if scale == 1:
@@ -65,17 +79,16 @@ def resized(pixels: Pixels, scale: float) -> Pixels:
     return np.ascontiguousarray(cv2.resize(pixels, (width, height), interpolation=how))
 
 
-def look(engine: Engine, path: Path, scale: float) -> tuple[Harmed, Pixels, Pixels]:
+def look(engine: Engine, path: Path, scale: float, search: Search) -> tuple[Harmed, Pixels, Pixels]:
     """Cleans a picture; returns how it fared, and the picture before and after in 8 bits."""
     pixels = resized(read_picture(path).pixels, scale)
     began = time.perf_counter()
-    cleaned = as_bytes(clean_pixels(engine, pixels).pixels)
+    cleaned = as_bytes(clean_pixels(engine, pixels, search=search).pixels)
     seconds, before = time.perf_counter() - began, as_bytes(pixels)
-    changed = float((cv2.absdiff(before, cleaned).max(axis=-1) > LEVELS).mean())
     kind = re.split(r"[^A-Za-z]", path.stem, maxsplit=1)[0] or "other"
     name = path.name if scale == 1 else f"{path.name} x{scale:g}"
     megapixels = before.shape[0] * before.shape[1] / 1e6
-    return Harmed(name, kind, megapixels, psnr(cleaned, before), changed, seconds), before, cleaned
+    return Harmed(name, kind, megapixels, psnr(cleaned, before), changed(before, cleaned), seconds), before, cleaned
 
 
 def write_sheet(before: Pixels, after: Pixels, path: Path) -> None:
@@ -107,21 +120,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", default="general")
+    parser.add_argument("--sensitivity", default="normal")
     parser.add_argument("--scales", type=float, nargs="+", default=[1.0], help="sizes that each picture is brought to")
     parser.add_argument("--pictures", type=int, help="take every so manieth, for this many")
     parser.add_argument("--worst", type=int, default=10, help="how many to name, and to write")
     parser.add_argument("--output", type=Path, help="folder for the worst, as PNG")
     options = parser.parse_args()
-    paths = sorted(pictures_below(options.folder))
-    if not paths:
-        sys.exit(f"error: {options.folder} holds no picture; give another folder.")
-    if options.pictures:
-        paths = paths[:: max(1, len(paths) // options.pictures)][: options.pictures]
+    paths, search = chosen(options.folder, options.pictures), Search(as_sensitivity(options.sensitivity))
     engine = open_engine(options.weights)
     found = []
     for scale in options.scales:
         for path in paths:
-            harmed, before, after = look(engine, path, scale)
+            harmed, before, after = look(engine, path, scale, search)
             found.append(harmed)
             if options.output and harmed.psnr < WHOLE_DB:
                 write_sheet(before, after, options.output / f"{harmed.psnr:05.1f}_{path.stem}_{scale:g}.png")

@@ -181,6 +181,15 @@ def test_harm(photographs, tmp_path):
     assert len(list(tmp_path.glob("worst/*.png"))) == int(table["all"][1])
 
 
+def test_sensitivity(photographs, tmp_path):
+    picture = tmp_path / "curve.png"
+    options = ("--pictures", 2, "--sensitivities", 0, 1, "-o", picture)
+    table = table_of("sensitivity", photographs, photographs, *options)
+    assert table["0"][:2] == ["0.0 %", "0.0 %"]  # nothing is wholly sure
+    assert float(table["1"][2]) != 0
+    assert picture.stat().st_size > 1000
+
+
 def test_curves(command, tiny, tmp_path):
     outcome = command("train", *tiny, "trainer.limit_train_batches=1", "test=false", "hydra.run.dir=run")
     assert outcome.status == 0, outcome.err

@@ -1,4 +1,4 @@
-"""What each sensitivity takes away and what it spares: ``python benchmarks/sensitivity.py UNMARKED PHOTOS -o FILE.png``.
+"""What a sensitivity takes away and what it spares: ``python benchmarks/sensitivity.py UNMARKED PHOTOS -o FILE.png``.
 
 Two kinds of pictures go through the whole inference, at their own size, at each sensitivity. Of UNMARKED, false alarms
 are counted: pictures of which more than a thousandth of the pixels changed by more than 8 levels. On PHOTOS, which

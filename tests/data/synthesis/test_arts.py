@@ -263,6 +263,8 @@ def test_equal_seeds_give_equal_emblems_and_others_do_not():
 def test_neither_logos_nor_latin_letters_are_refused():
     with pytest.raises(UserError, match=r"^synthesis\.logos: there is no logo, and no font"):
         LogoSampler(Assets(fonts=("NotoKufiArabic-Bold.ttf",)))
+    with pytest.raises(UserError, match=r"synthesis.sampler.logo.made=0.5 needs a font with Latin letters"):
+        LogoSampler(Assets(logos=("a.png",)), made=0.5)
 
 
 @pytest.mark.parametrize(

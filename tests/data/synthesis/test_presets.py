@@ -15,7 +15,7 @@ from wm_lightning.data.synthesis.assets import find_fonts, load_font
 from wm_lightning.data.synthesis.spec import Emblem, Logo, Text
 from wm_lightning.files import CONF
 
-NAMES = ("diverse", "watermarkcnn", "logos", "swcnn", "clwd", "logo_l", "logo_h", "general", "held_out")
+NAMES = ("diverse", "watermarkcnn", "logos", "swcnn", "clwd", "logo_l", "logo_h", "general", "held_out", "real")
 PHOTOGRAPH = np.random.default_rng(0).integers(60, 200, (96, 128, 3), dtype=np.uint8)
 UNASSIGNED = "\U0010fffd"
 
@@ -317,3 +317,16 @@ def test_a_held_out_picture_has_one_mark_of_a_text_or_a_logo():
 def test_training_for_all_marks_leaves_some_pictures_unmarked():
     empty = sum(not marks for marks in marks_of(build("general"), 200))
     assert 4 <= empty <= 34
+
+
+def test_real_has_unmarked_pictures_compressed_ones_and_made_up_logos_beside_files(logos):
+    synthesizer = build("real", f"synthesis.logos={logos}")
+    views = [view for pair in pairs(synthesizer, 150) for view in pair]
+    assert 0.22 < np.mean([not view.spec.marks for view in views]) < 0.44
+    compressed = [view.spec.capture for view in views if view.spec.capture and view.spec.capture.jpeg]
+    assert 0.45 < len(compressed) / len(views) < 0.75
+    assert 0.15 < np.mean([capture.full_chroma for capture in compressed]) < 0.45
+    assert min(capture.jpeg for capture in compressed if capture.jpeg) < 40
+    arts = [mark.art for view in views for mark in view.spec.marks]
+    drawn = [art for art in arts if isinstance(art, Emblem | Logo)]
+    assert 0.25 < np.mean([isinstance(art, Emblem) for art in drawn]) < 0.55

@@ -76,8 +76,8 @@ PLAIN = Recipe(
         "head full": ("model.head=full",),
         "head residual": ("model.head=residual",),
         "head masked": ("model.head=masked",),
-        "loss: no perceptual term": ("loss.alpha=0",),
-        "loss: perceptual term at full resolution": ("loss.terms.perceptual.reduce=1",),
+        "loss: perceptual term": ("loss.alpha=0.3",),
+        "loss: perceptual term at full resolution": ("loss.alpha=0.3", "loss.terms.perceptual.reduce=1"),
         "loss: the notebook's weights of CIELAB, SSIM and Laplacian": (
             *("loss.beta=0.3", "loss.gamma=0.4", "loss.delta=0.1"),
         ),

@@ -142,7 +142,7 @@ def test_sensitivity_and_scales_are_passed_on(run, save, monkeypatch):
     run("photo.png", "-o", "out")
     run("photo.png", "-o", "out", "--sensitivity", "low", "--scales", "1")
     run("photo.png", "-o", "out", "--sensitivity", "0.65")
-    assert [(one.sensitivity, one.scales) for one in searches] == [(0.5, None), (0.2, 1), (0.65, None)]
+    assert [(one.sensitivity, one.scales) for one in searches] == [(0.25, None), (0.15, 1), (0.65, None)]
 
 
 def test_a_mask_of_zeros_keeps_every_pixel_and_another_limits_the_change(run, save):

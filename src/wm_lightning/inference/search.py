@@ -8,7 +8,8 @@ from wm_lightning.errors import UserError
 
 TILE = 1024
 OVERLAP = 192
-SENSITIVITIES = {"low": 0.2, "normal": 0.5, "high": 0.8}
+# Chosen on marks that were drawn on photographs which no network was trained on, see docs/predict.md
+SENSITIVITIES = {"low": 0.15, "normal": 0.25, "high": 0.45}
 NORMAL = SENSITIVITIES["normal"]
 
 

@@ -10,7 +10,7 @@ from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pixels import Pixels, changed_share
 
 MUCH = 0.3  # share of a picture's pixels; few marks cover more
-DOUBTFUL = 0.1  # certainty above what is asked for, below which a mark could be none
+DOUBTFUL = 0.05  # certainty above what is asked for, below which a mark could be none
 NAMED = 3  # marks whose places are told
 
 

@@ -85,7 +85,9 @@ def test_shipped_weights_are_scored_with_the_loss_that_they_were_trained_with(co
     with safe_open(path, "pt") as file:
         old = json.loads(file.metadata()["wm_lightning"])["config"]["loss"]
     loss = instantiate(load_checkpoint(str(path))["config"]["loss"])
-    weights = {name: old[name] for name in OF_HEADS if old[name]} | {"l1": 1}
+    terms = old.get("terms")  # of files from before there were terms, each weight stands by itself
+    stored = {name: old[name] if terms is None else terms[name]["weight"] for name in OF_HEADS}
+    weights = {name: weight for name, weight in stored.items() if weight} | {"l1": 1}
     assert {name: weight for name, weight in loss.weights.items() if weight} == weights
     options = (f"data.root={photographs}", "data.size=48", "data.num_workers=0", "synthesis=diverse", "report=false")
     outcome = command("evaluate", f"ckpt={path}", *options, "trainer.accelerator=cpu", "hydra.run.dir=scored")

@@ -79,7 +79,8 @@ def test_synthesis(photographs):
 
 def test_training_and_where_its_time_goes():
     tiny = ("--size", 32, "--batch-size", 2, "--turns", 1, "--steps", 1, "--matmul", 64)
-    table = table_of("training", *tiny, "--parts", "--set", "measure_every=1", "--set", "loss.delta=0")
+    changes = ("--set", "measure_every=1", "--set", "loss.alpha=0.3", "--set", "loss.delta=0")
+    table = table_of("training", *tiny, "--parts", *changes)
     assert len(table[""]) == len(table["plain loop"]) == len(table["this project"]) == 6
     assert filled(table["plain loop"])
     assert filled(table["this project"])

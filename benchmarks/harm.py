@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 from scales import psnr
 
@@ -65,9 +66,14 @@ def chosen(folder: Path, count: int | None) -> list[Path]:
     return paths[:: max(1, len(paths) // count)][:count] if count else paths
 
 
+def where_changed(before: Pixels, after: Pixels) -> npt.NDArray[np.bool_]:
+    """Returns of which pixels a channel changed by more than ``LEVELS``, (H, W)."""
+    return np.asarray(cv2.absdiff(before, after).max(axis=-1) > LEVELS)
+
+
 def changed(before: Pixels, after: Pixels) -> float:
-    """Returns the share of pixels of which a channel changed by more than ``LEVELS``."""
-    return float((cv2.absdiff(before, after).max(axis=-1) > LEVELS).mean())
+    """Returns the share of these pixels."""
+    return float(where_changed(before, after).mean())
 
 
 def resized(pixels: Pixels, scale: float) -> Pixels:
@@ -93,7 +99,7 @@ def look(engine: Engine, path: Path, scale: float, search: Search) -> tuple[Harm
 
 def write_sheet(before: Pixels, after: Pixels, path: Path) -> None:
     """Writes a picture before, after, and where it changed, beside each other."""
-    where = np.repeat((cv2.absdiff(before, after).max(axis=-1, keepdims=True) > LEVELS) * np.uint8(255), 3, axis=-1)
+    where = np.repeat(where_changed(before, after)[..., None] * np.uint8(255), 3, axis=-1)
     scale = min(1.0, SHOWN_SIDE / max(before.shape[:2]))
     # A change of a few pixels must still be seen on a reduced picture.
     spread = cv2.dilate(where, np.ones((round(1 / scale),) * 2, np.uint8))
@@ -123,8 +129,8 @@ def main() -> None:
     parser.add_argument("--sensitivity", default="normal")
     parser.add_argument("--scales", type=float, nargs="+", default=[1.0], help="sizes that each picture is brought to")
     parser.add_argument("--pictures", type=int, help="take every so manieth, for this many")
-    parser.add_argument("--worst", type=int, default=10, help="how many to name, and to write")
-    parser.add_argument("--output", type=Path, help="folder for the worst, as PNG")
+    parser.add_argument("--worst", type=int, default=10, help="how many to name")
+    parser.add_argument("--output", type=Path, help="folder for those below 50 dB, as PNG")
     options = parser.parse_args()
     paths, search = chosen(options.folder, options.pictures), Search(as_sensitivity(options.sensitivity))
     engine = open_engine(options.weights)

@@ -117,6 +117,16 @@ def test_a_report_says_for_scripts_what_was_found(run, save):
     assert broken["error"] == "c.png is empty; it holds no picture."
 
 
+def test_a_report_that_cannot_be_written_is_one_sentence_and_the_pictures_stay(run, save):
+    save("photo.png")
+    Path("folder").mkdir()
+    status, _, err = run("photo.png", "-o", "out", "--report", "folder")
+    assert status == 1
+    assert err.startswith("error: folder cannot be written: ")
+    assert err.count("\n") == 1
+    assert Path("out/photo.png").exists()
+
+
 def test_a_doubtful_result_is_written_with_a_warning_or_refused(run, save, monkeypatch):
     save("photo.png")
     monkeypatch.setattr(findings, "MUCH", 0.2)

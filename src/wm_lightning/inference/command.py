@@ -73,10 +73,14 @@ def predict(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     started, outcomes = time.perf_counter(), list[Outcome]()
     try:
-        _run(jobs, engine, mask, options, (console, errors), outcomes)
-    finally:  # also of a run that was interrupted
-        if options.report:
-            write_whole(_report(outcomes), Path(options.report))
+        try:
+            _run(jobs, engine, mask, options, (console, errors), outcomes)
+        finally:  # also of a run that was interrupted
+            if options.report:
+                write_whole(_report(outcomes), Path(options.report))
+    except UserError as error:  # pictures are written; the report or a sheet cannot be
+        _say(errors, f"error: {error}")
+        return FAILED
     failed = sum(outcome.error is not None and not outcome.refused for outcome in outcomes)
     refused = sum(outcome.refused for outcome in outcomes)
     if not options.quiet:

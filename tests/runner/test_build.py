@@ -51,6 +51,23 @@ def test_a_term_named_on_the_command_line_is_required(override, required):
     assert "optional" not in terms.l1
 
 
+@pytest.mark.parametrize(
+    ("overrides", "advice"),
+    [
+        (["loss.terms.perceptual.weights=random"], "give loss.alpha too"),
+        (["+loss.terms.iou.power=2"], "give loss.terms.iou.weight too"),
+        (["loss.terms.iou.weight=0"], None),
+        (["loss.terms.mask.reach=3"], None),
+        (["loss.terms.unknown.reach=3"], None),
+    ],
+)
+def test_what_is_set_of_a_term_without_weight_is_told_to_change_nothing(caplog, overrides, advice):
+    config = loss_of(mask={"weight": 2}, iou={"weight": 0}, perceptual={"weights": "auto"})
+    config.loss.alpha = 0
+    ask_for_terms(config, overrides)
+    assert (advice in caplog.text) if advice else not caplog.text
+
+
 @pytest.mark.parametrize(("key", "word"), [("weights", "imagenet"), ("weights", "auto"), ("fonts", ["dejavu"])])
 def test_a_word_is_no_path_also_where_a_folder_has_its_name(tmp_path, monkeypatch, key, word):
     monkeypatch.chdir(tmp_path)

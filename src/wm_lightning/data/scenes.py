@@ -15,16 +15,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from wm_lightning.data.pen import SMALLEST_LETTERS, Colour, Pen
 from wm_lightning.data.synthesis.arts import DIGITS, LETTERS
-from wm_lightning.data.synthesis.assets import covering_fonts, find_fonts, load_font
-from wm_lightning.data.synthesis.ranges import checked_frequencies, choose, within
+from wm_lightning.data.synthesis.assets import covering_fonts, find_fonts
+from wm_lightning.data.synthesis.ranges import checked_frequencies, choose
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
-Colour = tuple[int, int, int]
 
-KINDS = ("page", "sign", "screen", "drawing", "plain", "frame")
-SMALLEST_LETTERS = 6  # pixels high
-CONSONANTS, VOWELS = "bcdfghjklmnprstvwz", "aeiou"
+KINDS = ("page", "sign", "screen", "drawing", "diagram", "poster", "plain", "frame")
+SMOOTHED = 0.6  # share of scenes that are drawn at twice their size and reduced
 
 
 class Scenes(A.ImageOnlyTransform):  # type: ignore[misc]  # a library without types
@@ -32,8 +31,9 @@ class Scenes(A.ImageOnlyTransform):  # type: ignore[misc]  # a library without t
 
     Args:
         kinds: Relative frequency of ``page`` (of writing, tables, pictures), ``sign`` (a plate with writing, seen at an
-            angle), ``screen`` (bars, buttons, words), ``drawing`` (flat shapes with and without outlines), ``plain``
-            (an even or shaded area) and ``frame`` (bars at two or four sides).
+            angle), ``screen`` (bars, buttons, words), ``drawing`` (flat shapes with and without outlines), ``diagram``
+            (thin lines, curves, hatching, letters beside them), ``poster`` (large words and shapes on even ground),
+            ``plain`` (an even or shaded area) and ``frame`` (bars at two or four sides).
         fonts: Font files or folders beside the bundled ones.
         p: Share of pictures.
 
@@ -54,78 +54,26 @@ class Scenes(A.ImageOnlyTransform):  # type: ignore[misc]  # a library without t
     def apply(self, img: Picture, seed: int = 0, **params: object) -> Picture:
         """Returns (H, W, 3) uint8; equal seeds change equal pictures equally."""
         generator = np.random.default_rng(seed)
-        return _DRAWN[choose(self.kinds, generator)](img, _Pen(generator, self.fonts))
+        pen = Pen(generator, self.fonts)
+        draw = _DRAWN[choose(self.kinds, generator)]
+        return _smoothed(draw, img, pen) if pen.chance(SMOOTHED) else draw(img, pen)
 
 
-class _Pen:
-    """Draws numbers, colours and words; all randomness is here.
-
-    Args:
-        generator: The randomness.
-        fonts: To write with.
-    """
-
-    def __init__(self, generator: np.random.Generator, fonts: Sequence[str]) -> None:
-        self.generator, self.fonts = generator, fonts
-
-    def chance(self, share: float) -> bool:
-        return bool(self.generator.random() < share)
-
-    def between(self, low: float, high: float) -> float:
-        return within((low, high), self.generator)
-
-    def count(self, low: int, high: int) -> int:
-        return int(self.generator.integers(low, high, endpoint=True))
-
-    def colour(self) -> Colour:
-        """Returns any colour, pale, dark and strong ones alike."""
-        red, green, blue = (int(value) for value in self.generator.integers(0, 256, 3))
-        return red, green, blue
-
-    def paper_and_ink(self) -> tuple[Colour, Colour]:
-        """Returns a ground and a colour that can be read on it."""
-        paper = tuple(255 - value // 12 for value in self.colour())
-        ink = tuple(value // 4 for value in self.colour()) if self.chance(0.8) else tuple(v // 2 for v in self.colour())
-        if self.chance(0.2):
-            paper, ink = ink, paper
-        return paper, ink  # type: ignore[return-value]  # three of each
-
-    def contrast(self, ground: Colour) -> Colour:
-        """Returns a colour that stands out from a ground."""
-        bright = sum(ground) > 382
-        if self.chance(0.5):
-            return (0, 0, 0) if bright else (255, 255, 255)
-        return tuple(value // 3 if bright else 255 - value // 3 for value in self.colour())  # type: ignore[return-value]
-
-    def word(self) -> str:
-        """Returns a word that can be spoken, or a number."""
-        if self.chance(0.12):
-            return str(self.count(1, 9999))
-        letters = "".join(
-            CONSONANTS[self.count(0, len(CONSONANTS) - 1)] + VOWELS[self.count(0, len(VOWELS) - 1)]
-            for _ in range(self.count(1, 4))
-        )
-        letters = letters[: self.count(2, len(letters))]
-        return letters.capitalize() if self.chance(0.2) else letters
-
-    def words(self, most: int) -> str:
-        """Returns words of at most so many letters together."""
-        text = self.word()
-        while len(text) < most:
-            text += " " + self.word()
-        return text[:most].strip()
-
-    def font(self, height: int) -> Any:  # noqa: ANN401 - Pillow's fonts have no common type
-        return load_font(self.fonts[self.count(0, len(self.fonts) - 1)], max(height, SMALLEST_LETTERS))
+def _smoothed(draw: Callable[[Picture, Pen], Picture], picture: Picture, pen: Pen) -> Picture:
+    """Draws edges that are smooth, as in pictures that were reduced; what is left of the picture stays as it was."""
+    height, width = picture.shape[:2]
+    twice = cv2.resize(picture, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST)
+    drawn = draw(np.asarray(twice, np.uint8), pen)
+    return np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _page(picture: Picture, pen: _Pen) -> Picture:
+def _page(picture: Picture, pen: Pen) -> Picture:
     """Writes a page, with a heading, a table or the picture itself among the lines."""
     height, width = picture.shape[:2]
     paper, ink = pen.paper_and_ink()
     page = Image.new("RGB", (width, height), paper)
     draw = ImageDraw.Draw(page)
-    letters = round(pen.between(SMALLEST_LETTERS, 0.12 * height))
+    letters = pen.letters(height)
     font, pitch = pen.font(letters), max(letters + 1, round(letters * pen.between(1.1, 1.8)))
     left, y = round(pen.between(-0.2, 0.15) * width), round(pen.between(-0.1, 0.1) * height)
     if pen.chance(0.3):
@@ -145,7 +93,7 @@ def _page(picture: Picture, pen: _Pen) -> Picture:
     return np.array(page)
 
 
-def _paste(page: Image.Image, picture: Picture, pen: _Pen) -> None:
+def _paste(page: Image.Image, picture: Picture, pen: Pen) -> None:
     width, height = page.size
     share = pen.between(0.3, 0.7)
     part = Image.fromarray(picture).resize((max(1, round(share * width)), max(1, round(share * height))))
@@ -159,7 +107,7 @@ def _table(draw: ImageDraw.ImageDraw, width: int, height: int, cell: int, ink: C
         draw.line((x, 0, x, height), fill=ink)
 
 
-def _sign(picture: Picture, pen: _Pen) -> Picture:
+def _sign(picture: Picture, pen: Pen) -> Picture:
     """Puts a plate with a few words into the scene, tilted and shaded as the light falls."""
     height, width = picture.shape[:2]
     across, down = round(pen.between(0.3, 1.2) * width), round(pen.between(0.12, 0.7) * height)
@@ -177,7 +125,7 @@ def _sign(picture: Picture, pen: _Pen) -> Picture:
     return _hung(picture, _shaded(np.array(plate), pen), pen)
 
 
-def _hung(picture: Picture, plate: Picture, pen: _Pen) -> Picture:
+def _hung(picture: Picture, plate: Picture, pen: Pen) -> Picture:
     """Shows a plate at an angle somewhere in the picture."""
     height, width = picture.shape[:2]
     rows, columns = plate.shape[:2]
@@ -192,7 +140,7 @@ def _hung(picture: Picture, plate: Picture, pen: _Pen) -> Picture:
     return np.asarray(picture * (1 - where) + shown * where + 0.5, dtype=np.uint8)
 
 
-def _shaded(picture: Picture, pen: _Pen) -> Picture:
+def _shaded(picture: Picture, pen: Pen) -> Picture:
     """Lets the light fall off from one side to the other, a little."""
     height, width = picture.shape[:2]
     corners = np.array([[pen.between(0.75, 1), pen.between(0.75, 1)], [pen.between(0.75, 1), pen.between(0.75, 1)]])
@@ -200,7 +148,7 @@ def _shaded(picture: Picture, pen: _Pen) -> Picture:
     return np.asarray(picture * light[..., None], dtype=np.uint8)
 
 
-def _screen(picture: Picture, pen: _Pen) -> Picture:
+def _screen(picture: Picture, pen: Pen) -> Picture:
     """Shows a program's window: bars, buttons, fields, words, perhaps the picture in it."""
     height, width = picture.shape[:2]
     ground, ink = pen.paper_and_ink()
@@ -227,7 +175,7 @@ def _screen(picture: Picture, pen: _Pen) -> Picture:
     return np.array(page)
 
 
-def _drawing(picture: Picture, pen: _Pen) -> Picture:
+def _drawing(picture: Picture, pen: Pen) -> Picture:
     """Draws flat shapes, filled or as lines, on an even ground or on the picture."""
     height, width = picture.shape[:2]
     ground = pen.paper_and_ink()[0] if pen.chance(0.6) else pen.colour()
@@ -237,7 +185,7 @@ def _drawing(picture: Picture, pen: _Pen) -> Picture:
     thickness = pen.count(1, max(1, height // 40))
     for _ in range(pen.count(2, 14)):
         fill = None if lines is not None and pen.chance(0.5) else pen.colour()
-        points = [(pen.between(-0.1, 1.1) * width, pen.between(-0.1, 1.1) * height) for _ in range(pen.count(2, 6))]
+        points = [pen.place(width, height) for _ in range(pen.count(2, 6))]
         if len(points) == 2:
             (x0, y0), (x1, y1) = points
             box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
@@ -250,7 +198,68 @@ def _drawing(picture: Picture, pen: _Pen) -> Picture:
     return np.array(page)
 
 
-def _plain(picture: Picture, pen: _Pen) -> Picture:
+def _diagram(picture: Picture, pen: Pen) -> Picture:
+    """Draws thin lines, circles, curves and hatching on paper, with letters and numbers beside them."""
+    height, width = picture.shape[:2]
+    paper, ink = pen.paper_and_ink()
+    page = Image.new("RGB", (width, height), paper)
+    draw = ImageDraw.Draw(page)
+    thin, font = pen.count(1, 3), pen.font(round(pen.between(SMALLEST_LETTERS, 0.15 * height)))
+    if pen.chance(0.25):
+        faint: Colour = tuple((3 * p + i) // 4 for p, i in zip(paper, ink, strict=True))  # type: ignore[assignment]  # three
+        _table(draw, width, height, pen.count(8, 40), faint)
+    for _ in range(pen.count(3, 14)):
+        colour = ink if pen.chance(0.7) else pen.contrast(paper)
+        x, y = pen.place(width, height)
+        kind = pen.count(0, 4)
+        if kind == 0:
+            draw.line([(x, y), pen.place(width, height)], fill=colour, width=thin)
+        elif kind == 1:
+            radius = pen.between(0.02, 0.5) * height
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=thin)
+        elif kind == 2:
+            across = np.linspace(0, width, 40)
+            wave = y + pen.between(0.02, 0.4) * height * np.sin(across * pen.between(0.5, 20) / width + x)
+            draw.line(list(zip(across.tolist(), wave.tolist(), strict=True)), fill=colour, width=thin)
+        elif kind == 3:
+            _hatching(draw, (x, y), pen.between(0.05, 0.4) * height, pen.count(4, 12), colour)
+        else:
+            draw.text((x, y), pen.word()[: pen.count(1, 6)], fill=colour, font=font)
+    return np.array(page)
+
+
+def _hatching(draw: ImageDraw.ImageDraw, place: tuple[float, float], size: float, gap: int, colour: Colour) -> None:
+    x, y = place
+    for step in range(0, round(size), gap):
+        draw.line((x + step, y, x, y + step), fill=colour)
+        draw.line((x + size, y + step, x + step, y + size), fill=colour)
+
+
+def _poster(picture: Picture, pen: Pen) -> Picture:
+    """Sets large words and flat shapes on even or shaded ground, beside a part of the picture or without it."""
+    height, width = picture.shape[:2]
+    ground = pen.colour()
+    area = np.full(picture.shape, ground, np.uint8)
+    page = Image.fromarray(_shaded(area, pen) if pen.chance(0.4) else area)
+    draw = ImageDraw.Draw(page)
+    if pen.chance(0.3):
+        _paste(page, picture, pen)
+    for _ in range(pen.count(0, 5)):
+        (x, y), side = pen.place(width, height), pen.between(0.05, 0.6) * height
+        shape: Callable[..., None] = draw.ellipse if pen.chance(0.5) else draw.rectangle
+        shape((x, y, x + side, y + side * pen.between(0.2, 1.2)), fill=pen.colour())
+    y = pen.between(-0.1, 0.4) * height
+    while y < height:
+        letters, ink = pen.letters(height), pen.contrast(ground) if pen.chance(0.7) else pen.colour()
+        text = pen.words(max(2, round(pen.between(0.3, 2.5) * width / letters)))
+        text, at = text.upper() if pen.chance(0.4) else text, (pen.between(-0.1, 0.3) * width, y)
+        outline = max(1, letters // 14) if pen.chance(0.2) else 0
+        draw.text(at, text, fill=ink, font=pen.font(letters), stroke_width=outline, stroke_fill=pen.contrast(ink))
+        y += letters * pen.between(1.1, 2.5)
+    return np.array(page)
+
+
+def _plain(picture: Picture, pen: Pen) -> Picture:
     """Makes an even or a shaded area, alone or as the upper part of the picture, as skies and walls are."""
     area = np.full(picture.shape, pen.colour(), np.uint8)
     area = _shaded(area, pen) if pen.chance(0.6) else area
@@ -260,7 +269,7 @@ def _plain(picture: Picture, pen: _Pen) -> Picture:
     return area
 
 
-def _frame(picture: Picture, pen: _Pen) -> Picture:
+def _frame(picture: Picture, pen: Pen) -> Picture:
     """Lays even bars over two or four sides, as films and collages have."""
     height, width = picture.shape[:2]
     colour: Colour = (0, 0, 0) if pen.chance(0.5) else (255, 255, 255) if pen.chance(0.5) else pen.colour()
@@ -272,6 +281,7 @@ def _frame(picture: Picture, pen: _Pen) -> Picture:
     return framed
 
 
-_DRAWN: dict[str, Callable[[Picture, _Pen], Picture]] = {
-    "page": _page, "sign": _sign, "screen": _screen, "drawing": _drawing, "plain": _plain, "frame": _frame,
+_DRAWN: dict[str, Callable[[Picture, Pen], Picture]] = {
+    "page": _page, "sign": _sign, "screen": _screen, "drawing": _drawing, "diagram": _diagram, "poster": _poster,
+    "plain": _plain, "frame": _frame,
 }  # fmt: skip

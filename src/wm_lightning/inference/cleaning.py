@@ -10,7 +10,7 @@ import numpy.typing as npt
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import Mark
-from wm_lightning.inference.pixels import Pixels, as_floats, largest
+from wm_lightning.inference.pixels import Pixels, as_floats, as_map, largest
 from wm_lightning.inference.scales import View, judged, on_reduced
 from wm_lightning.inference.search import AS_USUAL, Search
 from wm_lightning.inference.tiles import ALIGN, strips
@@ -74,7 +74,7 @@ def clean_pixels(
         changed = pixels[rows] + strip[..., :3] * scale
         # Floats are not rounded: where nothing changes they too stay as they are.
         cleaned[rows] = np.clip(np.rint(changed) if scale > 1 else changed, 0, scale)
-        mask[rows] = np.rint(strip[..., 3] * 255)
+        mask[rows] = as_map(strip[..., 3])
     told = (*large.marks, *marks.told(certainty, taken, 1))
     return Cleaned(cleaned, mask, tuple(sorted(told, key=lambda mark: -mark.pixels)))
 
@@ -87,7 +87,7 @@ def _mask(engine: Engine, view: View, search: Search) -> npt.NDArray[np.uint8]:
 
     mask = np.empty(view.size, np.uint8)
     for rows, strip in strips(work, *view.size, 1, search.tile, search.overlap, ALIGN):
-        mask[rows] = np.rint(strip[..., 0] * 255)
+        mask[rows] = as_map(strip[..., 0])
     return mask
 
 

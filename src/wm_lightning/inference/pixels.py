@@ -21,6 +21,11 @@ def as_floats(pixels: Pixels) -> npt.NDArray[np.float32]:
     return floats
 
 
+def as_map(shares: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """Returns shares in 0..1, of any shape, in 0..255."""
+    return np.rint(shares.astype(np.float32) * 255).astype(np.uint8)
+
+
 def changed_share(before: Pixels, after: Pixels) -> float:
     """Returns the share of pixels, 0..1, in which two pictures (H, W, 3) differ."""
     return float((before != after).any(axis=-1).mean())

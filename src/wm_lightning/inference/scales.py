@@ -18,9 +18,9 @@ from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.evidence import certainties
 from wm_lightning.inference.marks import SPECK, Mark, Marks, find_marks
-from wm_lightning.inference.pixels import Pixels, as_floats
+from wm_lightning.inference.pixels import Pixels, as_floats, as_map
 from wm_lightning.inference.search import Search
-from wm_lightning.inference.tiles import ALIGN, cut, strips
+from wm_lightning.inference.tiles import ALIGN, grid, strips
 
 SMALLEST = 512  # a picture is halved until its longer side is no longer
 LARGE = 96  # pixels; a smaller mark on a reduced picture is left to the next scale, where it is twice as large
@@ -128,7 +128,7 @@ def _at_scale(engine: Engine, pixels: Pixels, before: Found, scale: int, search:
     found = np.empty((height, width, 7), np.float16)
     for rows, strip in strips(work, height, width, 7, search.tile, search.overlap, ALIGN):
         found[rows] = strip
-    mask = np.rint(found[..., 6].astype(np.float32) * 255).astype(np.uint8)
+    mask = as_map(found[..., 6])
     marks, taken, certainty = judged(engine, view, mask, search, LARGE)
     found[~marks.of(taken)] = 0
     if before.correction is not None:
@@ -146,21 +146,20 @@ def _unseen(engine: Engine, pixels: Pixels, before: Found, scale: int, search: S
         return Found()
     view = View(pixels)
     height, width = view.size
-    marks = find_marks(np.rint(before.correction.mask[..., 0].astype(np.float32) * 255).astype(np.uint8))
+    marks = find_marks(as_map(before.correction.mask[..., 0]))
     numbers = marks.numbers()
     marked, seen = np.zeros(len(marks.areas)), np.zeros(len(marks.areas))
-    for rows in cut(height, search.tile, search.overlap, ALIGN):
-        for columns in cut(width, search.tile, search.overlap, ALIGN):
-            # The pixels of the reduced picture on which those of the tile lie.
-            down, across = (
-                (np.arange(place.start, place.stop) * reduced) // whole
-                for place, reduced, whole in zip((rows, columns), numbers.shape, (height, width), strict=True)
-            )
-            part = numbers[down[:, None], across]
-            if part.any():
-                found = engine.correct(view.tile(rows, columns)).mask[..., 0] > 0.5
-                marked += np.bincount(part.ravel(), minlength=len(marked))
-                seen += np.bincount(part[found], minlength=len(marked))
+    for rows, columns in grid(height, width, search.tile, search.overlap, ALIGN):
+        # The pixels of the reduced picture on which those of the tile lie.
+        down, across = (
+            (np.arange(place.start, place.stop) * reduced) // whole
+            for place, reduced, whole in zip((rows, columns), numbers.shape, (height, width), strict=True)
+        )
+        part = numbers[down[:, None], across]
+        if part.any():
+            found = engine.correct(view.tile(rows, columns)).mask[..., 0] > 0.5
+            marked += np.bincount(part.ravel(), minlength=len(marked))
+            seen += np.bincount(part[found], minlength=len(marked))
     kept = seen < WHOLE * marked
     where = marks.of(kept)
     if not where.any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,11 @@ def cut(length: int, tile: int, overlap: int, align: int = 1) -> list[slice]:
     step = max(1, -(-(length - overlap) // (count * align))) * align
     starts = [0, *range(step, length - overlap, step)]
     return [slice(start, min(start + step + overlap, length)) for start in starts]
+
+
+def grid(height: int, width: int, tile: int, overlap: int, align: int = 1) -> list[tuple[slice, slice]]:
+    """Returns rows and columns of the tiles of a picture, from its top left; arguments as of :func:`cut`."""
+    return list(product(cut(height, tile, overlap, align), cut(width, tile, overlap, align)))
 
 
 def fade(place: slice, length: int, overlap: int) -> npt.NDArray[np.float32]:

@@ -20,6 +20,7 @@ from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import check_accelerator, choose_precision
+from wm_lightning.losses.composite import LETTERS
 from wm_lightning.metrics import COLUMNS
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,8 @@ def prepare(config: DictConfig) -> None:
 def ask_for_terms(config: DictConfig, overrides: Iterable[str]) -> None:
     """Makes the terms of the loss that a command line names required: an optional one is left out without a fuss.
 
+    A line of the log says so where what was set of a term changes nothing, since its weight is 0.
+
     Args:
         config: Changed in place.
         overrides: As typed, for example ``loss.terms.psnr.weight=0.1``.
@@ -81,6 +84,18 @@ def ask_for_terms(config: DictConfig, overrides: Iterable[str]) -> None:
     for name in asked:
         if "optional" in (terms.get(name) or {}):
             terms[name].optional = False
+    for name in sorted({name for name, *rest in named if rest not in (["weight"], ["optional"])}):
+        key, weight = _weight_of(name, config.loss)
+        if weight == 0:
+            log.warning("loss.terms.%s is set, but its weight is 0, so it changes nothing; give %s too", name, key)
+
+
+def _weight_of(term: str, loss: DictConfig) -> tuple[str, float | None]:
+    """Returns the key that a term's weight has, and the weight; None where the configuration does not tell it."""
+    for letter, name in LETTERS.items():
+        if name == term and loss.get(letter) is not None:
+            return f"loss.{letter}", loss[letter]
+    return f"loss.terms.{term}.weight", (loss.terms.get(term) or {}).get("weight")
 
 
 def absolute_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds

@@ -1,0 +1,158 @@
+"""Fits what makes inference sure of a mark: ``python scripts/fit_evidence.py PHOTOS --logos FOLDER --weights FILE``.
+
+PHOTOS must carry no marks and be unknown to the network: on what it was trained on it is rarely wrong. Each is looked
+at at several sizes, as it is and with marks of ``synthesis=real`` drawn on it; so are pages, screens and drawings that
+take its place. Whatever the network finds is a mark or none, which is known here, and logistic regression tells them
+apart by their traits. Prints the numbers for ``src/wm_lightning/inference/evidence.py``, and how the fit does on
+photographs that it has not seen: the shares of true and of false marks above each certainty.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import hydra
+import numpy as np
+import numpy.typing as npt
+import torch
+from hydra.utils import instantiate
+
+from wm_lightning.data.scenes import Scenes
+from wm_lightning.data.synthesis import Synthesizer
+from wm_lightning.files import CONF, pictures_below
+from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.evidence import gather, linear
+from wm_lightning.inference.marks import SPECK, find_marks
+from wm_lightning.inference.pictures import read_picture
+from wm_lightning.inference.pixels import Pixels, as_floats, as_map
+from wm_lightning.inference.remover import open_engine
+from wm_lightning.inference.search import Search
+from wm_lightning.inference.traits import Traits
+
+log = logging.getLogger("fit_evidence")
+LARGE, SMALL = 600, 400  # pixels: longer sides of pictures that are halved, and that are enlarged
+KINDS = {"page": 2, "screen": 2, "diagram": 1, "poster": 1, "drawing": 1, "sign": 1}
+TRUE, FALSE = 0.5, 0.15  # shares of marked pixels above and below which what was found is a mark, or none
+FOLDS = 5
+DECAY = 1e-3  # of the weights of standardised traits
+LEVELS = (0.5, 0.75, 0.85, 0.9, 0.95)
+
+
+class Found(NamedTuple):
+    """What a network found in pictures.
+
+    Attributes:
+        traits: Of each mark, as the regression takes them, (N, T).
+        true: Whether it is one, (N,).
+        photographs: The number of the photograph that it was found in, (N,).
+    """
+
+    traits: npt.NDArray[np.float64]
+    true: npt.NDArray[np.bool_]
+    photographs: npt.NDArray[np.int64]
+
+
+def sizes(pixels: Pixels) -> Iterator[Pixels]:
+    """Yields a picture as it is, and at other sizes that inference may see it at."""
+    yield pixels
+    longer = max(pixels.shape[:2])
+    scales = [0.5, 0.25] if longer > LARGE else [2.0] if longer < SMALL else []
+    for scale in scales:
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        yield np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how))
+
+
+def look(engine: Engine, pixels: Pixels, marked: npt.NDArray[np.bool_], number: int) -> Found:
+    """Finds marks in a picture of which the marked pixels, (H, W), are known."""
+    picture = as_floats(pixels)
+    marks = find_marks(as_map(engine.correct(picture).mask[..., 0]))
+    whole = Search(tile=max(pixels.shape))
+    traits = gather(engine, lambda rows, columns: picture[rows, columns], marks, whole)
+    share = np.bincount(marks.numbers()[marked], minlength=len(marks.areas)) / np.maximum(marks.areas, 1)
+    chosen = (marks.areas >= SPECK) & ((share > TRUE) | (share < FALSE))
+    chosen[0] = False
+    return Found(linear(traits)[chosen], share[chosen] > TRUE, np.full(int(chosen.sum()), number))
+
+
+def collect(engine: Engine, paths: Sequence[Path], synthesizer: Synthesizer) -> Found:
+    """Looks at all pictures, and at scenes in their place."""
+    scenes, found = Scenes(KINDS, p=1), []
+    for number, path in enumerate(paths):
+        generator = np.random.default_rng(number)
+        photograph = np.asarray(read_picture(path).pixels, np.uint8)
+        scene = scenes.apply(np.ascontiguousarray(photograph[:900, :1000]), seed=number)
+        for pixels in (*sizes(photograph), *list(sizes(scene))[:2]):
+            pixels = np.ascontiguousarray(pixels)
+            found.append(look(engine, pixels, np.zeros(pixels.shape[:2], np.bool_), number))
+            view = synthesizer(pixels, generator)
+            found.append(look(engine, np.asarray(view.image), np.asarray(view.mask, np.bool_), number))
+        log.info("%d of %d: %s", number + 1, len(paths), path.name)
+    return Found(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def fit(traits: npt.NDArray[np.float64], true: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Returns the weights of logistic regression, (T + 1,), the constant last."""
+    mean, spread = traits.mean(axis=0), traits.std(axis=0) + 1e-9
+    given = torch.from_numpy((traits - mean) / spread)
+    wanted = torch.from_numpy(true.astype(np.float64))
+    weights = torch.zeros(traits.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=500, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        evidence = given @ weights[:-1] + weights[-1]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(evidence, wanted)
+        loss = loss + DECAY * (weights[:-1] ** 2).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    found = weights.detach().numpy()
+    return np.append(found[:-1] / spread, found[-1] - (found[:-1] * mean / spread).sum())
+
+
+def validated(found: Found) -> npt.NDArray[np.float64]:
+    """Returns the certainty of each mark by weights that were fitted on other photographs, (N,)."""
+    certainty = np.zeros(len(found.true))
+    for fold in range(FOLDS):
+        held = found.photographs % FOLDS == fold
+        weights = fit(found.traits[~held], found.true[~held])
+        certainty[held] = 1 / (1 + np.exp(-(found.traits[held] @ weights[:-1] + weights[-1])))
+    return certainty
+
+
+def main() -> None:
+    """Looks, fits and prints."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--logos", type=Path, help="a folder of logos that the network was not trained on")
+    parser.add_argument("--weights", default="general")
+    options = parser.parse_args()
+    paths = sorted(pictures_below(options.photographs))
+    if len(paths) < FOLDS:
+        parser.error(f"{options.photographs} holds {len(paths)} pictures; give a folder of {FOLDS} or more")
+    changes = ["synthesis.unmarked=0", "synthesis.sampler.size=[0.05,0.7]", "synthesis.sampler.tiled_size=[0.08,0.4]"]
+    changes += [f"synthesis.logos={options.logos.resolve()}"] if options.logos else []
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("train", overrides=["synthesis=real", *changes])
+    found = collect(open_engine(options.weights), paths, instantiate(config.synthesis))
+    certainty = validated(found)
+    log.info("\n| certainty | true marks above it | false ones |\n|---:|---:|---:|")
+    for level in LEVELS:
+        above = certainty >= level
+        log.info("| %.2f | %.1f %% | %.1f %% |", level, *(100 * above[of].mean() for of in (found.true, ~found.true)))
+    weights = fit(found.traits, found.true)
+    named = ", ".join(f'"{name}": {value:.3f}' for name, value in zip(Traits._fields, weights, strict=False))
+    log.info("\nof %d true and %d false marks:", found.true.sum(), (~found.true).sum())
+    log.info("WEIGHTS = {%s}\nCONSTANT = %.3f", named, weights[-1])
+
+
+if __name__ == "__main__":
+    main()

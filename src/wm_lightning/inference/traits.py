@@ -1,0 +1,168 @@
+"""What is measured of a mark: how sure the network is, what its border is like, and what is left beneath it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from wm_lightning.inference.copies import COPIES, on_copies
+from wm_lightning.inference.correction import Correction, Floats
+from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.marks import Marks
+from wm_lightning.inference.search import Search
+from wm_lightning.inference.tiles import ALIGN, grid
+
+Tile = Callable[[slice, slice], Floats]  # rows and columns to a part of a picture, (h, w, 3) in 0..1
+
+CERTAIN = 0.9  # from which a network is certain of a pixel
+LEAST_MASK = 0.1  # by which a correction is divided, at least
+NEAR, FAR = 2, 4  # pixels from a mark, between which lies what is around it
+LITTLE = 0.003  # is added before logarithms: less than a level of 8 bits
+
+
+class Traits(NamedTuple):
+    """What is measured of each mark, (N,).
+
+    Attributes:
+        seen: How sure the network is, 0..1: of the picture itself, or the mean over it and its copies.
+        certain: Share of its pixels that the network is certain of.
+        texture: The logarithm of how much steeper the scene is around it than along its border.
+        edge: The logarithm of how steep the picture is along its border, in shares of the whole range a pixel.
+        painted: How much of its pixels is painted anew, 0..1, in place of what shines through.
+        change: The logarithm of how much its pixels change, in 0..1.
+        beneath: The standard deviation of what is left in its core once it is taken away, in 0..1.
+    """
+
+    seen: npt.NDArray[np.float64]
+    certain: npt.NDArray[np.float64]
+    texture: npt.NDArray[np.float64]
+    edge: npt.NDArray[np.float64]
+    painted: npt.NDArray[np.float64]
+    change: npt.NDArray[np.float64]
+    beneath: npt.NDArray[np.float64]
+
+
+def measure(engine: Engine, tile: Tile, marks: Marks, search: Search) -> Traits:
+    """Measures the traits of each mark on the picture itself.
+
+    Args:
+        engine: Runs the network.
+        tile: Returns a part of the picture for its rows and columns.
+        marks: Those that are to be judged, of a map of the picture's size.
+        search: Has the tiles' size.
+    """
+    count = len(marks.areas)
+    sums = {name: np.zeros(count) for name in SUMS}
+    height, width = marks.labels.shape
+    for rows, columns in grid(height, width, search.tile, search.overlap, ALIGN):
+        sure = marks.sure[rows, columns]
+        if sure.any():
+            regions = _regions(marks.labels[rows, columns], sure.astype(np.uint8))
+            for region, name, values in _measured(engine, tile(rows, columns)):
+                sums[name] += np.bincount(regions[region].ravel(), weights=values.ravel(), minlength=count)
+    return _traits(sums)
+
+
+def seen_on_copies(
+    engine: Engine, tile: Tile, marks: Marks, chosen: npt.NDArray[np.bool_], search: Search
+) -> npt.NDArray[np.float64]:
+    """Returns how sure the network is of the chosen marks, (N,) bool, on copies of the picture: the mean of each, (N,).
+
+    The other arguments are as of :func:`measure`; it is 0 for marks that were not chosen.
+    """
+    sums, pixels = np.zeros(len(chosen)), np.zeros(len(chosen))
+    numbers = np.where(chosen, np.arange(len(chosen)), 0)
+    height, width = marks.labels.shape
+    for rows, columns in grid(height, width, search.tile, search.overlap, ALIGN):
+        part = (numbers[marks.labels[rows, columns]] * marks.sure[rows, columns]).ravel()
+        if part.any():
+            pixels += np.bincount(part, minlength=len(chosen))
+            for seen in on_copies(engine, tile(rows, columns)):
+                sums += np.bincount(part, weights=seen.ravel(), minlength=len(chosen)) / len(COPIES)
+    return np.where(chosen, sums / np.maximum(pixels, 1), 0.0)
+
+
+def _regions(labels: npt.NDArray[np.int32], sure: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.int32]]:
+    """Returns the numbers of the marks whose inside, core, border or surroundings a pixel belongs to, (h, w) each."""
+
+    def grown(pixels: int) -> npt.NDArray[np.uint8]:
+        return np.asarray(cv2.dilate(sure, np.ones((2 * pixels + 1,) * 2, np.uint8)))
+
+    core = np.asarray(cv2.erode(sure, np.ones((3, 3), np.uint8)))
+    return {
+        "inside": labels * sure,
+        "core": labels * core,
+        "border": labels * (grown(1) - core),
+        "around": labels * (grown(FAR) - grown(NEAR)),
+    }
+
+
+SUMS = (
+    "pixels",
+    "seen",
+    "certain",
+    "painted",
+    "change",
+    "core",
+    "rest",
+    "squares",
+    "border",
+    "edge",
+    "around",
+    "slope",
+)
+
+
+def _measured(engine: Engine, picture: Floats) -> Iterator[tuple[str, str, Floats]]:
+    """Yields regions, names and values, (h, w), of what is added up over the tiles of a picture (h, w, 3)."""
+    correction = engine.correct(np.ascontiguousarray(picture))
+    mask, ones, slope = correction.mask[..., 0], np.ones(picture.shape[:2], np.float32), _slope(picture)
+    yield "inside", "pixels", ones
+    yield "inside", "seen", mask
+    yield "inside", "certain", mask > CERTAIN
+    yield "inside", "painted", np.maximum(-correction.gain.mean(axis=-1), 0) / np.maximum(mask, LEAST_MASK)
+    yield "inside", "change", np.abs(correction.apply(picture) - picture).max(axis=-1)
+    rest = _unclipped(correction, picture)
+    yield "core", "core", ones
+    yield "core", "rest", rest
+    yield "core", "squares", rest**2
+    yield "border", "border", ones
+    yield "border", "edge", slope
+    yield "around", "around", ones
+    yield "around", "slope", slope
+
+
+def _unclipped(correction: Correction, picture: Floats) -> Floats:
+    """Returns the brightness of a picture once marks are taken away, (h, w), beyond 0..1 too."""
+    changed: Floats = (picture + correction.gain * picture + correction.offset).mean(axis=-1)
+    return changed
+
+
+def _slope(picture: Floats) -> Floats:
+    """Returns how steep the brightness of a picture (h, w, 3) is, (h, w), in its own units a pixel."""
+    grey = np.ascontiguousarray(picture.mean(axis=-1), dtype=np.float32)
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, *way, ksize=3) for way in ((1, 0), (0, 1)))
+    return np.asarray(np.hypot(across, down) / 8)
+
+
+def _traits(sums: dict[str, npt.NDArray[np.float64]]) -> Traits:
+    """Makes means, and traits, of sums over tiles."""
+
+    def mean(name: str, region: str) -> npt.NDArray[np.float64]:
+        return sums[name] / np.maximum(sums[region], 1)
+
+    edge, slope = mean("edge", "border"), mean("slope", "around")
+    variance = mean("squares", "core") - mean("rest", "core") ** 2
+    return Traits(
+        seen=mean("seen", "pixels"),
+        certain=mean("certain", "pixels"),
+        texture=np.log((slope + LITTLE) / (edge + LITTLE)),
+        edge=np.log(edge + LITTLE),
+        painted=mean("painted", "pixels"),
+        change=np.log(mean("change", "pixels") + LITTLE),
+        beneath=np.sqrt(np.maximum(variance, 0)),
+    )

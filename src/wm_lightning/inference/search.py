@@ -9,7 +9,7 @@ from wm_lightning.errors import UserError
 TILE = 1024
 OVERLAP = 192
 # Chosen on marks that were drawn on photographs which no network was trained on, see docs/predict.md
-SENSITIVITIES = {"low": 0.15, "normal": 0.25, "high": 0.45}
+SENSITIVITIES = {"low": 0.05, "normal": 0.1, "high": 0.3}
 NORMAL = SENSITIVITIES["normal"]
 
 

@@ -1,0 +1,65 @@
+"""Pictures without a mark come back as they were: the shipped weights, whole pictures, from small ones to 12 megapixels.
+
+These are pictures that libraries ship; ``benchmarks/harm.py FOLDER`` measures your own.
+"""
+
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from wm_lightning.inference.cleaning import clean_pixels
+from wm_lightning.inference.remover import open_engine
+
+PHOTOGRAPHS = (
+    "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "clock_motion.png", "coffee.png", "coins.png",
+    "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "retina.jpg",
+    "rocket.jpg", "grace_hopper.jpg",
+)  # fmt: skip
+GRAPHICS = ("page.png", "text.png", "chessboard_RGB.png", "color.png", "horse.png", "phantom.png")
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return open_engine("general")
+
+
+def picture(name):
+    folders = Path(skimage.data.__file__).parent, Path(matplotlib.get_data_path(), "sample_data")
+    path = next(folder / name for folder in folders if (folder / name).is_file())
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def resized(pixels, scale):
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.ascontiguousarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how))
+
+
+def harm(engine, pixels):
+    """Returns the PSNR against itself in dB, and the share of pixels that changed by more than 8 levels."""
+    cleaned = clean_pixels(engine, pixels).pixels
+    change = cv2.absdiff(cleaned, pixels).astype(float)
+    return -10 * np.log10(max((change**2).mean() / 255**2, 1e-10)), (change.max(axis=-1) > 8).mean()
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 2])
+def test_photographs_and_graphics_come_back_as_they_were(engine, scale):
+    names = [*PHOTOGRAPHS, *GRAPHICS]
+    found = {name: harm(engine, resized(picture(name), scale)) for name in names}
+    assert min(psnr for psnr, _ in found.values()) >= 50, found
+    assert max(changed for _, changed in found.values()) <= 0.001, found
+
+
+def test_a_picture_of_twelve_megapixels_comes_back_as_it_was(engine):
+    """Mirrored copies beside each other, as a camera's picture has as many things in it."""
+    tile = resized(picture("motorcycle_left.png"), 2)
+    row = np.concatenate([tile, tile[:, ::-1], tile], axis=1)
+    large = np.ascontiguousarray(np.concatenate([row, row[::-1], row])[:3000, :4000])
+    assert large.shape == (3000, 4000, 3)
+    psnr, changed = harm(engine, large)
+    assert psnr >= 50
+    assert changed <= 0.001

@@ -24,6 +24,7 @@ from PIL import Image
 from scales import psnr
 
 from wm_lightning.files import pictures_below
+from wm_lightning.inference import sheets
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.pictures import read_picture
@@ -99,13 +100,9 @@ def look(engine: Engine, path: Path, scale: float, search: Search) -> tuple[Harm
 
 def write_sheet(before: Pixels, after: Pixels, path: Path) -> None:
     """Writes a picture before, after, and where it changed, beside each other."""
-    where = np.repeat(where_changed(before, after)[..., None] * np.uint8(255), 3, axis=-1)
-    scale = min(1.0, SHOWN_SIDE / max(before.shape[:2]))
-    # A change of a few pixels must still be seen on a reduced picture.
-    spread = cv2.dilate(where, np.ones((round(1 / scale),) * 2, np.uint8))
-    sheet = np.concatenate([resized(part, scale) for part in (before, after, spread)], axis=1)
+    where = where_changed(before, after) * np.uint8(255)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(path)
+    Image.fromarray(sheets.row(before, after, where, SHOWN_SIDE)).save(path)
 
 
 def row(name: str, found: Sequence[Harmed]) -> str:

@@ -57,7 +57,10 @@ def main() -> None:
     parser.add_argument("--whole", type=float, nargs="*", default=[scales.WHOLE])
     options = parser.parse_args()
     engine = open_engine(options.weights)
-    settings = [(1 << 20, 0, 0, 0), *itertools.product(options.smallest, options.large, options.gap, options.whole)]
+    settings = [
+        (1 << 20, 0, marks.GAP, 0),
+        *itertools.product(options.smallest, options.large, options.gap, options.whole),
+    ]
     shares = " | ".join(f"{low:g} to {high:g} of the width" for low, high in SHARES)
     log.info("| SMALLEST, LARGE, GAP, WHOLE | %s |\n|---|%s", shares, "---:|" * len(SHARES))
     views = [list(large_pictures(options.photographs, options.side, share, options.pictures)) for share in SHARES]

@@ -30,9 +30,10 @@ from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.evidence import gather, linear
 from wm_lightning.inference.marks import SPECK, find_marks
 from wm_lightning.inference.pictures import read_picture
-from wm_lightning.inference.pixels import Pixels, as_floats, as_map
+from wm_lightning.inference.pixels import Pixels, as_bytes
 from wm_lightning.inference.remover import open_engine
-from wm_lightning.inference.search import Search
+from wm_lightning.inference.scales import View, seen
+from wm_lightning.inference.search import AS_USUAL
 from wm_lightning.inference.traits import Traits
 
 log = logging.getLogger("fit_evidence")
@@ -41,7 +42,7 @@ KINDS = {"page": 2, "screen": 2, "diagram": 1, "poster": 1, "drawing": 1, "sign"
 TRUE, FALSE = 0.5, 0.15  # shares of marked pixels above and below which what was found is a mark, or none
 FOLDS = 5
 DECAY = 1e-3  # of the weights of standardised traits
-LEVELS = (0.5, 0.75, 0.85, 0.9, 0.95)
+LEVELS = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95)
 
 
 class Found(NamedTuple):
@@ -70,10 +71,9 @@ def sizes(pixels: Pixels) -> Iterator[Pixels]:
 
 def look(engine: Engine, pixels: Pixels, marked: npt.NDArray[np.bool_], number: int) -> Found:
     """Finds marks in a picture of which the marked pixels, (H, W), are known."""
-    picture = as_floats(pixels)
-    marks = find_marks(as_map(engine.correct(picture).mask[..., 0]))
-    whole = Search(tile=max(pixels.shape))
-    traits = gather(engine, lambda rows, columns: picture[rows, columns], marks, whole)
+    view = View(pixels)
+    marks = find_marks(seen(engine, view, AS_USUAL))
+    traits = gather(engine, view.tile, marks, AS_USUAL)
     share = np.bincount(marks.numbers()[marked], minlength=len(marks.areas)) / np.maximum(marks.areas, 1)
     chosen = (marks.areas >= SPECK) & ((share > TRUE) | (share < FALSE))
     chosen[0] = False
@@ -85,7 +85,7 @@ def collect(engine: Engine, paths: Sequence[Path], synthesizer: Synthesizer) -> 
     scenes, found = Scenes(KINDS, p=1), []
     for number, path in enumerate(paths):
         generator = np.random.default_rng(number)
-        photograph = np.asarray(read_picture(path).pixels, np.uint8)
+        photograph = as_bytes(read_picture(path).pixels)
         scene = scenes.apply(np.ascontiguousarray(photograph[:900, :1000]), seed=number)
         for pixels in (*sizes(photograph), *list(sizes(scene))[:2]):
             pixels = np.ascontiguousarray(pixels)

@@ -61,7 +61,7 @@ class Painter(FlatMark):
         return Correction(np.repeat(-mask, 3, axis=-1), np.repeat(mask * 0.25, 3, axis=-1), mask)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _what_is_seen_is_certain(monkeypatch):
     """What these engines know nothing of, textures and edges, decides nothing here."""
     monkeypatch.setattr(evidence, "WEIGHTS", dict.fromkeys(Traits._fields, 0) | {"seen": 1})

@@ -5,7 +5,10 @@ import pytest
 
 from wm_lightning.inference import scales
 from wm_lightning.inference.cleaning import clean_pixels
+from wm_lightning.inference.scales import on_reduced
 from wm_lightning.inference.search import Search
+
+pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
 
 SQUARE = slice(10, 30), slice(20, 50)
 
@@ -62,17 +65,34 @@ def test_strength_is_how_much_of_the_mark_goes(engine, textured, marked):
     picture = marked(clean, *SQUARE)
     half = clean_pixels(engine, picture, strength=0.5).pixels.astype(int)
     assert np.abs(half - (picture.astype(int) + clean) / 2)[SQUARE].max() <= 1.5
-    assert np.array_equal(clean_pixels(engine, picture, strength=0.0).pixels, picture)
+    none = clean_pixels(engine, picture, strength=0.0)
+    assert np.array_equal(none.pixels, picture)
+    assert none.marks == ()
 
 
-def test_a_mark_on_a_reduced_picture_is_taken_from_the_picture_itself(engine, textured, marked, monkeypatch):
+def test_marks_are_judged_whole_and_told_where_they_may_go(engine, textured, marked, monkeypatch):
+    """What a user's mask cuts off a mark does not make it another."""
+    picture = marked(marked(textured(60, 140), *SQUARE), slice(10, 50), slice(100, 120))
+    whole = clean_pixels(engine, picture).marks
+    assert len(whole) == 2
+    allowed = np.zeros((60, 140), np.float32)
+    assert clean_pixels(engine, picture, allowed).marks == ()
+    allowed[20:30, 30:34] = 1
+    cleaned = clean_pixels(engine, picture, allowed)
+    assert cleaned.marks == tuple(mark for mark in whole if mark.box[0] < 34 < mark.box[2])
+    assert np.array_equal((cleaned.pixels != picture).any(axis=-1), allowed > 0)
+
+
+def test_a_mark_on_a_reduced_picture_is_taken_from_the_picture_itself(shortsighted, textured, marked, monkeypatch):
     """What the smaller scale found is applied to full detail; what it left is seen at full size."""
-    monkeypatch.setattr(scales, "SMALLEST", 64)
+    monkeypatch.setattr(scales, "SMALLEST", 32)
+    monkeypatch.setattr(scales, "WHOLE", 0.9)
     monkeypatch.setattr(scales, "LARGE", 12)
     clean = textured(120, 120)
     picture = marked(clean, slice(20, 100), slice(20, 100))
-    cleaned = clean_pixels(engine, picture)
-    assert engine.seen[0] == (60, 60)
+    assert on_reduced(shortsighted, picture, Search()).correction is not None
+    cleaned = clean_pixels(shortsighted, picture)
+    assert shortsighted.seen[0] == (30, 30)
     inner = slice(28, 92), slice(28, 92)
     assert np.abs(cleaned.pixels.astype(int) - clean)[inner].max() <= 1
     assert (cleaned.mask[inner] == 255).all()
@@ -82,3 +102,11 @@ def test_a_mark_on_a_reduced_picture_is_taken_from_the_picture_itself(engine, te
 def test_the_smallest_pictures(engine, textured, size):
     picture = textured(*size)
     assert np.array_equal(clean_pixels(engine, picture).pixels, picture)
+
+
+@pytest.mark.parametrize("size", [(1, 40), (40, 1), (4, 4)])
+def test_marks_that_fill_the_smallest_pictures(engine, textured, size):
+    clean = textured(*size)
+    cleaned = clean_pixels(engine, np.rint(0.5 * clean + 127.5).astype(np.uint8))
+    assert np.abs(cleaned.pixels.astype(int) - clean).max() <= 1
+    assert [mark.pixels for mark in cleaned.marks] == [size[0] * size[1]]

@@ -11,6 +11,9 @@ from wm_lightning.errors import UserError
 from wm_lightning.inference import command, findings, sheets
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
+from wm_lightning.inference.search import SENSITIVITIES
+
+pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
 
 SQUARE = slice(10, 30), slice(20, 50)
 
@@ -119,12 +122,43 @@ def test_a_report_says_for_scripts_what_was_found(run, save):
 
 def test_a_report_that_cannot_be_written_is_one_sentence_and_the_pictures_stay(run, save):
     save("photo.png")
-    Path("folder").mkdir()
-    status, _, err = run("photo.png", "-o", "out", "--report", "folder")
+    Path("file").write_text("")
+    status, _, err = run("photo.png", "-o", "out", "--report", "file/report.json")
     assert status == 1
-    assert err.startswith("error: folder cannot be written: ")
+    assert err.startswith("error: file/report.json cannot be written: ")
     assert err.count("\n") == 1
     assert Path("out/photo.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "option", "path"),
+    [
+        (["--report", "a.png"], "--report", "a.png"),
+        (["--report", "out/a.png"], "--report", "out/a.png"),
+        (["--compare"], "--compare", "out/compare-1.png"),
+        (["--compare"], "--compare", "out/a.compare.png"),
+        (["--save-mask"], "--save-mask", "out/a.mask.png"),
+    ],
+)
+def test_what_is_written_beside_results_overwrites_none(run, save, more, option, path):
+    names = sorted({"a.png", Path(path).name})
+    for name in (*names, "other.png"):
+        save(name)
+    before = [Path(name).read_bytes() for name in names]
+    status, _, err = run(*names, "other.png", "-o", "out", *more)
+    assert (status, err) == (
+        1,
+        f"error: {option} would write over {path}; rename that picture, or leave {option} out.\n",
+    )
+    assert [Path(name).read_bytes() for name in names] == before
+    assert not Path("out").exists()
+
+
+def test_a_folder_is_no_report(run, save):
+    save("photo.png")
+    Path("folder").mkdir()
+    status, _, err = run("photo.png", "-o", "out", "--report", "folder")
+    assert (status, err) == (1, "error: --report folder is a folder; give a file.\n")
 
 
 def test_a_doubtful_result_is_written_with_a_warning_or_refused(run, save, monkeypatch):
@@ -152,7 +186,11 @@ def test_sensitivity_and_scales_are_passed_on(run, save, monkeypatch):
     run("photo.png", "-o", "out")
     run("photo.png", "-o", "out", "--sensitivity", "low", "--scales", "1")
     run("photo.png", "-o", "out", "--sensitivity", "0.65")
-    assert [(one.sensitivity, one.scales) for one in searches] == [(0.25, None), (0.15, 1), (0.65, None)]
+    assert [(one.sensitivity, one.scales) for one in searches] == [
+        (SENSITIVITIES["normal"], None),
+        (SENSITIVITIES["low"], 1),
+        (0.65, None),
+    ]
 
 
 def test_a_mask_of_zeros_keeps_every_pixel_and_another_limits_the_change(run, save):

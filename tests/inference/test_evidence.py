@@ -11,11 +11,13 @@ from wm_lightning.inference.marks import find_marks
 from wm_lightning.inference.pixels import as_map
 from wm_lightning.inference.search import Search
 
+pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
+
 FITTED = dict(evidence.WEIGHTS), evidence.CONSTANT  # before conftest.py puts others in their place
 
 
 @pytest.fixture
-def _fitted(monkeypatch):
+def _fitted(monkeypatch, _what_is_seen_is_certain):
     monkeypatch.setattr(evidence, "WEIGHTS", FITTED[0])
     monkeypatch.setattr(evidence, "CONSTANT", FITTED[1])
 
@@ -48,9 +50,11 @@ def test_the_traits_of_a_known_mark(engine, textured, marked):
     change = np.abs(picture.astype(int) - clean).max(axis=-1)[10:30, 20:50].mean() / 255
     assert np.exp(traits.change[1]) == pytest.approx(change + 0.003, rel=0.01)
     assert traits.beneath[1] == pytest.approx(clean[11:29, 21:49].mean(axis=-1).std() / 255, rel=0.02)
-    # The mark adds half of what white is above the picture along two pixels of a border of three.
-    assert traits.edge[1] > traits.edge[0]
-    assert traits.texture[1] < -1
+    # Along a straight edge of a step s the two pixels beside it have the slope s / 2; the border is these two.
+    step = (picture[10:30, 20:50].mean() - clean.mean()) / 255
+    assert np.exp(traits.edge[1]) == pytest.approx(step / 2, rel=0.1)
+    noise = np.exp(traits.texture[1] + traits.edge[1])
+    assert 0.2 < noise / (clean.std() / 255) < 0.6  # of independent pixels, about 0.35 of their deviation
 
 
 @pytest.mark.usefixtures("_fitted")
@@ -60,6 +64,13 @@ def test_a_steeper_border_and_a_flat_rest_speak_against_a_mark(engine, textured,
     (tile, marks), (flat_tile, flat_marks) = found(engine, rough), found(engine, flat)
     on_texture, on_paper = (certainties(engine, *one, Search())[1] for one in ((tile, marks), (flat_tile, flat_marks)))
     assert on_paper < on_texture - 0.3
+
+
+@pytest.mark.usefixtures("_fitted")
+def test_a_mark_that_fills_the_picture_is_no_surer_than_one_within(engine, textured, marked):
+    within = found(engine, marked(textured(60, 70), slice(10, 30), slice(20, 50)))
+    whole = found(engine, marked(textured(60, 70), slice(None), slice(None)))
+    assert certainties(engine, *whole, Search())[1] < certainties(engine, *within, Search())[1] + 0.05
 
 
 def test_what_is_painted_is_told_from_what_shines_through(painter, engine, textured, marked):

@@ -1,6 +1,7 @@
 """What is told of a picture's marks."""
 
 import numpy as np
+import pytest
 
 from wm_lightning.inference.cleaning import Cleaned
 from wm_lightning.inference.findings import Findings
@@ -34,6 +35,14 @@ def test_a_result_is_doubtful_where_much_changes_or_most_is_hardly_sure():
     assert _found(0.31, 0.9).doubt == "31% of its pixels changed, which few watermarks cover"
     assert _found(0.1, 0.9, 0.54).doubt is None  # half of it is sure
     assert _found(0.1, 0.9, 0.54, 0.54).doubt == "what was found may belong to the picture"
+
+
+@pytest.mark.parametrize("least", [0, 0.5, 0.95, 0.99])
+def test_a_mark_that_is_wholly_sure_is_never_doubtful(least):
+    mark = Mark((0, 5, 8, 25), 0.9999, 100)
+    after = PIXELS.copy()
+    after[:10] += 1
+    assert Findings.of(PIXELS, Cleaned(after, np.zeros((100, 200), np.uint8), (mark,)), least).doubt is None
 
 
 def test_scripts_get_the_same():

@@ -1,4 +1,4 @@
-"""Pictures without a mark come back as they were: the shipped weights, whole pictures, from small ones to 12 megapixels.
+"""Pictures without a mark come back as they were: the shipped weights, whole pictures of up to 12 megapixels.
 
 These are pictures that libraries ship; ``benchmarks/harm.py FOLDER`` measures your own.
 """
@@ -16,9 +16,9 @@ from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.remover import open_engine
 
 PHOTOGRAPHS = (
-    "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "clock_motion.png", "coffee.png", "coins.png",
-    "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "retina.jpg",
-    "rocket.jpg", "grace_hopper.jpg",
+    "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "clock_motion.png", "coffee.png",
+    "coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png",
+    "retina.jpg", "rocket.jpg", "grace_hopper.jpg",
 )  # fmt: skip
 GRAPHICS = ("page.png", "text.png", "chessboard_RGB.png", "color.png", "horse.png", "phantom.png")
 

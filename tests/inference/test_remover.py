@@ -10,6 +10,8 @@ from wm_lightning.errors import UserError
 from wm_lightning.inference import remover as module
 from wm_lightning.inference.remover import Remover, as_allowed
 
+pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
+
 SQUARE = slice(10, 30), slice(20, 50)
 HEIGHT, WIDTH = 40, 60
 
@@ -118,6 +120,11 @@ def test_pixels_change_only_where_a_mask_of_any_kind_allows_it(remover, pair, ki
 def test_what_cannot_be_restored_is_one_sentence(remover, image, options, sentence):
     with pytest.raises(UserError, match=sentence):
         remover.remove(image, **options)
+
+
+def test_grey_floats_that_carry_no_mark_stay_to_the_bit(remover):
+    grey = np.random.default_rng(0).uniform(0.1, 0.4, (40, 50)).astype(np.float32)
+    assert np.array_equal(remover.remove(grey).image, grey)
 
 
 def test_a_mask_of_bytes_may_be_soft():

@@ -7,6 +7,8 @@ from wm_lightning.inference import evidence, marks, scales
 from wm_lightning.inference.scales import on_reduced
 from wm_lightning.inference.search import Search
 
+pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
+
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
@@ -19,23 +21,23 @@ def _small(monkeypatch):
 
 
 def test_a_small_picture_needs_no_reduced_one(engine, textured):
-    assert on_reduced(engine, textured(64, 40), Search(tile=48, overlap=16)) == (None, ())
+    assert on_reduced(engine, textured(64, 40), Search(tile=48, overlap=16)) == (None, (), ())
     assert engine.seen == []
 
 
 def test_what_cannot_be_enlarged_is_not_sought_there(painter, textured):
-    assert on_reduced(painter, textured(300, 300), Search(tile=48, overlap=16)) == (None, ())
+    assert on_reduced(painter, textured(300, 300), Search(tile=48, overlap=16)) == (None, (), ())
     assert painter.seen == []
 
 
 def test_every_scale_is_looked_at_from_the_smallest_to_half(engine, textured):
-    assert on_reduced(engine, textured(250, 100), Search(tile=1000, overlap=16)) == (None, ())  # there is no mark
+    assert on_reduced(engine, textured(250, 100), Search(tile=1000, overlap=16)) == (None, (), ())  # there is no mark
     assert engine.seen == [(62, 25), (125, 50)]
 
 
 def test_a_mark_that_is_seen_on_the_picture_itself_is_left_to_it(engine, marked):
     picture = marked(np.full((256, 256, 3), 81, np.uint8), slice(64, 160), slice(32, 160))
-    assert on_reduced(engine, picture, Search(tile=1000, overlap=16)) == (None, ())
+    assert on_reduced(engine, picture, Search(tile=1000, overlap=16)) == (None, (), ())
     assert engine.seen[-1] == (256, 256)
 
 

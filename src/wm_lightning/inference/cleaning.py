@@ -11,7 +11,7 @@ from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pixels import Pixels, as_floats, as_map, largest
-from wm_lightning.inference.scales import View, judged, on_reduced
+from wm_lightning.inference.scales import View, judged, on_reduced, seen
 from wm_lightning.inference.search import AS_USUAL, Search
 from wm_lightning.inference.tiles import ALIGN, strips
 
@@ -47,15 +47,16 @@ def clean_pixels(
         search: How marks are sought.
     """
     height, width = pixels.shape[:2]
+    nothing = Cleaned(pixels.copy(), np.zeros((height, width), np.uint8))
+    if strength == 0 or (allowed is not None and not allowed.any()):
+        return nothing
     large = on_reduced(engine, pixels, search)
     view = View(pixels, large.correction)
-    mask = _mask(engine, view, search)
-    if allowed is not None:
-        mask[allowed == 0] = 0
-    marks, taken, certainty = judged(engine, view, mask, search)
-    where = marks.of(taken)
+    marks, taken, certainty = judged(engine, view, seen(engine, view, search), search, allowed=allowed)
     if large.correction is None and not taken.any():
-        return Cleaned(pixels.copy(), np.zeros((height, width), np.uint8))
+        return nothing
+    where, told = marks.of(taken), [*large.marks, *marks.told(certainty, taken, (height, width))]
+    del marks  # at 100 megapixels its maps are half a gigabyte
 
     def work(rows: slice, columns: slice) -> npt.NDArray[np.float32]:
         here = where[rows, columns]
@@ -75,20 +76,14 @@ def clean_pixels(
         # Floats are not rounded: where nothing changes they too stay as they are.
         cleaned[rows] = np.clip(np.rint(changed) if scale > 1 else changed, 0, scale)
         mask[rows] = as_map(strip[..., 3])
-    told = (*large.marks, *marks.told(certainty, taken, 1))
-    return Cleaned(cleaned, mask, tuple(sorted(told, key=lambda mark: -mark.pixels)))
+    marked = [mark for mark in told if allowed is None or _inside(mark, allowed).any()]
+    return Cleaned(cleaned, mask, tuple(sorted(marked, key=lambda mark: -mark.pixels)))
 
 
-def _mask(engine: Engine, view: View, search: Search) -> npt.NDArray[np.uint8]:
-    """Returns how sure the network is that each pixel is marked, (H, W) in 0..255."""
-
-    def work(rows: slice, columns: slice) -> npt.NDArray[np.float32]:
-        return np.asarray(engine.correct(view.tile(rows, columns)).mask, np.float32)
-
-    mask = np.empty(view.size, np.uint8)
-    for rows, strip in strips(work, *view.size, 1, search.tile, search.overlap, ALIGN):
-        mask[rows] = as_map(strip[..., 0])
-    return mask
+def _inside(mark: Mark, pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Returns the part of a map, (H, W), that a mark's box holds."""
+    left, top, right, bottom = mark.box
+    return pixels[top:bottom, left:right]
 
 
 def _change(correction: Correction, pixels: Pixels) -> npt.NDArray[np.float32]:

@@ -66,6 +66,8 @@ def predict(arguments: Sequence[str] | None = None) -> int:
     try:
         options.search = Search(as_sensitivity(options.sensitivity), as_scales(options.scales))
         jobs = plan(options.inputs, options.output)
+        options.sheet = options.compare and len(jobs) > 1
+        _check_more(jobs, options)
         engine = open_engine(options.weights, options.device, options.engine, options.ensemble)
         mask = None if options.mask == "auto" else _opened_mask(options.mask)
     except UserError as error:
@@ -98,7 +100,7 @@ def _run(
 ) -> None:
     """Cleans the pictures, tells of each, and adds what became of it to ``outcomes``."""
     started, (console, errors) = time.perf_counter(), consoles
-    sheets = Sheets(Path(options.output)) if options.compare and len(jobs) > 1 else None
+    sheets = Sheets(Path(options.output)) if options.sheet else None
     with _progress(console, options.quiet) as progress:
         task = progress.add_task("removing watermarks", total=len(jobs), rate="")
         for outcome in _outcomes(jobs, engine, mask, options):
@@ -212,7 +214,7 @@ def _outcomes(
 
 def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Namespace) -> Outcome:
     findings = Findings.of(picture.pixels, cleaned, options.search.least_certainty)
-    small = row(picture.pixels, cleaned.pixels, cleaned.mask) if options.compare else None
+    small = row(picture.pixels, cleaned.pixels, cleaned.mask) if options.sheet else None
     if options.strict and findings.doubt is not None:
         error = f"{job.source} was not written: {findings.doubt} (--strict)."
         return Outcome(job, findings, error=error, refused=True, row=small)
@@ -224,6 +226,26 @@ def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Names
         both = panels(picture.pixels, cleaned.pixels, cleaned.mask)
         write_png(Image.fromarray(both), _beside(job.target, "compare"))
     return Outcome(job, findings, (*picture.notes, *lost), row=small)
+
+
+def _check_more(jobs: Sequence[Job], options: argparse.Namespace) -> None:
+    """Sees that what is written beside results overwrites none, and no input.
+
+    Raises:
+        UserError: It would.
+    """
+    sheets = Sheets.paths(Path(options.output), len(jobs)) if options.sheet else []
+    beside = [("--compare", _beside(job.target, "compare")) for job in jobs if options.compare]
+    beside += [("--save-mask", _beside(job.target, "mask")) for job in jobs if options.save_mask]
+    beside += [("--compare", path) for path in sheets] + [
+        ("--report", Path(path)) for path in (options.report,) if path
+    ]
+    taken = {path.absolute() for job in jobs for path in (job.source, job.target)}
+    for option, path in beside:
+        if path.absolute() in taken:
+            raise UserError(f"{option} would write over {path}; rename that picture, or leave {option} out.")
+    if options.report and Path(options.report).is_dir():
+        raise UserError(f"--report {options.report} is a folder; give a file.")
 
 
 def _report(outcomes: Sequence[Outcome]) -> bytes:

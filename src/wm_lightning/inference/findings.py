@@ -10,7 +10,7 @@ from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pixels import Pixels, changed_share
 
 MUCH = 0.3  # share of a picture's pixels; few marks cover more
-DOUBTFUL = 0.05  # certainty above what is asked for, below which a mark could be none
+DOUBTFUL = 0.25  # of what is above the certainty that is asked for, the share in which a mark could be none
 NAMED = 3  # marks whose places are told
 
 
@@ -58,7 +58,7 @@ def _doubt(changed: float, marks: Sequence[Mark], least_certainty: float) -> str
     if changed > MUCH:
         return f"{changed:.0%} of its pixels changed, which few watermarks cover"
     pixels = sum(mark.pixels for mark in marks)
-    unsure = sum(mark.pixels for mark in marks if mark.certainty < least_certainty + DOUBTFUL)
+    unsure = sum(mark.pixels for mark in marks if mark.certainty < least_certainty + DOUBTFUL * (1 - least_certainty))
     if pixels and unsure > pixels / 2:
         return "what was found may belong to the picture"
     return None

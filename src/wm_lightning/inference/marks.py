@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -9,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 SURE = 128  # of 255, from which a pixel counts as marked
-GAP = 6  # pixels that may lie between the letters of one mark
+GAP = 6  # pixels around a mark that belong to it: marks are one where these touch. At least as many as traits.FAR
 SPECK = 12  # pixels; fewer are no mark
+BLOCK = 256  # rows that are worked on at once
 
 
 class Mark(NamedTuple):
@@ -34,7 +36,7 @@ class Marks(NamedTuple):
         sure: Whether a pixel is marked, (H, W) bool.
         labels: The number of a pixel's mark, with a margin around it, (H, W).
         boxes: Left, top, width and height of each, without its margin, (N, 4).
-        areas: Marked pixels of each, (N,).
+        areas: Marked pixels of each, (N,); 0 of number 0.
     """
 
     sure: npt.NDArray[np.bool_]
@@ -59,36 +61,56 @@ class Marks(NamedTuple):
         where: npt.NDArray[np.bool_] = among[self.labels]
         return where
 
-    def told(self, certainties: npt.NDArray[np.floating], chosen: npt.NDArray[np.bool_], scale: float) -> list[Mark]:
-        """Describes some marks, in pixels of a picture that is ``scale`` times as large as the map."""
+    def touching(self, where: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Returns which marks have a marked pixel in a part of the map, (H, W): (N,)."""
+        return _counted(self.labels, self.sure & where, len(self.areas)) > 0
+
+    def told(
+        self, certainties: npt.NDArray[np.floating], chosen: npt.NDArray[np.bool_], size: tuple[int, int]
+    ) -> list[Mark]:
+        """Describes some marks, in pixels of a picture of another height and width."""
+        down, across = (whole / side for whole, side in zip(size, self.labels.shape, strict=True))
         told = []
         for number in np.flatnonzero(chosen):
             left, top, width, height = (int(value) for value in self.boxes[number])
-            box = tuple(round(scale * value) for value in (left, top, left + width, top + height))
-            told.append(Mark(box, float(certainties[number]), round(scale**2 * int(self.areas[number]))))  # type: ignore[arg-type]  # four
+            box = (
+                *(int(left * across), int(top * down)),
+                *(min(size[1], math.ceil((left + width) * across)), min(size[0], math.ceil((top + height) * down))),
+            )
+            pixels = round(down * across * int(self.areas[number]))
+            told.append(Mark(box, float(certainties[number]), pixels))
         return told
+
+    def point(self, number: int) -> tuple[float, float]:
+        """Returns a marked pixel of a mark, in shares of the map's height and width."""
+        left, top, width, height = (int(value) for value in self.boxes[number])
+        part = slice(top, top + height), slice(left, left + width)
+        row, column = np.argwhere((self.labels[part] == number) & self.sure[part])[0]
+        return (top + row + 0.5) / self.labels.shape[0], (left + column + 0.5) / self.labels.shape[1]
 
 
 def find_marks(mask: npt.NDArray[np.uint8]) -> Marks:
     """Groups the pixels of a map of how sure it is that there is a mark, (H, W) in 0..255."""
     sure = mask >= SURE
-    joined = cv2.dilate(sure.astype(np.uint8), np.ones((2 * GAP + 1, 2 * GAP + 1), np.uint8))
-    count, found = cv2.connectedComponents(joined)
-    labels = np.asarray(found, np.int32)
-    numbers = labels * sure
-    areas = np.bincount(numbers.ravel(), minlength=count)
-    rows, columns = np.nonzero(numbers)
-    places_of = numbers[rows, columns]
-    (left, right), (top, bottom) = (_reach(places_of, places, count) for places in (columns, rows))
-    boxes = np.stack((left, top, right - left, bottom - top), axis=1)
-    return Marks(sure, labels, boxes, areas)
+    if not sure.any():
+        none = np.zeros(1, np.int64)
+        return Marks(sure, np.zeros(mask.shape, np.int32), np.zeros((1, 4), np.int32), none)
+    # A margin around the map, so that a mark at its edge too is as much smaller than its group as any other.
+    padded = cv2.copyMakeBorder(sure.astype(np.uint8), *4 * (GAP,), cv2.BORDER_CONSTANT)
+    joined = cv2.dilate(padded, np.ones((2 * GAP + 1, 2 * GAP + 1), np.uint8))
+    count, found, groups, _ = cv2.connectedComponentsWithStats(joined)
+    height, width = mask.shape
+    labels = np.asarray(found, np.int32)[GAP : GAP + height, GAP : GAP + width]
+    boxes = np.asarray(groups[:, :4], np.int32) - (0, 0, 2 * GAP, 2 * GAP)
+    boxes[0] = 0
+    return Marks(sure, labels, boxes, _counted(labels, sure, count))
 
 
-def _reach(
-    numbers: npt.NDArray[np.int32], places: npt.NDArray[np.intp], count: int
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Returns where each number's places begin and where they end; 0 and 0 for those that have none."""
-    begin, end = np.full(count, np.iinfo(np.int32).max, np.int32), np.zeros(count, np.int32)
-    np.minimum.at(begin, numbers, places.astype(np.int32))
-    np.maximum.at(end, numbers, places.astype(np.int32) + 1)
-    return np.where(end == 0, 0, begin), end
+def _counted(labels: npt.NDArray[np.int32], where: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.int64]:
+    """Returns how many pixels of each number are in a part of a map, (N,); of number 0, none."""
+    counted = np.zeros(count, np.int64)
+    for top in range(0, len(labels), BLOCK):  # of a large map, never everything at once
+        rows = slice(top, top + BLOCK)
+        counted += np.bincount(labels[rows][where[rows]], minlength=count)
+    counted[0] = 0
+    return counted

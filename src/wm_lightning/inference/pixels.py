@@ -33,4 +33,5 @@ def changed_share(before: Pixels, after: Pixels) -> float:
 
 def as_bytes(pixels: Pixels) -> npt.NDArray[np.uint8]:
     """Returns 16-bit pixels as 8-bit ones, and 8-bit ones as they are."""
-    return np.rint(pixels / 257).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+    # 257 is odd, so adding 128 rounds to the nearest.
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8) if pixels.dtype == np.uint16 else pixels

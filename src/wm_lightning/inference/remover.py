@@ -37,12 +37,12 @@ class Removal(NamedTuple, Generic[Kind]):
         image: Of the kind, size and type that was given; pixels that no mark touches are as they were, to the bit.
         mask: How sure it is that a pixel was marked: an array (H, W) uint8 in 0..255, a Pillow picture of mode L, or a
             tensor (1, H, W) or (B, 1, H, W) in 0..1.
-        marks: What was taken away, the largest first; of a batch, one after the other.
+        marks: What was taken away, the largest first; of a batch, as much for each picture.
     """
 
     image: Kind
     mask: Kind
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[Mark, ...] | tuple[tuple[Mark, ...], ...] = ()
 
 
 class Remover:
@@ -114,8 +114,8 @@ class Remover:
             )
         if image.ndim == 4:
             each = [self._tensor(one, mask, strength) for one in image]
-            marks = tuple(mark for one in each for mark in one.marks)
-            return Removal(torch.stack([one.image for one in each]), torch.stack([one.mask for one in each]), marks)
+            images, masks, marks = zip(*each, strict=True)
+            return Removal(torch.stack(images), torch.stack(masks), marks)
         pixels = image.detach().movedim(0, -1).cpu()
         pixels = pixels.float() if pixels.is_floating_point() else pixels
         cleaned = self._array(pixels.numpy(), mask, strength)
@@ -139,7 +139,7 @@ class Remover:
         cleaned = clean_pixels(self.engine, pixels, as_allowed(mask, planes.shape[:2]), strength, self.search)
         result = planes.copy()
         if grey:
-            mean = cleaned.pixels.mean(axis=-1)
+            mean = cleaned.pixels.mean(axis=-1, dtype=np.float64)
             result[..., 0] = mean if planes.dtype == np.float32 else np.rint(mean)
         else:
             result[..., :3] = cleaned.pixels

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import compress
 from typing import NamedTuple
 
 import cv2
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.evidence import certainties
-from wm_lightning.inference.marks import SPECK, Mark, Marks, find_marks
+from wm_lightning.inference.marks import BLOCK, SPECK, SURE, Mark, Marks, find_marks
 from wm_lightning.inference.pixels import Pixels, as_floats, as_map
 from wm_lightning.inference.search import Search
 from wm_lightning.inference.tiles import ALIGN, grid, strips
@@ -25,7 +26,6 @@ from wm_lightning.inference.tiles import ALIGN, grid, strips
 SMALLEST = 512  # a picture is halved until its longer side is no longer
 LARGE = 96  # pixels; a smaller mark on a reduced picture is left to the next scale, where it is twice as large
 WHOLE = 0.7  # share of a mark's pixels from which it counts as seen; see docs/performance.md
-BLOCK = 256  # rows that are worked on at once
 
 
 class View(NamedTuple):
@@ -62,11 +62,13 @@ class Found(NamedTuple):
 
     Attributes:
         correction: Takes them away, of the size of a reduced picture; None where there are none.
-        marks: What they are.
+        marks: What they are, in pixels of the picture.
+        points: A pixel of each, in shares of the picture's height and width.
     """
 
     correction: Correction | None = None
     marks: tuple[Mark, ...] = ()
+    points: tuple[tuple[float, float], ...] = ()
 
 
 def on_reduced(engine: Engine, pixels: Pixels, search: Search) -> Found:
@@ -88,13 +90,29 @@ def on_reduced(engine: Engine, pixels: Pixels, search: Search) -> Found:
     for power in range(halvings, 0, -1):
         size = max(1, round(width / 2**power)), max(1, round(height / 2**power))
         reduced = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        before = _unseen(engine, reduced, found, 2**power, search)
-        found = _at_scale(engine, reduced, before, 2**power, search)
-    return _unseen(engine, pixels, found, 1, search)
+        found = _at_scale(engine, reduced, _unseen(engine, reduced, found, search), (height, width), search)
+    return _unseen(engine, pixels, found, search)
+
+
+def seen(engine: Engine, view: View, search: Search) -> npt.NDArray[np.uint8]:
+    """Returns how sure the network is that each pixel is marked, (H, W) in 0..255."""
+
+    def work(rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+        return np.asarray(engine.correct(view.tile(rows, columns)).mask, np.float32)
+
+    mask = np.empty(view.size, np.uint8)
+    for rows, strip in strips(work, *view.size, 1, search.tile, search.overlap, ALIGN):
+        mask[rows] = as_map(strip[..., 0])
+    return mask
 
 
 def judged(
-    engine: Engine, view: View, mask: npt.NDArray[np.uint8], search: Search, least: int = 0
+    engine: Engine,
+    view: View,
+    mask: npt.NDArray[np.uint8],
+    search: Search,
+    larger: int = 0,
+    allowed: npt.NDArray[np.floating] | None = None,
 ) -> tuple[Marks, npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     """Finds the marks of a map and says for which the evidence holds.
 
@@ -103,21 +121,24 @@ def judged(
         view: What the map, (H, W) in 0..255, was made of.
         mask: How sure it is that there is a mark.
         search: How much evidence is asked for.
-        least: The longer side from which a mark is looked at, in pixels.
+        larger: The longer side above which a mark is looked at, in pixels.
+        allowed: Where, and how far, pixels may change, (H, W) in 0..1: marks that have none of them are not looked at.
 
     Returns:
         The marks, whether each is one, (N,), and how sure it is, (N,).
     """
     marks = find_marks(mask)
-    worth = (marks.areas >= SPECK) & (marks.sides > least)
+    worth = (marks.areas >= SPECK) & (marks.sides > larger)
     worth[0] = False
+    if allowed is not None:
+        worth &= marks.touching(allowed > 0)
     marks = marks._replace(sure=marks.sure & worth[marks.labels])
     certainty = certainties(engine, view.tile, marks, search) if worth.any() else np.zeros(len(worth))
     return marks, worth & (certainty >= search.least_certainty), certainty
 
 
-def _at_scale(engine: Engine, pixels: Pixels, before: Found, scale: int, search: Search) -> Found:
-    """Finds the large marks of one scale, after those that were found before."""
+def _at_scale(engine: Engine, pixels: Pixels, before: Found, whole: tuple[int, int], search: Search) -> Found:
+    """Finds the large marks of one scale, after those that were found before, in a picture of (H, W) as a whole."""
     view = View(pixels, before.correction)
     height, width = view.size
 
@@ -137,10 +158,11 @@ def _at_scale(engine: Engine, pixels: Pixels, before: Found, scale: int, search:
             known = view.correction(rows, slice(0, width))
             found[rows] = np.concatenate(known.then(Correction(gain, offset, sure)), axis=-1)
     correction = Correction(found[..., :3], found[..., 3:6], found[..., 6:])
-    return Found(correction, (*before.marks, *marks.told(certainty, taken, scale)))
+    told, points = marks.told(certainty, taken, whole), map(marks.point, np.flatnonzero(taken).tolist())
+    return Found(correction, (*before.marks, *told), (*before.points, *points))
 
 
-def _unseen(engine: Engine, pixels: Pixels, before: Found, scale: int, search: Search) -> Found:
+def _unseen(engine: Engine, pixels: Pixels, before: Found, search: Search) -> Found:
     """Leaves of what was found on a reduced picture the marks that the network does not see on this one by itself."""
     if before.correction is None or not before.marks:
         return Found()
@@ -157,7 +179,7 @@ def _unseen(engine: Engine, pixels: Pixels, before: Found, scale: int, search: S
         )
         part = numbers[down[:, None], across]
         if part.any():
-            found = engine.correct(view.tile(rows, columns)).mask[..., 0] > 0.5
+            found = as_map(engine.correct(view.tile(rows, columns)).mask[..., 0]) >= SURE
             marked += np.bincount(part.ravel(), minlength=len(marked))
             seen += np.bincount(part[found], minlength=len(marked))
     kept = seen < WHOLE * marked
@@ -166,19 +188,9 @@ def _unseen(engine: Engine, pixels: Pixels, before: Found, scale: int, search: S
         return Found()
     share = where[..., None]
     correction = Correction(*(np.where(share, part, part.dtype.type(0)) for part in before.correction))
-    across, down = (
-        scale * side / kept_side for side, kept_side in zip((width, height), where.shape[::-1], strict=True)
-    )
-
-    def is_kept(mark: Mark) -> bool:
-        left, top, right, bottom = mark.box
-        rows, columns = (
-            slice(int(top / down), int(bottom / down) + 1),
-            slice(int(left / across), int(right / across) + 1),
-        )
-        return bool(where[rows, columns].any())
-
-    return Found(correction, tuple(filter(is_kept, before.marks)))
+    rows, columns = where.shape
+    left = [bool(where[int(down * rows), int(across * columns)]) for down, across in before.points]
+    return Found(correction, tuple(compress(before.marks, left)), tuple(compress(before.points, left)))
 
 
 def _blocks(height: int) -> Iterator[slice]:

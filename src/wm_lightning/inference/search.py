@@ -8,7 +8,7 @@ from wm_lightning.errors import UserError
 
 TILE = 1024
 OVERLAP = 192
-# Chosen on marks that were drawn on photographs which no network was trained on, see docs/predict.md
+# docs/predict.md has what they mean in misses and false alarms
 SENSITIVITIES = {"low": 0.05, "normal": 0.1, "high": 0.3}
 NORMAL = SENSITIVITIES["normal"]
 
@@ -45,11 +45,11 @@ def as_sensitivity(value: str | float) -> float:
     Raises:
         UserError: It is none of these, or not in 0..1.
     """
-    if value in SENSITIVITIES:
-        return SENSITIVITIES[str(value)]
+    if isinstance(value, str) and value in SENSITIVITIES:
+        return SENSITIVITIES[value]
     try:
         number = float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         number = -1.0
     if not 0 <= number <= 1:
         raise UserError(f"sensitivity={value} must be {', '.join(SENSITIVITIES)}, or a number in 0..1.")
@@ -66,8 +66,8 @@ def as_scales(value: str | int | None) -> int | None:
         return None
     try:
         number = int(value)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         number = 0
-    if number < 1:
+    if number < 1 or (isinstance(value, float) and number != value):
         raise UserError(f"scales={value} must be auto, or a whole number from 1.")
     return number

@@ -23,15 +23,14 @@ def panels(before: Pixels, after: Pixels, mask: npt.NDArray[np.uint8]) -> npt.ND
     return np.concatenate((as_bytes(before), as_bytes(after), np.repeat(mask[..., None], 3, axis=-1)), axis=1)
 
 
-def row(before: Pixels, after: Pixels, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Returns the same, small, for a sheet."""
-    scale = min(1.0, SIDE / max(mask.shape))
+def row(before: Pixels, after: Pixels, mask: npt.NDArray[np.uint8], side: int = SIDE) -> npt.NDArray[np.uint8]:
+    """Returns the same for a sheet, reduced until the longer side of a picture has at most ``side`` pixels."""
+    scale = min(1.0, side / max(mask.shape))
     # What is found is small on a reduced picture: its most certain pixel stands for those around it.
     spread = np.asarray(cv2.dilate(mask, np.ones((max(1, round(1 / scale)),) * 2, np.uint8)), np.uint8)
     width, height = (max(1, round(side * scale)) for side in mask.shape[::-1])
     small = [
-        np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        for part in (as_bytes(before), as_bytes(after), spread)
+        as_bytes(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)) for part in (before, after, spread)
     ]
     return panels(small[0], small[1], small[2])
 
@@ -46,6 +45,11 @@ class Sheets:
     def __init__(self, folder: Path) -> None:
         self.folder, self.rows, self.written = folder, list[npt.NDArray[np.uint8]](), list[Path]()
 
+    @staticmethod
+    def paths(folder: Path, pictures: int) -> list[Path]:
+        """Returns the files that so many pictures fill."""
+        return [folder / f"compare-{number}.png" for number in range(1, -(-pictures // ROWS) + 1)]
+
     def add(self, small: npt.NDArray[np.uint8]) -> None:
         """Adds a picture's row."""
         self.rows.append(small)
@@ -59,7 +63,7 @@ class Sheets:
             UserError: It cannot be written.
         """
         if self.rows:
-            path = self.folder / f"compare-{len(self.written) + 1}.png"
+            path = self.paths(self.folder, ROWS * (len(self.written) + 1))[-1]
             write_png(Image.fromarray(_stacked(self.rows)), path)
             self.written.append(path)
             self.rows = []

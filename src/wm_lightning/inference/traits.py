@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import cv2
@@ -21,6 +22,8 @@ Tile = Callable[[slice, slice], Floats]  # rows and columns to a part of a pictu
 CERTAIN = 0.9  # from which a network is certain of a pixel
 LEAST_MASK = 0.1  # by which a correction is divided, at least
 NEAR, FAR = 2, 4  # pixels from a mark, between which lies what is around it
+SIGHT = 96  # pixels around a mark that a network answers by; the shipped ones see 92
+UNKNOWN = {"texture": -2.0, "edge": -2.0}  # where a mark has no border: no better than a clear one on an even scene
 LITTLE = 0.003  # is added before logarithms: less than a level of 8 bits
 
 
@@ -34,7 +37,7 @@ class Traits(NamedTuple):
         edge: The logarithm of how steep the picture is along its border, in shares of the whole range a pixel.
         painted: How much of its pixels is painted anew, 0..1, in place of what shines through.
         change: The logarithm of how much its pixels change, in 0..1.
-        beneath: The standard deviation of what is left in its core once it is taken away, in 0..1.
+        beneath: The standard deviation of what is left in its core once it is taken away; 1 is the whole range.
     """
 
     seen: npt.NDArray[np.float64]
@@ -56,14 +59,11 @@ def measure(engine: Engine, tile: Tile, marks: Marks, search: Search) -> Traits:
         search: Has the tiles' size.
     """
     count = len(marks.areas)
-    sums = {name: np.zeros(count) for name in SUMS}
-    height, width = marks.labels.shape
-    for rows, columns in grid(height, width, search.tile, search.overlap, ALIGN):
-        sure = marks.sure[rows, columns]
-        if sure.any():
-            regions = _regions(marks.labels[rows, columns], sure.astype(np.uint8))
-            for region, name, values in _measured(engine, tile(rows, columns)):
-                sums[name] += np.bincount(regions[region].ravel(), weights=values.ravel(), minlength=count)
+    sums = defaultdict[str, npt.NDArray[np.float64]](lambda: np.zeros(count))
+    for rows, columns in _windows(marks.sure, search):
+        regions = _regions(marks.labels[rows, columns], marks.sure[rows, columns].astype(np.uint8))
+        for region, name, values in _measured(engine, tile(rows, columns)):
+            sums[name] += np.bincount(regions[region].ravel(), weights=values.ravel(), minlength=count)
     return _traits(sums)
 
 
@@ -75,15 +75,28 @@ def seen_on_copies(
     The other arguments are as of :func:`measure`; it is 0 for marks that were not chosen.
     """
     sums, pixels = np.zeros(len(chosen)), np.zeros(len(chosen))
-    numbers = np.where(chosen, np.arange(len(chosen)), 0)
-    height, width = marks.labels.shape
-    for rows, columns in grid(height, width, search.tile, search.overlap, ALIGN):
-        part = (numbers[marks.labels[rows, columns]] * marks.sure[rows, columns]).ravel()
-        if part.any():
-            pixels += np.bincount(part, minlength=len(chosen))
-            for seen in on_copies(engine, tile(rows, columns)):
-                sums += np.bincount(part, weights=seen.ravel(), minlength=len(chosen)) / len(COPIES)
+    sure = marks.sure & marks.of(chosen)
+    for rows, columns in _windows(sure, search):
+        part = (marks.labels[rows, columns] * sure[rows, columns]).ravel()
+        pixels += np.bincount(part, minlength=len(chosen))
+        for seen in on_copies(engine, tile(rows, columns)):
+            sums += np.bincount(part, weights=seen.ravel(), minlength=len(chosen)) / len(COPIES)
     return np.where(chosen, sums / np.maximum(pixels, 1), 0.0)
+
+
+def _windows(sure: npt.NDArray[np.bool_], search: Search) -> Iterator[tuple[slice, slice]]:
+    """Yields rows and columns of what has to be seen of each tile: its marked pixels, and what is around them."""
+    height, width = sure.shape
+    for rows, columns in grid(height, width, search.tile, search.overlap, ALIGN):
+        part = sure[rows, columns]
+        if part.any():
+            yield _near(rows, np.flatnonzero(part.any(axis=1))), _near(columns, np.flatnonzero(part.any(axis=0)))
+
+
+def _near(place: slice, marked: npt.NDArray[np.intp]) -> slice:
+    """Returns the part of a tile's side that lies near its marked pixels; it starts where networks pool."""
+    start = place.start + max(0, int(marked[0]) - SIGHT) // ALIGN * ALIGN
+    return slice(start, min(place.stop, place.start + int(marked[-1]) + 1 + SIGHT))
 
 
 def _regions(labels: npt.NDArray[np.int32], sure: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.int32]]:
@@ -99,22 +112,6 @@ def _regions(labels: npt.NDArray[np.int32], sure: npt.NDArray[np.uint8]) -> dict
         "border": labels * (grown(1) - core),
         "around": labels * (grown(FAR) - grown(NEAR)),
     }
-
-
-SUMS = (
-    "pixels",
-    "seen",
-    "certain",
-    "painted",
-    "change",
-    "core",
-    "rest",
-    "squares",
-    "border",
-    "edge",
-    "around",
-    "slope",
-)
 
 
 def _measured(engine: Engine, picture: Floats) -> Iterator[tuple[str, str, Floats]]:
@@ -149,19 +146,21 @@ def _slope(picture: Floats) -> Floats:
     return np.asarray(np.hypot(across, down) / 8)
 
 
-def _traits(sums: dict[str, npt.NDArray[np.float64]]) -> Traits:
+def _traits(sums: Mapping[str, npt.NDArray[np.float64]]) -> Traits:
     """Makes means, and traits, of sums over tiles."""
 
     def mean(name: str, region: str) -> npt.NDArray[np.float64]:
         return sums[name] / np.maximum(sums[region], 1)
 
-    edge, slope = mean("edge", "border"), mean("slope", "around")
+    edge, slope = np.log(mean("edge", "border") + LITTLE), np.log(mean("slope", "around") + LITTLE)
+    # A mark that fills the picture has no border, which speaks neither for it nor against it.
+    known = (sums["border"] > 0) & (sums["around"] > 0)
     variance = mean("squares", "core") - mean("rest", "core") ** 2
     return Traits(
         seen=mean("seen", "pixels"),
         certain=mean("certain", "pixels"),
-        texture=np.log((slope + LITTLE) / (edge + LITTLE)),
-        edge=np.log(edge + LITTLE),
+        texture=np.where(known, slope - edge, UNKNOWN["texture"]),
+        edge=np.where(known, edge, UNKNOWN["edge"]),
         painted=mean("painted", "pixels"),
         change=np.log(mean("change", "pixels") + LITTLE),
         beneath=np.sqrt(np.maximum(variance, 0)),

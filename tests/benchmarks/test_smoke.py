@@ -203,3 +203,10 @@ def test_curves(command, tiny, tmp_path):
     done = run("curves", f"none={tmp_path / 'nowhere'}", "-o", tmp_path / "none.png")
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {tmp_path / 'nowhere'} has no validation")
+
+
+def test_held_out(photographs):
+    table = table_of("held_out", photographs, "--pictures", 2, "--sensitivities", 0, 1)
+    assert table["0"][0] == table["do nothing"][0]  # nothing is wholly sure
+    assert table["0"][4:] == ["0 %", "0"]
+    assert len(table["1"]) == 6

@@ -70,7 +70,8 @@ def test_a_steeper_border_and_a_flat_rest_speak_against_a_mark(engine, textured,
 def test_a_mark_that_fills_the_picture_is_no_surer_than_one_within(engine, textured, marked):
     within = found(engine, marked(textured(60, 70), slice(10, 30), slice(20, 50)))
     whole = found(engine, marked(textured(60, 70), slice(None), slice(None)))
-    assert certainties(engine, *whole, Search())[1] < certainties(engine, *within, Search())[1] + 0.05
+    surest, sure = (certainties(engine, tile, marks, Search())[1] for tile, marks in (whole, within))
+    assert surest < sure + 0.05
 
 
 def test_what_is_painted_is_told_from_what_shines_through(painter, engine, textured, marked):

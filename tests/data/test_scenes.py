@@ -1,10 +1,15 @@
+import unicodedata
+
+import cv2
 import hydra
 import numpy as np
 import pytest
 from hydra.utils import instantiate
 
-from wm_lightning.data import Augmentation
+from wm_lightning.data import Augmentation, scenes
+from wm_lightning.data.pen import Pen
 from wm_lightning.data.scenes import KINDS, Scenes
+from wm_lightning.data.synthesis.assets import characters_of
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
 
@@ -22,12 +27,12 @@ def drawn(kind, seed, picture):
 def test_each_kind_is_drawn_on_a_picture_of_any_shape_and_equal_seeds_draw_the_same(kind, size):
     picture = photograph(*size)
     before = picture.copy()
-    scenes = [drawn(kind, seed, picture) for seed in range(8)]
+    drawings = [drawn(kind, seed, picture) for seed in range(8)]
     assert np.array_equal(picture, before)
-    assert all(scene.shape == picture.shape and scene.dtype == np.uint8 for scene in scenes)
-    assert all(not np.array_equal(scene, picture) for scene in scenes)
-    assert all(np.array_equal(scene, drawn(kind, seed, picture)) for seed, scene in enumerate(scenes))
-    assert len({scene.tobytes() for scene in scenes}) > 6  # two frames may be alike
+    assert all(scene.shape == picture.shape and scene.dtype == np.uint8 for scene in drawings)
+    assert all(not np.array_equal(scene, picture) for scene in drawings)
+    assert all(np.array_equal(scene, drawn(kind, seed, picture)) for seed, scene in enumerate(drawings))
+    assert len({scene.tobytes() for scene in drawings}) > 6  # two frames may be alike
 
 
 def test_a_page_is_mostly_paper():
@@ -57,6 +62,24 @@ def test_as_many_pictures_as_asked_for_get_one():
         not np.array_equal(augmentation(picture, 64, np.random.default_rng(seed)), picture) for seed in range(200)
     ]
     assert 0.15 < np.mean(changed) < 0.35
+
+
+def test_a_cartoon_has_few_colours():
+    picture = np.asarray(cv2.resize(photograph(16, 16), (128, 128), interpolation=cv2.INTER_CUBIC))
+    for seed in range(8):
+        colours = np.unique(drawn("cartoon", seed, picture).reshape(-1, 3), axis=0, return_counts=True)[1]
+        assert np.sort(colours)[-25:].sum() > 0.6 * 128 * 128  # the rest are edges, which are smoothed
+
+
+def test_pages_are_written_in_several_scripts(monkeypatch):
+    pens = []
+    monkeypatch.setattr(scenes, "Pen", lambda *arguments: pens.append(Pen(*arguments)) or pens[-1])
+    for seed in range(60):
+        drawn("page", seed, photograph())
+    written = {unicodedata.name(pen.alphabet[0]).split()[0] for pen in pens if pen.alphabet}
+    assert {"ARABIC", "DEVANAGARI"} < written
+    assert 0.1 < np.mean([bool(pen.alphabet) for pen in pens]) < 0.5
+    assert all({ord(letter) for letter in pen.alphabet} <= characters_of(pen.fonts[0]) for pen in pens)
 
 
 def test_an_unknown_kind_is_refused():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,26 @@ Colour = tuple[int, int, int]
 
 SMALLEST_LETTERS = 6  # pixels high
 LARGEST_LETTERS = 0.5  # of a picture's height
+OTHER_SCRIPTS = 0.3  # share of pens that write no Latin letters
 CONSONANTS, VOWELS = "bcdfghjklmnprstvwz", "aeiou"
 
 
 class Pen:
-    """Draws numbers, colours and words; all randomness is here.
+    """Draws numbers, colours and words; all randomness is here. A pen writes one script.
 
     Args:
         generator: The randomness.
-        fonts: To write with.
+        fonts: For Latin letters.
+        others: For other scripts, which a part of the pens write: their letters by font.
     """
 
-    def __init__(self, generator: np.random.Generator, fonts: Sequence[str]) -> None:
-        self.generator, self.fonts = generator, fonts
+    def __init__(
+        self, generator: np.random.Generator, fonts: Sequence[str], others: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        self.generator, self.fonts, self.alphabet = generator, fonts, tuple[str, ...]()
+        if others and self.chance(OTHER_SCRIPTS):
+            font = list(others)[self.count(0, len(others) - 1)]
+            self.fonts, self.alphabet = (font,), tuple(others[font])
 
     def chance(self, share: float) -> bool:
         """Returns True in a share of cases."""
@@ -61,7 +68,9 @@ class Pen:
         return tuple(value // 3 if bright else 255 - value // 3 for value in self.colour())  # type: ignore[return-value]
 
     def word(self) -> str:
-        """Returns a word that can be spoken, or a number."""
+        """Returns a word that can be spoken, or a number; in other scripts than Latin some letters."""
+        if self.alphabet:
+            return "".join(self.alphabet[self.count(0, len(self.alphabet) - 1)] for _ in range(self.count(1, 6)))
         if self.chance(0.12):
             return str(self.count(1, 9999))
         letters = "".join(

@@ -17,12 +17,14 @@ from PIL import Image, ImageDraw
 
 from wm_lightning.data.pen import SMALLEST_LETTERS, Colour, Pen
 from wm_lightning.data.synthesis.arts import DIGITS, LETTERS
-from wm_lightning.data.synthesis.assets import covering_fonts, find_fonts
+from wm_lightning.data.synthesis.assets import characters_of, covering_fonts, find_fonts
 from wm_lightning.data.synthesis.ranges import checked_frequencies, choose
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 
-KINDS = ("page", "sign", "screen", "drawing", "diagram", "poster", "plain", "frame")
+KINDS = ("page", "sign", "screen", "drawing", "diagram", "poster", "cartoon", "plain", "frame")
+LAST_LATIN = 0x24F
+FEW = 20  # letters of a font; fewer make no pages
 SMOOTHED = 0.6  # share of scenes that are drawn at twice their size and reduced
 
 
@@ -33,7 +35,8 @@ class Scenes(A.ImageOnlyTransform):  # type: ignore[misc]  # a library without t
         kinds: Relative frequency of ``page`` (of writing, tables, pictures), ``sign`` (a plate with writing, seen at an
             angle), ``screen`` (bars, buttons, words), ``drawing`` (flat shapes with and without outlines), ``diagram``
             (thin lines, curves, hatching, letters beside them), ``poster`` (large words and shapes on even ground),
-            ``plain`` (an even or shaded area) and ``frame`` (bars at two or four sides).
+            ``cartoon`` (the picture in few flat colours), ``plain`` (an even or shaded area) and ``frame`` (bars at two
+            or four sides).
         fonts: Font files or folders beside the bundled ones.
         p: Share of pictures.
 
@@ -45,7 +48,9 @@ class Scenes(A.ImageOnlyTransform):  # type: ignore[misc]  # a library without t
         super().__init__(p=p)
         equally = dict.fromkeys(KINDS, 1.0)
         self.kinds = checked_frequencies("augment: Scenes.kinds", equally if kinds is None else kinds, KINDS)
-        self.fonts = covering_fonts(LETTERS + LETTERS.lower() + DIGITS, find_fonts(fonts))
+        known = find_fonts(fonts)
+        self.fonts = covering_fonts(LETTERS + LETTERS.lower() + DIGITS, known)
+        self.others = {font: letters for font in known if (letters := _letters(font))}
 
     def get_params(self) -> dict[str, Any]:
         """Draws what :meth:`apply` is told."""
@@ -54,9 +59,15 @@ class Scenes(A.ImageOnlyTransform):  # type: ignore[misc]  # a library without t
     def apply(self, img: Picture, seed: int = 0, **params: object) -> Picture:
         """Returns (H, W, 3) uint8; equal seeds change equal pictures equally."""
         generator = np.random.default_rng(seed)
-        pen = Pen(generator, self.fonts)
+        pen = Pen(generator, self.fonts, self.others)
         draw = _DRAWN[choose(self.kinds, generator)]
         return _smoothed(draw, img, pen) if pen.chance(SMOOTHED) else draw(img, pen)
+
+
+def _letters(font: str) -> tuple[str, ...]:
+    """Returns the letters of a font that are not Latin, none where they are few."""
+    letters = tuple(chr(code) for code in sorted(characters_of(font)) if code > LAST_LATIN and chr(code).isalpha())
+    return letters if len(letters) >= FEW else ()
 
 
 def _smoothed(draw: Callable[[Picture, Pen], Picture], picture: Picture, pen: Pen) -> Picture:
@@ -259,6 +270,20 @@ def _poster(picture: Picture, pen: Pen) -> Picture:
     return np.array(page)
 
 
+def _cartoon(picture: Picture, pen: Pen) -> Picture:
+    """Shows the picture as illustrations do: in few flat colours, with or without outlines."""
+    flat = picture
+    for _ in range(pen.count(1, 4)):
+        flat = np.asarray(cv2.medianBlur(np.ascontiguousarray(flat), 2 * pen.count(1, 4) + 1), np.uint8)
+    few = Image.fromarray(flat).quantize(pen.count(4, 24), dither=Image.Dither.NONE).convert("RGB")
+    drawn = np.array(few)
+    if pen.chance(0.4):
+        edges = np.asarray(cv2.Canny(flat, pen.count(40, 90), pen.count(100, 200)))
+        thick = cv2.dilate(edges, np.ones((pen.count(1, 3),) * 2, np.uint8))
+        drawn[np.asarray(thick) > 0] = (0, 0, 0) if pen.chance(0.7) else pen.colour()
+    return drawn
+
+
 def _plain(picture: Picture, pen: Pen) -> Picture:
     """Makes an even or a shaded area, alone or as the upper part of the picture, as skies and walls are."""
     area = np.full(picture.shape, pen.colour(), np.uint8)
@@ -283,5 +308,5 @@ def _frame(picture: Picture, pen: Pen) -> Picture:
 
 _DRAWN: dict[str, Callable[[Picture, Pen], Picture]] = {
     "page": _page, "sign": _sign, "screen": _screen, "drawing": _drawing, "diagram": _diagram, "poster": _poster,
-    "plain": _plain, "frame": _frame,
+    "cartoon": _cartoon, "plain": _plain, "frame": _frame,
 }  # fmt: skip

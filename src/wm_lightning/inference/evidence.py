@@ -18,9 +18,9 @@ from wm_lightning.inference.traits import Tile, Traits, measure, seen_on_copies
 
 # Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors on marks that were drawn on
 # photographs and scenes, and on the same without marks; none of them was in the network's training
-WEIGHTS = {"seen": 1.372, "certain": 2.431, "texture": 1.119, "edge": -0.59, "painted": 3.351, "change": -0.943,
-           "beneath": 6.903}  # fmt: skip
-CONSTANT = -5.887
+WEIGHTS = {"seen": 1.572, "certain": 1.55, "texture": 0.357, "edge": -0.705, "painted": 2.946, "change": -1.252,
+           "beneath": 7.655}  # fmt: skip
+CONSTANT = -6.696
 
 
 def certainties(engine: Engine, tile: Tile, marks: Marks, search: Search) -> npt.NDArray[np.float64]:

@@ -76,8 +76,8 @@ def test_pages_are_written_in_several_scripts(monkeypatch):
     monkeypatch.setattr(scenes, "Pen", lambda *arguments: pens.append(Pen(*arguments)) or pens[-1])
     for seed in range(60):
         drawn("page", seed, photograph())
-    written = {unicodedata.name(pen.alphabet[0]).split()[0] for pen in pens if pen.alphabet}
-    assert {"ARABIC", "DEVANAGARI"} < written
+    written = {unicodedata.name(letter).split()[0] for pen in pens for letter in pen.alphabet}
+    assert {"ARABIC", "CYRILLIC", "DEVANAGARI", "HIRAGANA"} < written
     assert 0.1 < np.mean([bool(pen.alphabet) for pen in pens]) < 0.5
     assert all({ord(letter) for letter in pen.alphabet} <= characters_of(pen.fonts[0]) for pen in pens)
 

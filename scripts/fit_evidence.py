@@ -38,7 +38,7 @@ from wm_lightning.inference.traits import Traits
 
 log = logging.getLogger("fit_evidence")
 LARGE, SMALL = 600, 400  # pixels: longer sides of pictures that are halved, and that are enlarged
-KINDS = {"page": 2, "screen": 2, "diagram": 1, "poster": 1, "cartoon": 2, "drawing": 1, "sign": 1}
+KINDS = {"page": 2, "screen": 2, "diagram": 1, "poster": 1, "cartoon": 0.5, "drawing": 1, "sign": 1}
 TRUE, FALSE = 0.5, 0.15  # shares of marked pixels above and below which what was found is a mark, or none
 FOLDS = 5
 DECAY = 1e-3  # of the weights of standardised traits

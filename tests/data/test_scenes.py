@@ -64,6 +64,18 @@ def test_as_many_pictures_as_asked_for_get_one():
     assert 0.15 < np.mean(changed) < 0.35
 
 
+@pytest.mark.parametrize("kind", ["page", "screen", "poster", "drawing", "diagram"])
+def test_nothing_is_drawn_over_a_photograph(kind):
+    """That would be a mark: a photograph on a page is whole."""
+    for seed in range(20):
+        # A blue that no other part is likely to have, and that smoothing and reducing leave as it is.
+        scene = drawn(kind, seed, np.full((96, 128, 3), (3, 7, 251), np.uint8))
+        blue = (scene == (3, 7, 251)).all(axis=-1)
+        if blue.mean() > 0.05:
+            rows, columns = np.flatnonzero(blue.any(axis=1)), np.flatnonzero(blue.any(axis=0))
+            assert blue[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all(), seed
+
+
 def test_a_cartoon_has_few_colours():
     picture = np.asarray(cv2.resize(photograph(16, 16), (128, 128), interpolation=cv2.INTER_CUBIC))
     for seed in range(8):

@@ -1,7 +1,8 @@
 """What looks like a mark and belongs to the picture: pages, signs, screens, drawings, plain areas, frames.
 
 A network that has seen writing on marks alone takes all writing for a mark. This is drawn on photographs before marks
-are, so it is in the clean picture too, and a model learns to leave it.
+are, so it is in the clean picture too, and a model learns to leave it. Nothing is drawn over a photograph but plates
+that stand in its scene: that would be a mark.
 """
 
 from __future__ import annotations
@@ -88,8 +89,6 @@ def _page(picture: Picture, pen: Pen) -> Picture:
     font, pitch = pen.font(letters), max(letters + 1, round(letters * pen.between(1.1, 1.8)))
     left, y = round(pen.between(-0.2, 0.15) * width), round(pen.between(-0.1, 0.1) * height)
     if pen.chance(0.3):
-        _paste(page, picture, pen)
-    if pen.chance(0.3):
         draw.text((left, y), pen.words(14), fill=pen.contrast(paper), font=pen.font(2 * letters))
         y += 3 * letters
     if pen.chance(0.2):
@@ -101,6 +100,8 @@ def _page(picture: Picture, pen: Pen) -> Picture:
         else:
             draw.text((left, y), pen.words(pen.count(20, 60)), fill=ink, font=font)
         y += pitch
+    if pen.chance(0.3):
+        _paste(page, picture, pen)
     return np.array(page)
 
 
@@ -165,8 +166,6 @@ def _screen(picture: Picture, pen: Pen) -> Picture:
     ground, ink = pen.paper_and_ink()
     page = Image.new("RGB", (width, height), ground)
     draw = ImageDraw.Draw(page)
-    if pen.chance(0.5):
-        _paste(page, picture, pen)
     letters = round(pen.between(SMALLEST_LETTERS, 0.09 * height))
     font = pen.font(letters)
     for _ in range(pen.count(3, 12)):
@@ -183,14 +182,16 @@ def _screen(picture: Picture, pen: Pen) -> Picture:
             draw.ellipse((x, y, x + 2 * letters, y + 2 * letters), fill=pen.colour())
         else:
             draw.text((x, y), pen.words(pen.count(4, 24)), fill=ink, font=font)
+    if pen.chance(0.5):
+        _paste(page, picture, pen)
     return np.array(page)
 
 
 def _drawing(picture: Picture, pen: Pen) -> Picture:
-    """Draws flat shapes, filled or as lines, on an even ground or on the picture."""
+    """Draws flat shapes, filled or as lines, on an even ground."""
     height, width = picture.shape[:2]
     ground = pen.paper_and_ink()[0] if pen.chance(0.6) else pen.colour()
-    page = Image.fromarray(picture) if pen.chance(0.2) else Image.new("RGB", (width, height), ground)
+    page = Image.new("RGB", (width, height), ground)
     draw = ImageDraw.Draw(page)
     lines = None if pen.chance(0.5) else pen.contrast(ground)
     thickness = pen.count(1, max(1, height // 40))
@@ -253,8 +254,6 @@ def _poster(picture: Picture, pen: Pen) -> Picture:
     area = np.full(picture.shape, ground, np.uint8)
     page = Image.fromarray(_shaded(area, pen) if pen.chance(0.4) else area)
     draw = ImageDraw.Draw(page)
-    if pen.chance(0.3):
-        _paste(page, picture, pen)
     for _ in range(pen.count(0, 5)):
         (x, y), side = pen.place(width, height), pen.between(0.05, 0.6) * height
         shape: Callable[..., None] = draw.ellipse if pen.chance(0.5) else draw.rectangle
@@ -267,6 +266,8 @@ def _poster(picture: Picture, pen: Pen) -> Picture:
         outline = max(1, letters // 14) if pen.chance(0.2) else 0
         draw.text(at, text, fill=ink, font=pen.font(letters), stroke_width=outline, stroke_fill=pen.contrast(ink))
         y += letters * pen.between(1.1, 2.5)
+    if pen.chance(0.3):
+        _paste(page, picture, pen)
     return np.array(page)
 
 

@@ -18,9 +18,9 @@ from wm_lightning.inference.traits import Tile, Traits, measure, seen_on_copies
 
 # Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors on marks that were drawn on
 # photographs and scenes, and on the same without marks; none of them was in the network's training
-WEIGHTS = {"seen": 1.572, "certain": 1.55, "texture": 0.357, "edge": -0.705, "painted": 2.946, "change": -1.252,
-           "beneath": 7.655}  # fmt: skip
-CONSTANT = -6.696
+WEIGHTS = {"seen": 1.67, "certain": 1.132, "texture": 1.031, "edge": 0.057, "painted": 3.592, "change": -1.252,
+           "beneath": 4.379}  # fmt: skip
+CONSTANT = -3.72
 
 
 def certainties(engine: Engine, tile: Tile, marks: Marks, search: Search) -> npt.NDArray[np.float64]:

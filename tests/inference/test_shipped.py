@@ -42,9 +42,8 @@ def test_a_text_is_found_and_taken_away(photograph):
     assert 2 * (truth & found).sum() / (truth.sum() + found.sum()) > 0.7
 
 
-def test_a_photograph_without_a_mark_is_hardly_changed(photograph):
-    # Most photographs keep every bit; here a blurred patch of fur is taken for a mark.
-    assert psnr(Remover().remove(photograph).image, photograph) > 39
+def test_a_photograph_without_a_mark_keeps_every_bit(photograph):
+    assert np.array_equal(Remover().remove(photograph).image, photograph)
 
 
 def test_a_mark_of_half_the_width_of_a_large_picture_is_found_too(photograph):
@@ -58,7 +57,9 @@ def test_tiles_are_the_whole(photograph, monkeypatch):
     monkeypatch.setattr("wm_lightning.inference.torch_engine.choose_precision", lambda device: "32-true")
     engine = TorchEngine(load_net("general"), "cpu")
     watermarked = lettered(np.tile(photograph, (1, 2, 1)), 60, 0.5)[:, :880].astype(np.float32) / 255
-    whole, tiled = (clean_pixels(engine, watermarked, search=Search(tile=tile)).pixels for tile in (1024, 576))
+    whole, tiled = (
+        clean_pixels(engine, watermarked, search=Search(sensitivity=1, tile=tile)).pixels for tile in (1024, 576)
+    )
     difference = 255 * np.abs(whole - tiled).max(axis=-1)
     (first, second), overlap = cut(880, 576, OVERLAP, ALIGN), OVERLAP
     assert second.start + overlap == first.stop

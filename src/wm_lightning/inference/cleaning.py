@@ -47,14 +47,13 @@ def clean_pixels(
         search: How marks are sought.
     """
     height, width = pixels.shape[:2]
-    nothing = Cleaned(pixels.copy(), np.zeros((height, width), np.uint8))
     if strength == 0 or (allowed is not None and not allowed.any()):
-        return nothing
+        return _untouched(pixels)
     large = on_reduced(engine, pixels, search)
     view = View(pixels, large.correction)
     marks, taken, certainty = judged(engine, view, seen(engine, view, search), search, allowed=allowed)
     if large.correction is None and not taken.any():
-        return nothing
+        return _untouched(pixels)
     where, told = marks.of(taken), [*large.marks, *marks.told(certainty, taken, (height, width))]
     del marks  # at 100 megapixels its maps are half a gigabyte
 
@@ -78,6 +77,10 @@ def clean_pixels(
         mask[rows] = as_map(strip[..., 3])
     marked = [mark for mark in told if allowed is None or _inside(mark, allowed).any()]
     return Cleaned(cleaned, mask, tuple(sorted(marked, key=lambda mark: -mark.pixels)))
+
+
+def _untouched(pixels: Pixels) -> Cleaned:
+    return Cleaned(pixels.copy(), np.zeros(pixels.shape[:2], np.uint8))
 
 
 def _inside(mark: Mark, pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

@@ -234,12 +234,12 @@ def _check_more(jobs: Sequence[Job], options: argparse.Namespace) -> None:
     Raises:
         UserError: It would.
     """
-    sheets = Sheets.paths(Path(options.output), len(jobs)) if options.sheet else []
     beside = [("--compare", _beside(job.target, "compare")) for job in jobs if options.compare]
     beside += [("--save-mask", _beside(job.target, "mask")) for job in jobs if options.save_mask]
-    beside += [("--compare", path) for path in sheets] + [
-        ("--report", Path(path)) for path in (options.report,) if path
-    ]
+    if options.sheet:
+        beside += [("--compare", path) for path in Sheets.paths(Path(options.output), len(jobs))]
+    if options.report:
+        beside.append(("--report", Path(options.report)))
     taken = {path.absolute() for job in jobs for path in (job.source, job.target)}
     for option, path in beside:
         if path.absolute() in taken:

@@ -13,6 +13,7 @@ import numpy as np
 
 from wm_lightning.inference.correction import Floats
 from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.pixels import as_map
 
 QUALITY = 75  # of the JPEG copy, as pictures on the web have
 REDUCED, ENLARGED = 0.75, 1.3
@@ -35,8 +36,7 @@ def _mirrored(seen: Seen, picture: Floats) -> Floats:
 
 
 def _compressed(seen: Seen, picture: Floats) -> Floats:
-    bytes_ = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-    _, file = cv2.imencode(".jpg", bytes_[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    _, file = cv2.imencode(".jpg", as_map(np.clip(picture, 0, 1))[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     copy = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))[..., ::-1]
     return seen(copy.astype(np.float32) / 255)
 

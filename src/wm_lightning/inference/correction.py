@@ -36,9 +36,13 @@ class Correction(NamedTuple):
 
     def apply(self, picture: Floats) -> Floats:
         """Changes a picture, (H, W, 3) in 0..1; the result is in 0..1."""
-        changed = picture + (self.gain * picture + self.offset)
-        clipped: Floats = np.clip(changed, 0, 1)
+        clipped: Floats = np.clip(self.unclipped(picture), 0, 1)
         return clipped
+
+    def unclipped(self, picture: Floats) -> Floats:
+        """Returns the same, also beyond 0..1."""
+        changed: Floats = picture + (self.gain * picture + self.offset)
+        return changed
 
     def then(self, other: Correction) -> Correction:
         """Returns this correction followed by another of the same size."""

@@ -16,8 +16,8 @@ from wm_lightning.inference.marks import Marks
 from wm_lightning.inference.search import Search
 from wm_lightning.inference.traits import Tile, Traits, measure, seen_on_copies
 
-# Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors on marks that were drawn on
-# photographs and scenes, and on the same without marks; none of them was in the network's training
+# Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors, on photographs that it was not
+# trained on and scenes in their place, with and without marks
 WEIGHTS = {"seen": 1.67, "certain": 1.132, "texture": 1.031, "edge": 0.057, "painted": 3.592, "change": -1.252,
            "beneath": 4.379}  # fmt: skip
 CONSTANT = -3.72

@@ -170,7 +170,7 @@ def _unseen(engine: Engine, pixels: Pixels, before: Found, search: Search) -> Fo
     height, width = view.size
     marks = find_marks(as_map(before.correction.mask[..., 0]))
     numbers = marks.numbers()
-    marked, seen = np.zeros(len(marks.areas)), np.zeros(len(marks.areas))
+    marked, again = np.zeros(len(marks.areas)), np.zeros(len(marks.areas))
     for rows, columns in grid(height, width, search.tile, search.overlap, ALIGN):
         # The pixels of the reduced picture on which those of the tile lie.
         down, across = (
@@ -181,8 +181,8 @@ def _unseen(engine: Engine, pixels: Pixels, before: Found, search: Search) -> Fo
         if part.any():
             found = as_map(engine.correct(view.tile(rows, columns)).mask[..., 0]) >= SURE
             marked += np.bincount(part.ravel(), minlength=len(marked))
-            seen += np.bincount(part[found], minlength=len(marked))
-    kept = seen < WHOLE * marked
+            again += np.bincount(part[found], minlength=len(marked))
+    kept = again < WHOLE * marked
     where = marks.of(kept)
     if not where.any():
         return Found()

@@ -28,7 +28,7 @@ def row(before: Pixels, after: Pixels, mask: npt.NDArray[np.uint8], side: int = 
     scale = min(1.0, side / max(mask.shape))
     # What is found is small on a reduced picture: its most certain pixel stands for those around it.
     spread = np.asarray(cv2.dilate(mask, np.ones((max(1, round(1 / scale)),) * 2, np.uint8)), np.uint8)
-    width, height = (max(1, round(side * scale)) for side in mask.shape[::-1])
+    width, height = (max(1, round(length * scale)) for length in mask.shape[::-1])
     small = [
         as_bytes(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)) for part in (before, after, spread)
     ]
@@ -48,7 +48,7 @@ class Sheets:
     @staticmethod
     def paths(folder: Path, pictures: int) -> list[Path]:
         """Returns the files that so many pictures fill."""
-        return [folder / f"compare-{number}.png" for number in range(1, -(-pictures // ROWS) + 1)]
+        return [_path(folder, number) for number in range(1, -(-pictures // ROWS) + 1)]
 
     def add(self, small: npt.NDArray[np.uint8]) -> None:
         """Adds a picture's row."""
@@ -63,10 +63,14 @@ class Sheets:
             UserError: It cannot be written.
         """
         if self.rows:
-            path = self.paths(self.folder, ROWS * (len(self.written) + 1))[-1]
+            path = _path(self.folder, len(self.written) + 1)
             write_png(Image.fromarray(_stacked(self.rows)), path)
             self.written.append(path)
             self.rows = []
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"compare-{number}.png"
 
 
 def _stacked(rows: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wm_lightning.inference.copies import COPIES, on_copies
-from wm_lightning.inference.correction import Correction, Floats
+from wm_lightning.inference.correction import Floats
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import Marks
 from wm_lightning.inference.search import Search
@@ -122,8 +122,9 @@ def _measured(engine: Engine, picture: Floats) -> Iterator[tuple[str, str, Float
     yield "inside", "seen", mask
     yield "inside", "certain", mask > CERTAIN
     yield "inside", "painted", np.maximum(-correction.gain.mean(axis=-1), 0) / np.maximum(mask, LEAST_MASK)
-    yield "inside", "change", np.abs(correction.apply(picture) - picture).max(axis=-1)
-    rest = _unclipped(correction, picture)
+    changed = correction.unclipped(picture)
+    yield "inside", "change", np.abs(np.clip(changed, 0, 1) - picture).max(axis=-1)
+    rest = changed.mean(axis=-1)
     yield "core", "core", ones
     yield "core", "rest", rest
     yield "core", "squares", rest**2
@@ -131,12 +132,6 @@ def _measured(engine: Engine, picture: Floats) -> Iterator[tuple[str, str, Float
     yield "border", "edge", slope
     yield "around", "around", ones
     yield "around", "slope", slope
-
-
-def _unclipped(correction: Correction, picture: Floats) -> Floats:
-    """Returns the brightness of a picture once marks are taken away, (h, w), beyond 0..1 too."""
-    changed: Floats = (picture + correction.gain * picture + correction.offset).mean(axis=-1)
-    return changed
 
 
 def _slope(picture: Floats) -> Floats:
@@ -153,7 +148,6 @@ def _traits(sums: Mapping[str, npt.NDArray[np.float64]]) -> Traits:
         return sums[name] / np.maximum(sums[region], 1)
 
     edge, slope = np.log(mean("edge", "border") + LITTLE), np.log(mean("slope", "around") + LITTLE)
-    # A mark that fills the picture has no border, which speaks neither for it nor against it.
     known = (sums["border"] > 0) & (sums["around"] > 0)
     variance = mean("squares", "core") - mean("rest", "core") ** 2
     return Traits(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from wm_lightning import cli
@@ -26,6 +27,15 @@ TINY = (
     "trainer.precision=32-true", "trainer.accelerator=cpu", "model.head=full",
     "trainer.enable_progress_bar=false", "synthesis.system_fonts=false", "callbacks.figures.names=[]",
 )  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """Shares the cores among the processes of ``pytest -n``, and those that their tests start."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes > 1:
+        threads = max(1, (os.cpu_count() or 1) // processes)
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        torch.set_num_threads(threads)
 
 
 class Outcome(NamedTuple):

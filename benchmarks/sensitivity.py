@@ -26,7 +26,7 @@ from wm_lightning.files import CONF
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.pictures import read_picture
-from wm_lightning.inference.pixels import Pixels, as_bytes
+from wm_lightning.inference.pixels import as_bytes
 from wm_lightning.inference.remover import open_engine
 from wm_lightning.inference.search import SENSITIVITIES, Search
 from wm_lightning.reports.figures.style import IDENTITY, MODEL, new_figure, plain_axes
@@ -62,27 +62,20 @@ def marked(paths: Sequence[Path], logos: Path | None) -> Iterator[View]:
         yield synthesizer(as_bytes(read_picture(path).pixels), np.random.default_rng(number))
 
 
-def measure(
-    engine: Engine, unmarked: Sequence[Pixels], views: Sequence[View], sensitivities: Sequence[float]
-) -> list[Point]:
-    """Cleans everything at each sensitivity."""
-    points = []
-    for sensitivity in sensitivities:
-        search = Search(sensitivity)
-        alarms = [changed(one, clean_pixels(engine, one, search=search).pixels) > FEW for one in unmarked]
-        hits, gains = [], []
-        for view in views:
-            cleaned = clean_pixels(engine, view.image, search=search)
-            hits.append(float((cleaned.mask[view.mask] > 0).mean()) >= HALF)
-            gains.append(psnr(cleaned.pixels, view.clean) - psnr(view.image, view.clean))
-        points.append(Point(sensitivity, float(np.mean(alarms)), float(np.mean(hits)), float(np.mean(gains))))
-        log.info(
-            "| %g | %.1f %% | %.1f %% | %+.2f |",
-            sensitivity,
-            *(100 * share for share in points[-1][1:3]),
-            points[-1][3],
-        )
-    return points
+def false_alarms(engine: Engine, unmarked: Path, searches: Sequence[Search]) -> list[bool]:
+    """Says of each search whether it changes a picture that carries no mark."""
+    pixels = as_bytes(read_picture(unmarked).pixels)
+    return [changed(pixels, clean_pixels(engine, pixels, search=search).pixels) > FEW for search in searches]
+
+
+def finds(engine: Engine, view: View, searches: Sequence[Search]) -> list[tuple[bool, float]]:
+    """Says of each search whether it finds the marks, and the PSNR in dB above that of doing nothing."""
+    found = [clean_pixels(engine, view.image, search=search) for search in searches]
+    before = psnr(view.image, view.clean)
+    return [
+        (float((cleaned.mask[view.mask] > 0).mean()) >= HALF, psnr(cleaned.pixels, view.clean) - before)
+        for cleaned in found
+    ]
 
 
 def draw(points: Sequence[Point], path: Path) -> None:
@@ -112,11 +105,20 @@ def main() -> None:
     parser.add_argument("--sensitivities", type=float, nargs="+", default=every)
     parser.add_argument("-o", "--output", type=Path, help="picture of the curve")
     options = parser.parse_args()
-    unmarked = [as_bytes(read_picture(path).pixels) for path in chosen(options.unmarked, options.pictures)]
-    views = [view for view in marked(chosen(options.photographs, options.pictures), options.logos) if view.mask.any()]
-    log.info("%d unmarked pictures, %d marked ones", len(unmarked), len(views))
+    engine, searches = open_engine(options.weights), [Search(value) for value in sorted(options.sensitivities)]
+    # A picture at a time: a folder of them may be larger than the memory.
+    alarms = [false_alarms(engine, path, searches) for path in chosen(options.unmarked, options.pictures)]
+    views = marked(chosen(options.photographs, options.pictures), options.logos)
+    found = np.array([finds(engine, view, searches) for view in views if view.mask.any()])
+    points = [
+        Point(search.sensitivity, *(float(share) for share in (alarm, *hits_and_gain)))
+        for search, alarm, hits_and_gain in zip(searches, np.mean(alarms, axis=0), found.mean(axis=0), strict=True)
+    ]
+    log.info("%d unmarked pictures, %d marked ones", len(alarms), len(found))
     log.info("| sensitivity | false alarms | hits | gain in dB |\n|---:|---:|---:|---:|")
-    points = measure(open_engine(options.weights), unmarked, views, sorted(options.sensitivities))
+    for point in points:
+        shares = 100 * point.alarms, 100 * point.hits
+        log.info("| %g | %.1f %% | %.1f %% | %+.2f |", point.sensitivity, *shares, point.gain)
     if options.output:
         draw(points, options.output)
 

@@ -3,7 +3,8 @@
 PHOTOS must carry no marks and be unknown to the network: on what it was trained on it is rarely wrong. Each is looked
 at at several sizes, as it is and with marks of ``synthesis=real`` drawn on it; so are pages, screens and drawings that
 take its place. Whatever the network finds is a mark or none, which is known here, and logistic regression tells them
-apart by their traits. Prints the numbers for ``src/wm_lightning/inference/evidence.py``, and how the fit does on
+apart by their traits; the true marks of a picture weigh as much as one, and so do the false ones, since a picture is as
+good as spoilt by the first. Prints the numbers for ``src/wm_lightning/inference/evidence.py``, and how the fit does on
 photographs that it has not seen: the shares of true and of false marks above each certainty.
 """
 
@@ -51,12 +52,14 @@ class Found(NamedTuple):
     Attributes:
         traits: Of each mark, as the regression takes them, (N, T).
         true: Whether it is one, (N,).
-        photographs: The number of the photograph that it was found in, (N,).
+        photographs: The number of the photograph that it was found in, or in whose place, (N,).
+        weights: Of each, (N,): those of a picture that are marks, and those that are none, have 1 together.
     """
 
     traits: npt.NDArray[np.float64]
     true: npt.NDArray[np.bool_]
     photographs: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float64]
 
 
 def sizes(pixels: Pixels) -> Iterator[Pixels]:
@@ -77,7 +80,9 @@ def look(engine: Engine, pixels: Pixels, marked: npt.NDArray[np.bool_], number: 
     share = np.bincount(marks.numbers()[marked], minlength=len(marks.areas)) / np.maximum(marks.areas, 1)
     chosen = (marks.areas >= SPECK) & ((share > TRUE) | (share < FALSE))
     chosen[0] = False
-    return Found(linear(traits)[chosen], share[chosen] > TRUE, np.full(int(chosen.sum()), number))
+    true = share[chosen] > TRUE
+    weights = 1 / np.where(true, true.sum(), (~true).sum())
+    return Found(linear(traits)[chosen], true, np.full(len(true), number), weights)
 
 
 def collect(engine: Engine, paths: Sequence[Path], synthesizer: Synthesizer) -> Found:
@@ -96,25 +101,26 @@ def collect(engine: Engine, paths: Sequence[Path], synthesizer: Synthesizer) -> 
     return Found(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def fit(traits: npt.NDArray[np.float64], true: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Returns the weights of logistic regression, (T + 1,), the constant last."""
+def fit(found: Found, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Returns the weights of logistic regression on the chosen marks, (N,) bool: (T + 1,), the constant last."""
+    traits, counts = found.traits[chosen], torch.from_numpy(found.weights[chosen])
     mean, spread = traits.mean(axis=0), traits.std(axis=0) + 1e-9
     given = torch.from_numpy((traits - mean) / spread)
-    wanted = torch.from_numpy(true.astype(np.float64))
+    wanted = torch.from_numpy(found.true[chosen].astype(np.float64))
     weights = torch.zeros(traits.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=500, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
         evidence = given @ weights[:-1] + weights[-1]
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(evidence, wanted)
-        loss = loss + DECAY * (weights[:-1] ** 2).sum()
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(evidence, wanted, reduction="none")
+        loss = (counts * losses).sum() / counts.sum() + DECAY * (weights[:-1] ** 2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    found = weights.detach().numpy()
-    return np.append(found[:-1] / spread, found[-1] - (found[:-1] * mean / spread).sum())
+    best = weights.detach().numpy()
+    return np.append(best[:-1] / spread, best[-1] - (best[:-1] * mean / spread).sum())
 
 
 def validated(found: Found) -> npt.NDArray[np.float64]:
@@ -122,7 +128,7 @@ def validated(found: Found) -> npt.NDArray[np.float64]:
     certainty = np.zeros(len(found.true))
     for fold in range(FOLDS):
         held = found.photographs % FOLDS == fold
-        weights = fit(found.traits[~held], found.true[~held])
+        weights = fit(found, ~held)
         certainty[held] = 1 / (1 + np.exp(-(found.traits[held] @ weights[:-1] + weights[-1])))
     return certainty
 
@@ -147,8 +153,9 @@ def main() -> None:
     log.info("\n| certainty | true marks above it | false ones |\n|---:|---:|---:|")
     for level in LEVELS:
         above = certainty >= level
-        log.info("| %.2f | %.1f %% | %.1f %% |", level, *(100 * above[of].mean() for of in (found.true, ~found.true)))
-    weights = fit(found.traits, found.true)
+        shares = (100 * np.average(above[of], weights=found.weights[of]) for of in (found.true, ~found.true))
+        log.info("| %.2f | %.1f %% | %.1f %% |", level, *shares)
+    weights = fit(found, np.ones(len(found.true), np.bool_))
     named = ", ".join(f'"{name}": {value:.3f}' for name, value in zip(Traits._fields, weights, strict=False))
     log.info("\nof %d true and %d false marks:", found.true.sum(), (~found.true).sum())
     log.info("WEIGHTS = {%s}\nCONSTANT = %.3f", named, weights[-1])

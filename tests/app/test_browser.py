@@ -126,7 +126,7 @@ def clean_again(page, action):
     before = page.evaluate(shown)
     action()
     page.wait_for_function(f"old => {shown} !== old", arg=before)
-    page.wait_for_selector("#status p >> text=/its pixels changed|no watermark found/")
+    page.wait_for_selector("#status p >> text=/its pixels changed|surely a watermark/")
 
 
 def paint_until(page, paint, done):
@@ -135,7 +135,7 @@ def paint_until(page, paint, done):
         paint()
         page.click("#apply")
         page.wait_for_timeout(3000)
-        page.wait_for_selector("#status p >> text=/its pixels changed|no watermark found/")
+        page.wait_for_selector("#status p >> text=/its pixels changed|surely a watermark/")
         if done(downloaded(page)[1]):
             return
     raise AssertionError("five times painted, and the picture is not as it should be")

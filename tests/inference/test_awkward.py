@@ -7,12 +7,19 @@ import pytest
 from PIL import Image
 
 from tests.inference.awkward import AWKWARD, LOSSLESS
+from wm_lightning.files import FORMATS
 from wm_lightning.inference import command
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.correction import Correction
-from wm_lightning.inference.pictures import read_picture
+from wm_lightning.inference.pictures import encode_picture, read_picture
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "files.md"
+
+
+def written_anew(picture, pixels, suffix):
+    """Writes a picture as one of which pixels changed."""
+    content, lost = encode_picture(picture, pixels, suffix)
+    return content, picture.notes + lost
 
 
 class Nothing:
@@ -41,6 +48,7 @@ def outcomes(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "open_engine", lambda *arguments: Nothing())
         patch.setattr(command, "_summarise", keep)
+        patch.setattr(command, "file_of", written_anew)
         status = predict([*(str(folder / name) for name in AWKWARD), "-o", str(folder / "out")])
     return folder, status, said, contents
 
@@ -75,6 +83,17 @@ def test_exif_and_profile_stay_equal(outcomes, name):
         assert before.getexif() == after.getexif()
         assert dict(before.getexif()) != {}
         assert before.info["icc_profile"] == after.info["icc_profile"]
+
+
+def test_a_file_in_which_nothing_is_found_is_the_same_file(outcomes, tmp_path, monkeypatch):
+    folder, _, said, _ = outcomes
+    good = [name for name, text in said.items() if not text.startswith("refused")]
+    monkeypatch.setattr(command, "open_engine", lambda *arguments: Nothing())
+    assert predict([*(str(folder / name) for name in good), "-o", str(tmp_path)]) == 0
+    same = [name for name in good if FORMATS.get(Path(name).suffix.lower()) == read_picture(folder / name).format]
+    assert len(same) > 40
+    for name in same:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
 
 
 def test_inputs_stay(outcomes):

@@ -80,8 +80,9 @@ def test_a_folder_comes_out_with_its_structure_in_order(run, save):
     assert status == 0
     written = [line.split(":")[0] for line in out.splitlines() if line.startswith("out/")]
     assert written == [name.replace("photos", "out") for name in names]
-    assert out.count("no watermark found") == 4
-    assert "8 of 8 pictures written; 4 without a watermark; " in out
+    assert out.count("nothing found that is surely a watermark") == 4
+    assert "8 of 8 pictures written; 4 of them as they were; " in out
+    assert out.count("--sensitivity high, or up to 1, asks for less evidence") == 1
     assert run.opened == [("mine.safetensors", "cpu", "torch", 1)]
 
 
@@ -116,8 +117,9 @@ def test_a_report_says_for_scripts_what_was_found(run, save):
     assert (marked["width"], marked["height"], marked["changed"]) == (60, 40, 0.25)
     assert marked["marks"] == [{"box": [20, 10, 50, 30], "certainty": pytest.approx(0.96, abs=0.01), "pixels": 600}]
     assert (plain["marks"], plain["changed"], plain["warning"]) == ([], 0, None)
-    assert broken["result"] is None
-    assert broken["error"] == "c.png is empty; it holds no picture."
+    assert (marked["status"], plain["status"]) == ("written", "written")
+    sentence = "c.png is empty; it holds no picture."  # and no size or share, which nobody knows
+    assert broken == {"file": "c.png", "status": "failed", "result": None, "notes": [], "error": sentence}
 
 
 def test_a_report_that_cannot_be_written_is_one_sentence_and_the_pictures_stay(run, save):
@@ -154,6 +156,24 @@ def test_what_is_written_beside_results_overwrites_none(run, save, more, option,
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize("option", ["--compare", "--save-mask"])
+def test_two_of_one_name_beside_each_other_are_refused(run, save, option):
+    save("x.png")
+    save("x.jpg")
+    status, _, err = run("x.png", "x.jpg", "-o", "out", option)
+    what = option.removeprefix("--save-").removeprefix("--")
+    assert (status, err) == (
+        1,
+        f"error: {option} would write over out/x.{what}.png; rename that picture, or leave {option} out.\n",
+    )
+
+
+def test_a_jpeg_in_which_nothing_is_found_is_the_same_file(run, save):
+    save("photo.jpg", mark=False)
+    assert run("photo.jpg", "-o", "out")[0] == 0
+    assert Path("out/photo.jpg").read_bytes() == Path("photo.jpg").read_bytes()
+
+
 def test_a_folder_is_no_report(run, save):
     save("photo.png")
     Path("folder").mkdir()
@@ -168,7 +188,9 @@ def test_a_doubtful_result_is_written_with_a_warning_or_refused(run, save, monke
     status, out, err = run("photo.png", "-o", "out", "--quiet")
     assert (status, out, err) == (0, "", f"warning: out/photo.png: {warning}; look at it.\n")
     assert Path("out/photo.png").exists()
-    status, out, err = run("photo.png", "-o", "strict", "--strict")
+    status, out, err = run("photo.png", "-o", "strict", "--strict", "--report", "found.json")
+    (refused,) = json.loads(Path("found.json").read_text())
+    assert (refused["status"], refused["result"], refused["changed"]) == ("refused", None, 0.25)
     assert (status, err) == (3, f"error: photo.png was not written: {warning} (--strict).\n")
     assert "0 of 1 pictures written; 1 refused" in out
     assert not Path("strict").exists()

@@ -42,7 +42,19 @@ def test_a_folder_keeps_its_structure(folder):
     assert planned(["photos"], "out") == [("photos/a.jpg", "out/a.jpg"), ("photos/deep/er/b.PNG", "out/deep/er/b.PNG")]
     Path("one").mkdir()
     Path("one/a.jpg").write_bytes(b"x")
-    assert planned(["one"], "out.png") == [("one/a.jpg", "out.png/a.jpg")]  # a folder's results are a folder
+    assert planned(["one"], "out") == [("one/a.jpg", "out/a.jpg")]
+
+
+def test_results_of_an_earlier_run_in_the_folder_are_no_inputs(folder):
+    before = planned(["photos"], "photos/clean")
+    for _, target in before:
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        Path(target).write_bytes(b"x")
+    assert planned(["photos"], "photos/clean") == before
+    assert planned(["photos/clean"], "other/clean") == [
+        ("photos/clean/a.jpg", "other/clean/a.jpg"),
+        ("photos/clean/deep/er/b.PNG", "other/clean/deep/er/b.PNG"),
+    ]
 
 
 def test_a_pattern_finds_files(folder):
@@ -66,7 +78,10 @@ def test_a_file_of_a_kind_that_cannot_be_written_becomes_png(folder):
         (["photos/a.jpg"], "other/../photos/a.jpg", "is one of the inputs, which are never written over"),
         (["photos"], "photos", "photos/a.jpg is one of the inputs"),
         (["photos/a.jpg", "other/a.jpg"], "out", "photos/a.jpg and other/a.jpg would both be written to out/a.jpg"),
-        (["photos", "other/a.jpg"], "photos/a.jpg", "-o photos/a.jpg is a file; give a folder for 3 pictures."),
+        (["photos"], "out.png", "-o out.png is the name of a file; give a folder for several pictures"),
+        (["photos/a.jpg", "other/a.jpg"], "out.gif", "-o out.gif is the name of a file; give a folder"),
+        (["photos/a.jpg"], "out.gif", "-o out.gif cannot be written; give a folder, or a file of .jpg, .jpeg, .png"),
+        (["photos", "other/a.jpg"], "photos/a.jpg", "-o photos/a.jpg is the name of a file; give a folder for"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_planned_is_one_sentence(folder, inputs, output, sentence):

@@ -138,6 +138,18 @@ def test_a_jpeg_keeps_its_quality_sampling_and_kind(tmp_path):
                 assert np.array_equal(np.asarray(best), np.asarray(after))
 
 
+def test_a_sampling_that_cannot_be_written_keeps_all_colours(tmp_path):
+    path, out = tmp_path / "photo.jpg", tmp_path / "out.jpg"
+    tall = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440]
+    cv2.imwrite(str(path), np.asarray(smooth()), tall)
+    with Image.open(path) as before:
+        assert JpegImagePlugin.get_sampling(before) == -1
+    again(path, out)
+    with Image.open(path) as before, Image.open(out) as after:
+        assert JpegImagePlugin.get_sampling(after) == 0
+        assert np.abs(np.asarray(before).astype(int) - np.asarray(after)).mean() <= 2
+
+
 def test_png_texts_and_tiff_compression_are_kept(tmp_path):
     texts = PngImagePlugin.PngInfo()
     texts.add_text("Author", "Ana")

@@ -15,7 +15,7 @@ def _small(monkeypatch):
     monkeypatch.setattr(scales, "SMALLEST", 64)
     monkeypatch.setattr(scales, "LARGE", 12)
     monkeypatch.setattr(marks, "GAP", 2)
-    monkeypatch.setattr(evidence, "seen_on_copies", lambda engine, tile, marks, chosen, search: chosen.astype(float))
+    monkeypatch.setattr(evidence, "seen_on_copy", lambda *arguments: arguments[4].astype(float))
     monkeypatch.setattr(scales, "WHOLE", 0.9)
     monkeypatch.setattr(scales, "BLOCK", 10)
 

@@ -22,7 +22,7 @@ from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
-from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
+from wm_lightning.inference.pictures import Picture, file_of, read_picture
 from wm_lightning.inference.remover import DEFAULT, EngineName, open_engine
 from wm_lightning.inference.search import NORMAL, Search
 
@@ -143,7 +143,7 @@ class Cleaner:
             write_whole(encoded(picture, shown), places[what])
         mask_file = folder / f"{source.stem}.mask.png"
         write_png(Image.fromarray(mask), mask_file)
-        findings = Findings.of(seen, cleaned, search.least_certainty)
+        findings = Findings.of(seen, cleaned)
         return Result(file, mask_file, **places, findings=findings, notes=notes)
 
     def clean_each(
@@ -166,7 +166,7 @@ class Cleaner:
                     picture = self._read(source)
                     place = folder / str(number)
                     file, cleaned, notes = self._write(source, place, picture, weights, strength, search)
-                findings = Findings.of(picture.pixels, cleaned, search.least_certainty)
+                findings = Findings.of(picture.pixels, cleaned)
                 yield Outcome(source.name, file, findings, notes)
             except UserError as error:
                 yield Outcome(source.name, error=str(error))
@@ -194,9 +194,9 @@ class Cleaner:
         (job,) = plan([str(source)], str(folder))
         engine = _Watched(self.engines[weights], tell)
         cleaned = clean_pixels(engine, picture.pixels, allowed, strength, search)
-        content, lost = encode_picture(picture, cleaned.pixels, job.target.suffix)
+        content, notes = file_of(picture, cleaned.pixels, job.target.suffix)
         write_whole(content, job.target)
-        return job.target, cleaned, (*picture.notes, *lost)
+        return job.target, cleaned, tuple(notes)
 
 
 def shipped_weights() -> list[str]:

@@ -75,7 +75,7 @@ def clean_pixels(
         # Floats are not rounded: where nothing changes they too stay as they are.
         cleaned[rows] = np.clip(np.rint(changed) if scale > 1 else changed, 0, scale)
         mask[rows] = as_map(strip[..., 3])
-    marked = [mark for mark in told if allowed is None or _inside(mark, allowed).any()]
+    marked = told if allowed is None else [part for one in told for part in _changed_part(one, mask)]
     return Cleaned(cleaned, mask, tuple(sorted(marked, key=lambda mark: -mark.pixels)))
 
 
@@ -83,10 +83,14 @@ def _untouched(pixels: Pixels) -> Cleaned:
     return Cleaned(pixels.copy(), np.zeros(pixels.shape[:2], np.uint8))
 
 
-def _inside(mark: Mark, pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Returns the part of a map, (H, W), that a mark's box holds."""
+def _changed_part(mark: Mark, mask: npt.NDArray[np.uint8]) -> list[Mark]:
+    """Returns the part of a mark that was taken away, by the mask of what was, (H, W); nothing where none was."""
     left, top, right, bottom = mark.box
-    return pixels[top:bottom, left:right]
+    rows, columns = np.nonzero(mask[top:bottom, left:right])
+    if not rows.size:
+        return []
+    box = (left + int(columns.min()), top + int(rows.min()), left + int(columns.max()) + 1, top + int(rows.max()) + 1)
+    return [mark._replace(box=box, pixels=min(mark.pixels, rows.size))]
 
 
 def _change(correction: Correction, pixels: Pixels) -> npt.NDArray[np.float32]:

@@ -28,9 +28,9 @@ from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.ensemble import ENSEMBLES
 from wm_lightning.inference.files import Job, plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
-from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
+from wm_lightning.inference.pictures import Picture, file_of, read_picture
 from wm_lightning.inference.remover import DEFAULT, as_allowed, open_engine
-from wm_lightning.inference.search import TILE, Search, as_scales, as_sensitivity
+from wm_lightning.inference.search import SENSITIVITIES, TILE, Search, as_scales, as_sensitivity
 from wm_lightning.inference.sheets import Sheets, panels, row
 
 FAILED = 1
@@ -87,6 +87,8 @@ def predict(arguments: Sequence[str] | None = None) -> int:
     refused = sum(outcome.refused for outcome in outcomes)
     if not options.quiet:
         _summarise(console, outcomes, len(jobs), (failed, refused), time.perf_counter() - started)
+        if options.search.sensitivity < SENSITIVITIES["high"] and any(map(_untouched, outcomes)):
+            _say(console, "A watermark that was left? --sensitivity high, or up to 1, asks for less evidence.")
     return FAILED if failed else REFUSED if refused else 0
 
 
@@ -165,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
         "--ensemble", type=int, choices=ENSEMBLES, default=1, help="copies, mirrored and turned, to take the mean over"
     )
     parser.add_argument("--on-error", choices=("skip", "stop"), default="skip", help="after a picture that failed")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings alone")
     return parser
 
 
@@ -213,23 +215,23 @@ def _outcomes(
 
 
 def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Namespace) -> Outcome:
-    findings = Findings.of(picture.pixels, cleaned, options.search.least_certainty)
+    findings = Findings.of(picture.pixels, cleaned)
     small = row(picture.pixels, cleaned.pixels, cleaned.mask) if options.sheet else None
     if options.strict and findings.doubt is not None:
         error = f"{job.source} was not written: {findings.doubt} (--strict)."
         return Outcome(job, findings, error=error, refused=True, row=small)
-    content, lost = encode_picture(picture, cleaned.pixels, job.target.suffix)
+    content, notes = file_of(picture, cleaned.pixels, job.target.suffix)
     write_whole(content, job.target)
     if options.save_mask:
         write_png(Image.fromarray(cleaned.mask), _beside(job.target, "mask"))
     if options.compare:
         both = panels(picture.pixels, cleaned.pixels, cleaned.mask)
         write_png(Image.fromarray(both), _beside(job.target, "compare"))
-    return Outcome(job, findings, (*picture.notes, *lost), row=small)
+    return Outcome(job, findings, tuple(notes), row=small)
 
 
 def _check_more(jobs: Sequence[Job], options: argparse.Namespace) -> None:
-    """Sees that what is written beside results overwrites none, and no input.
+    """Sees that what is written beside results overwrites none, no input, and nothing else of its kind.
 
     Raises:
         UserError: It would.
@@ -244,6 +246,7 @@ def _check_more(jobs: Sequence[Job], options: argparse.Namespace) -> None:
     for option, path in beside:
         if path.absolute() in taken:
             raise UserError(f"{option} would write over {path}; rename that picture, or leave {option} out.")
+        taken.add(path.absolute())
     if options.report and Path(options.report).is_dir():
         raise UserError(f"--report {options.report} is a folder; give a file.")
 
@@ -253,8 +256,9 @@ def _report(outcomes: Sequence[Outcome]) -> bytes:
     each = [
         {
             "file": str(one.job.source),
+            "status": "refused" if one.refused else "written" if one.error is None else "failed",
             "result": str(one.job.target) if one.error is None else None,
-            **one.findings.as_json(),
+            **(one.findings.as_json() if one.error is None or one.refused else {}),
             "notes": list(one.notes),
             "error": one.error,
         }
@@ -294,14 +298,18 @@ def _say(console: Console, words: str) -> None:
     console.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
+def _untouched(outcome: Outcome) -> bool:
+    return outcome.error is None and not outcome.findings.changed
+
+
 def _summarise(
     console: Console, outcomes: list[Outcome], planned: int, missing: tuple[int, int], seconds: float
 ) -> None:
     failed, refused = missing
     written = len(outcomes) - failed - refused
     parts = [f"{written} of {planned} pictures written"]
-    untouched = sum(outcome.error is None and not outcome.findings.changed for outcome in outcomes)
-    parts += [f"{untouched} without a watermark"] if untouched else []
+    untouched = sum(map(_untouched, outcomes))
+    parts += [f"{untouched} of them as they were"] if untouched else []
     parts += [f"{failed} failed"] if failed else []
     parts += [f"{refused} refused"] if refused else []
     parts.append(f"{seconds:.1f} s, {written / seconds:.1f} pictures/s")

@@ -14,7 +14,7 @@ from wm_lightning.inference.copies import COPIES
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import Marks
 from wm_lightning.inference.search import Search
-from wm_lightning.inference.traits import Tile, Traits, measure, seen_on_copies
+from wm_lightning.inference.traits import Tile, Traits, measure, seen_on_copy
 
 # Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors, on photographs that it was not
 # trained on and scenes in their place, with and without marks
@@ -41,13 +41,17 @@ def certainties(engine: Engine, tile: Tile, marks: Marks, search: Search) -> npt
 def gather(engine: Engine, tile: Tile, marks: Marks, search: Search, least: float = 0.0) -> Traits:
     """Measures the traits of each mark; arguments as of :func:`certainties`.
 
-    Marks that cannot be as sure as ``least`` are not looked for on copies, which takes most of the time.
+    Marks that can no longer be as sure as ``least`` are not looked for on further copies, which take most of the time.
     """
-    own, copies = measure(engine, tile, marks, search), len(COPIES)
-    at_most = own._replace(seen=(own.seen + copies) / (1 + copies))
-    worth = _certainty(engine, at_most) >= least
-    seen = (own.seen + copies * seen_on_copies(engine, tile, marks, worth, search)) / (1 + copies)
-    return own._replace(seen=np.where(worth, seen, at_most.seen))
+    own, looks = measure(engine, tile, marks, search), 1 + len(COPIES)
+    at_most = own._replace(seen=(own.seen + len(COPIES)) / looks)
+    for on_copy in COPIES:
+        worth = _certainty(engine, at_most) >= least
+        if not worth.any():
+            break
+        unseen = np.where(worth, 1 - seen_on_copy(engine, on_copy, tile, marks, worth, search), 0)
+        at_most = at_most._replace(seen=at_most.seen - unseen / looks)
+    return at_most
 
 
 def linear(traits: Traits) -> npt.NDArray[np.float64]:

@@ -39,13 +39,11 @@ def plan(inputs: Sequence[str], output: str) -> list[Job]:
     """
     once: dict[Path, tuple[Path, Path]] = {}  # a picture that is named twice is taken once
     for name in inputs:
-        for source, place in _found(name):
+        for source, place in _found(name, Path(output)):
             once.setdefault(source.resolve(), (source, place))
     found = list(once.values())
     out = Path(output)
-    single = len(found) == 1 and not Path(inputs[0]).is_dir() and not out.is_dir() and out.suffix.lower() in FORMATS
-    if out.is_file() and not single:
-        raise UserError(f"-o {output} is a file; give a folder for {len(found)} pictures.")
+    single = _is_for_one(out, len(found) == 1 and not Path(inputs[0]).is_dir())
     jobs = [Job(source, out if single else out / _named(place)) for source, place in found]
     taken: dict[Path, Path] = {}
     for source, target in jobs:
@@ -55,6 +53,24 @@ def plan(inputs: Sequence[str], output: str) -> list[Job]:
         if taken.setdefault(resolved, source) != source:
             raise UserError(f"{taken[resolved]} and {source} would both be written to {target}; take them one by one.")
     return jobs
+
+
+def _is_for_one(out: Path, one: bool) -> bool:
+    """Says whether a name is that of one picture's result, and not of a folder.
+
+    Raises:
+        UserError: It is that of a file, which cannot be written, or not for more than one picture.
+    """
+    if out.is_dir():
+        return False
+    suffix = out.suffix.lower()
+    if not out.is_file() and suffix not in Image.registered_extensions():
+        return False
+    if not one:
+        raise UserError(f"-o {out} is the name of a file; give a folder for several pictures, or for a folder's.")
+    if suffix not in FORMATS:
+        raise UserError(f"-o {out} cannot be written; give a folder, or a file of {', '.join(FORMATS)}.")
+    return True
 
 
 def write_whole(content: bytes, target: Path) -> None:
@@ -81,11 +97,15 @@ def write_png(image: Image.Image, target: Path) -> None:
     write_whole(buffer.getvalue(), target)
 
 
-def _found(name: str) -> list[tuple[Path, Path]]:
-    """Returns pictures, each with its place below the folder that was named."""
+def _found(name: str, out: Path) -> list[tuple[Path, Path]]:
+    """Returns pictures, each with its place below the folder that was named.
+
+    Results of an earlier run, in an output folder that lies in the one that was named, are not among them.
+    """
     path = Path(name).expanduser()
     if path.is_dir():
-        inside = sorted(pictures_below(path))
+        results = out.resolve() if path.resolve() in out.resolve().parents else None
+        inside = sorted(file for file in pictures_below(path) if results not in file.resolve().parents)
         if not inside:
             kinds = ", ".join(suffix[1:] for suffix in FORMATS)
             raise UserError(f"{name} holds no picture ({kinds}); give another folder.")
@@ -95,7 +115,7 @@ def _found(name: str) -> list[tuple[Path, Path]]:
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - of any folder
     if not matches:
         raise UserError(f"There is no {name}; give a picture, a folder or a pattern.")
-    return [pair for match in matches for pair in _found(str(match))]
+    return [pair for match in matches for pair in _found(str(match), out)]
 
 
 def _named(place: Path) -> Path:

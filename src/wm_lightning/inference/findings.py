@@ -10,7 +10,7 @@ from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pixels import Pixels, changed_share
 
 MUCH = 0.3  # share of a picture's pixels; few marks cover more
-DOUBTFUL = 0.25  # of what is above the certainty that is asked for, the share in which a mark could be none
+HARDLY_SURE = 0.9  # certainty below which a mark could be none, however little was asked for
 NAMED = 3  # marks whose places are told
 
 
@@ -30,16 +30,16 @@ class Findings(NamedTuple):
     doubt: str | None = None
 
     @classmethod
-    def of(cls, pixels: Pixels, cleaned: Cleaned, least_certainty: float) -> Findings:
-        """Compares a picture (H, W, 3) with what became of it; marks below ``least_certainty`` were left."""
+    def of(cls, pixels: Pixels, cleaned: Cleaned) -> Findings:
+        """Compares a picture (H, W, 3) with what became of it."""
         height, width = pixels.shape[:2]
         changed = changed_share(pixels, cleaned.pixels)
-        return cls((width, height), changed, cleaned.marks, _doubt(changed, cleaned.marks, least_certainty))
+        return cls((width, height), changed, cleaned.marks, _doubt(changed, cleaned.marks))
 
     def told(self) -> str:
         """Says in words what was found."""
         if not self.changed:
-            return "no watermark found"
+            return "nothing found that is surely a watermark"
         words = f"{_counted(len(self.marks))}, {self.changed:.1%} of its pixels changed"
         places = [f"{_place(mark)} ({mark.certainty:.0%} sure)" for mark in self.marks[:NAMED]]
         more = len(self.marks) - NAMED
@@ -54,11 +54,11 @@ class Findings(NamedTuple):
         return {"width": width, "height": height, "changed": self.changed, "marks": marks, "warning": self.doubt}
 
 
-def _doubt(changed: float, marks: Sequence[Mark], least_certainty: float) -> str | None:
+def _doubt(changed: float, marks: Sequence[Mark]) -> str | None:
     if changed > MUCH:
         return f"{changed:.0%} of its pixels changed, which few watermarks cover"
     pixels = sum(mark.pixels for mark in marks)
-    unsure = sum(mark.pixels for mark in marks if mark.certainty < least_certainty + DOUBTFUL * (1 - least_certainty))
+    unsure = sum(mark.pixels for mark in marks if mark.certainty < HARDLY_SURE)
     if pixels and unsure > pixels / 2:
         return "what was found may belong to the picture"
     return None

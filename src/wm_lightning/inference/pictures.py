@@ -35,6 +35,7 @@ class Picture:
         options: What Pillow is to be told when it writes this format again.
         metadata: What any format can take: ``exif``, ``icc_profile``, ``xmp``, ``dpi``.
         notes: What was not kept, each a few words.
+        file: The file's content.
     """
 
     pixels: Pixels
@@ -45,6 +46,7 @@ class Picture:
     options: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    file: bytes = b""
 
 
 def read_picture(path: Path) -> Picture:
@@ -73,6 +75,18 @@ def read_picture(path: Path) -> Picture:
         raise UserError(f"{path} has more than {most} megapixels; reduce it first.") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UserError(f"{path} is damaged or cut short: {error}.") from error
+
+
+def file_of(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[str]]:
+    """Returns a picture's file with other pixels, and what was not kept.
+
+    Where no pixel changed and the format stays it is the file that was read, since writing it again would change what
+    lossy formats show. Arguments as of :func:`encode_picture`.
+    """
+    if FORMATS[suffix.lower()] == picture.format and np.array_equal(pixels, picture.pixels):
+        return picture.file, []
+    content, lost = encode_picture(picture, pixels, suffix)
+    return content, picture.notes + lost
 
 
 def encode_picture(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[str]]:
@@ -146,7 +160,7 @@ def _taken(opened: Image.Image, data: bytes) -> Picture:
     planes = planes if upright else _turned(planes, orientation)
     alpha = np.ascontiguousarray(planes[..., -1]) if planes.shape[-1] in (2, 4) else None
     colours = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
-    return Picture(colours, grey, alpha, orientation, kind, options, metadata, notes)
+    return Picture(colours, grey, alpha, orientation, kind, options, metadata, notes, data)
 
 
 def plain(image: Image.Image, notes: list[str], metadata: dict[str, Any]) -> Image.Image:
@@ -212,8 +226,8 @@ def _options(image: Image.Image, kind: str, data: bytes) -> dict[str, Any]:
     if kind == "JPEG":
         options: dict[str, Any] = {"qtables": image.quantization}  # type: ignore[attr-defined]
         sampling = JpegImagePlugin.get_sampling(image)
-        if image.mode == "RGB" and sampling >= 0:
-            options["subsampling"] = sampling
+        if image.mode == "RGB":  # of a sampling that cannot be written, as 4:4:0, all of the colours
+            options["subsampling"] = max(sampling, 0)
         if image.info.get("progressive"):
             options["progressive"] = True
         if image.info.get("comment"):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wm_lightning.inference.copies import COPIES, on_copies
+from wm_lightning.inference.copies import OnCopy, seen_again
 from wm_lightning.inference.correction import Floats
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import Marks
@@ -67,10 +67,10 @@ def measure(engine: Engine, tile: Tile, marks: Marks, search: Search) -> Traits:
     return _traits(sums)
 
 
-def seen_on_copies(
-    engine: Engine, tile: Tile, marks: Marks, chosen: npt.NDArray[np.bool_], search: Search
+def seen_on_copy(
+    engine: Engine, on_copy: OnCopy, tile: Tile, marks: Marks, chosen: npt.NDArray[np.bool_], search: Search
 ) -> npt.NDArray[np.float64]:
-    """Returns how sure the network is of the chosen marks, (N,) bool, on copies of the picture: the mean of each, (N,).
+    """Returns how sure the network is of the chosen marks, (N,) bool, on a copy of the picture: (N,) in 0..1.
 
     The other arguments are as of :func:`measure`; it is 0 for marks that were not chosen.
     """
@@ -79,8 +79,8 @@ def seen_on_copies(
     for rows, columns in _windows(sure, search):
         part = (marks.labels[rows, columns] * sure[rows, columns]).ravel()
         pixels += np.bincount(part, minlength=len(chosen))
-        for seen in on_copies(engine, tile(rows, columns)):
-            sums += np.bincount(part, weights=seen.ravel(), minlength=len(chosen)) / len(COPIES)
+        seen = seen_again(engine, on_copy, tile(rows, columns))
+        sums += np.bincount(part, weights=seen.ravel(), minlength=len(chosen))
     return np.where(chosen, sums / np.maximum(pixels, 1), 0.0)
 
 

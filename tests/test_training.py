@@ -2,6 +2,8 @@ import csv
 import json
 import logging
 import math
+import re
+import shlex
 import signal
 import threading
 from pathlib import Path
@@ -16,6 +18,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from wm_lightning.callbacks import RunSummary
 from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.commands import shell
 from wm_lightning.engine import WatermarkRemoval, WeightAverage
 from wm_lightning.losses import CompositeLoss
 from wm_lightning.metrics import COLUMNS
@@ -225,11 +228,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(command, tiny, monkeypatch,
     stopped = command("train", *arguments, "hydra.run.dir=stopped")
     signal.signal(kind, before)
     assert stopped.status == status
-    assert "go on with: ckpt_path=stopped/checkpoints/last.ckpt" in Path("stopped/train.log").read_text()
+    (told,) = re.findall("stopped; go on with: (.*)", Path("stopped/train.log").read_text())
+    assert told == shell("python", "train.py", *arguments, "ckpt_path=stopped/checkpoints/last.ckpt")
     monkeypatch.setattr(WatermarkRemoval, "training_step", step)
     assert len(summary_of("stopped")["history"]) == 2
 
-    resumed = command("train", *arguments, "hydra.run.dir=resumed", "ckpt_path=stopped/checkpoints/last.ckpt")
+    resumed = command("train", *shlex.split(told)[2:], "hydra.run.dir=resumed")
     assert resumed.status == 0, resumed.err
     whole, again = summary_of("whole")["history"], summary_of("stopped")["history"]
     assert [epoch["step"] for epoch in again] == [3, 6, 9]
@@ -246,7 +250,7 @@ def test_a_broken_photograph_is_skipped_named_and_counted(command, tiny, tmp_pat
     assert outcome.status == 0, outcome.err
     text = outcome.out + Path("run/train.log").read_text()
     assert text.count("skipped: cut.jpg cannot be used") == text.count("skipped:")
-    assert "1 photographs could not be used and were skipped" in text
+    assert "1 photograph could not be used and was skipped" in text
     assert summary_of("run")["photographs_skipped"] == ["cut.jpg"]
     assert Path("run/split/broken.txt").read_text() == "cut.jpg\n"
 

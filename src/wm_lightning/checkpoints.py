@@ -48,8 +48,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             if reason is None:
                 raise
             raise UserError(
-                f"{path} could not be written ({reason}); make room and go on with ckpt_path=last: an earlier "
-                "checkpoint is still whole."
+                f"{path} could not be written ({reason}); make room and go on with the same command and "
+                "ckpt_path=last: an earlier checkpoint is still whole."
             ) from error
 
 

@@ -28,7 +28,10 @@ def explain(error: BaseException) -> str | None:
         return str(error).rsplit("UserError: ", 1)[-1].strip()
     if isinstance(error, OSError) and error.errno in _FULL:
         where = f" to {error.filename}" if error.filename else ""
-        return f"Nothing more can be written{where}: {error.strerror}; free some space and go on with ckpt_path=last."
+        return (
+            f"Nothing more can be written{where}: {error.strerror}; free some space and go on with the same command "
+            "and ckpt_path=last."
+        )
     if found := _UNMEASURED.match(str(error)):
         return (
             f"{found.group(1)}, which a callback looks at, was not measured: the loss left its term out, or the "

@@ -20,6 +20,7 @@ from wm_lightning.callbacks import RunSummary
 from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.commands import shell
 from wm_lightning.engine import WatermarkRemoval, WeightAverage
+from wm_lightning.files import SHIPPED
 from wm_lightning.losses import CompositeLoss
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.metrics.suite import TRAIN_COLUMNS
@@ -454,11 +455,26 @@ def test_weights_of_another_network_or_no_weights_are_refused(trained, command, 
         "broken.pth": ("", "cannot be read as a checkpoint"),
         "list.pth": ("", "holds no checkpoint and no weights, but a list"),
         "nowhere.pth": ("", "There is no checkpoint nowhere.pth"),
+        "general": ("", "weights=general does not fit model._target_=HeterogeneousUNet"),
     }
     for path, (change, sentence) in cases.items():
         outcome = command("train", *tiny, "hydra.run.dir=tuned", f"weights={path}", *([change] if change else []))
         assert outcome.status == 1
         assert sentence in outcome.err
+        assert "photographs: " not in outcome.out  # which may take minutes to look through
+
+
+def test_training_can_start_from_weights_that_come_with_the_project(command, tiny):
+    options = [option for option in tiny if not option.startswith("model.")]
+    still = ("optim.optimizer.lr=0", "optim.optimizer.adamw_lr=0", "optim.scheduler=null")
+    chosen = ("model=shuffle_unet_small", "weights=general_small", "trainer.limit_train_batches=1", "test=false", RUN)
+    outcome = command("train", *options, *still, *chosen)
+    assert outcome.status == 0, outcome.err
+    shipped = load_checkpoint(str(SHIPPED / "general_small.safetensors"))["state_dict"]
+    started = weights_of("run/checkpoints/last.ckpt")
+    learned = [name for name, value in shipped.items() if name.endswith(".weight") and value.ndim == 4]
+    assert learned
+    assert all(torch.equal(started[name], shipped[name]) for name in learned)
 
 
 def test_a_run_that_is_to_keep_no_checkpoint_keeps_none(command, tiny):

@@ -90,8 +90,10 @@ def test_shipped_weights_are_scored_with_the_loss_that_they_were_trained_with(co
     weights = {name: weight for name, weight in stored.items() if weight} | {"l1": 1}
     assert {name: weight for name, weight in loss.weights.items() if weight} == weights
     options = (f"data.root={photographs}", "data.size=48", "data.num_workers=0", "synthesis=diverse", "report=false")
-    outcome = command("evaluate", f"ckpt={path}", *options, "trainer.accelerator=cpu", "hydra.run.dir=scored")
+    outcome = command("evaluate", f"ckpt={path.stem}", *options, "trainer.accelerator=cpu", "hydra.run.dir=scored")
     assert outcome.status == 0, outcome.err
-    scores = json.loads(Path("scored/metrics.json").read_text())["test"]
+    record = json.loads(Path("scored/metrics.json").read_text())
+    assert record["checkpoint"] == str(path)
+    scores = record["test"]
     total = sum(weight * scores[f"loss_{name}"] for name, weight in weights.items())
     assert scores["loss"] == pytest.approx(total, rel=1e-3)

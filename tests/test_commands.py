@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wm_lightning.commands import command, override, shell
+from wm_lightning.commands import command, override, program, shell
 
 STRINGS = (
     "plain", "a word", "runs/day/last.ckpt", "/abs/path.ckpt", "../up/one.ckpt", "~/photos", "a=b", "a,b", "a:b", "a#b",
@@ -63,8 +63,25 @@ def test_words_that_need_no_quotes_have_none():
     assert shell("tensorboard", "--logdir", "runs/day") == "tensorboard --logdir runs/day"
 
 
+@pytest.mark.parametrize(
+    ("started", "words"),
+    [
+        ("train.py", ["python", "evaluate.py"]),
+        ("clone/sweep.py", ["python", "clone/evaluate.py"]),
+        ("/usr/local/bin/wm-train", ["wm-evaluate"]),
+        ("wm-sweep.exe", ["wm-evaluate"]),
+        ("-c", ["python", "evaluate.py"]),
+        ("/usr/bin/pytest", ["python", "evaluate.py"]),
+    ],
+)
+def test_a_command_is_started_as_this_one_was(monkeypatch, started, words):
+    monkeypatch.setattr(sys, "argv", [started])
+    assert program("evaluate") == words
+    assert shlex.split(command("evaluate", ckpt="one.ckpt")) == [*words, "ckpt=one.ckpt"]
+
+
 def test_a_command_is_a_script_and_its_overrides():
-    words = shlex.split(command("evaluate.py", ckpt="my run/it's.ckpt", compare=["a b", "c"], report=False))
+    words = shlex.split(command("evaluate", ckpt="my run/it's.ckpt", compare=["a b", "c"], report=False))
     assert words[:2] == ["python", "evaluate.py"]
     assert read(shlex.join(words[2:])) == {"ckpt": "my run/it's.ckpt", "compare": ["a b", "c"], "report": False}
 

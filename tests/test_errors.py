@@ -7,7 +7,14 @@ CASES = [
     (["+loss.foo=3"], "loss.foo: there is no such option of loss"),
     (["loss.alpha=abc"], "loss.alpha='abc' does not fit"),
     (["loss.alpha=-1"], "loss.alpha=-1 must not be negative"),
-    (["model=unett"], "Could not find 'model/unett'"),
+    (["model=unett"], "Could not find 'model/unett'; did you mean unet? Available options in 'model': dncnn"),
+    (["debug=fst"], "Could not find 'debug/fst'; did you mean fast?"),
+    (["data.root=/x", "model=unet"], "data.root: data=demo has no root; add data=folder or data=paired."),
+    (["model=dncnn", "model.attention=sdpa"], "model.attention: model=dncnn has no attention; add model="),
+    (
+        ["experiment=watermarkcnn", "optim.scheduler.warm_up=1"],
+        "optim=watermarkcnn has no scheduler.warm_up; add",
+    ),
     (["model.attention=both"], "model.attention='both' does not fit: input should be 'gate' or 'sdpa'"),
     (["data=folder"], "data.root is not set"),
     (["data=folder", "data.root=/nowhere"], "data.root=/nowhere is not a folder"),
@@ -68,6 +75,32 @@ def test_what_the_user_can_put_right_is_one_sentence(command, overrides, sentenc
     assert last.startswith("error: ")
     assert sentence in last
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("key", "added"),
+    [
+        ("loss.alfa", False),
+        ("loss.terms.mask.wight", False),
+        ("synthesis.sampler.kinds.texts", False),
+        ("sede", False),
+        ("trainer.max_tme", False),
+        ("trainer.check_val_every_n_epoch", True),
+        ("callbacks.mine", True),
+        ("loss.terms.mine", True),
+    ],
+)
+def test_a_key_is_offered_to_be_added_where_that_has_a_use(command, key, added):
+    outcome = command("train", f"{key}=1", "hydra.run.dir=run")
+    last = outcome.err.strip().splitlines()[-1]
+    assert last.startswith(f"error: {key}: there is no such key; ")
+    assert f"did you mean {key}?" not in last
+    assert last.endswith(f" (+{key}=VALUE adds one.)") == added
+
+
+def test_evaluate_names_the_choice_that_has_a_key(command):
+    last = command("evaluate", "ckpt=x", "benchmark.root=/x").err.strip().splitlines()[-1]
+    assert last == "error: benchmark.root: benchmark=null has no root; add benchmark=swcnn."
 
 
 def test_evaluate_needs_a_checkpoint(command):

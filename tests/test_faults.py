@@ -28,7 +28,7 @@ def test_a_disk_that_is_full_ends_a_run_by_a_sentence_and_leaves_the_checkpoint_
     assert outcome.returncode == 1
     last = outcome.stderr.splitlines()[-1]
     assert last.startswith("error: ")
-    assert "could not be written (File too large); make room and go on with ckpt_path=last" in last
+    assert "could not be written (File too large); make room and go on with the same command and ckpt_path=last" in last
     assert "Traceback" not in outcome.stderr
     assert Path("run/checkpoints/last.ckpt").read_bytes() == before
     assert torch.load("run/checkpoints/best.ckpt", weights_only=True)["epoch"] == 0

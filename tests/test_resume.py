@@ -1,6 +1,7 @@
 """A run that was killed goes on as if nothing had happened."""
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,9 @@ import matplotlib
 import pytest
 import torch
 from PIL import Image
+
+from wm_lightning.commands import override
+from wm_lightning.files import SHIPPED
 
 # Kills its own process without a warning in the middle of an epoch.
 DRIVER = """
@@ -259,3 +263,130 @@ def test_a_checkpoint_finds_its_logos_and_fonts_from_any_folder(command, tiny, m
     assert outcome.status == 0, outcome.err
     scores = json.loads(Path("scored/metrics.json").read_text())["test"]
     assert scores == json.loads(Path("../run/summary.json").read_text())["test"]
+
+
+def go_on_of(outcome):
+    """The one sentence that a refused command says, and the arguments of the command in it."""
+    assert outcome.status == 1
+    assert "Traceback" not in outcome.err
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith("error: ckpt_path=")
+    told = last.split("go on with: ", 1)[1]
+    assert shlex.split(told)[:2] == ["python", "train.py"]
+    return last, shlex.split(told)[2:]
+
+
+OTHERS = {
+    "network": ("model=shuffle_unet_small", "its network is another one than this configuration's", "model"),
+    "head": ("model.head=layer", "its network is another one than this configuration's", "model.head"),
+    "seed": ("seed=1", "it was trained on another split of photographs", "seed"),
+    "fractions": ("data.fractions=[0.5,0.3,0.2]", "it was trained on another split", "data.fractions"),
+    "demo": ("data=demo", "it was trained on another split of photographs", "data"),
+    "optimizer": ("optim=adamw_cosine", "its optimizer or schedule is another one", "optim.optimizer"),
+    "batches": ("data.batch_size=2", "the checkpoint's schedule spans 3 steps and this run has 7", "data.batch_size"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason", "keys"), OTHERS.values(), ids=OTHERS)
+def test_a_checkpoint_that_does_not_fit_is_refused_and_its_run_left_as_it_was(command, tiny, change, reason, keys):
+    folder = "outputs/train/a day/time"  # to be quoted
+    assert command("train", *tiny, "test=false", f"hydra.run.dir='{folder}'").status == 0
+    left = contents(folder)
+    options = [option for option in tiny if change != "data=demo" or option.split("=")[0] not in ("data", "data.root")]
+    outcome = command("train", *options, "test=false", change, "ckpt_path=last", "hydra.run.dir=refused")
+    told, words = go_on_of(outcome)
+    assert f"/last.ckpt: {reason}" in told
+    assert f"; not as in its run: {keys}" in told
+    after = contents(folder)
+    assert {name: after[name] for name in left} == left
+    # Lightning opens the loggers' files before it asks for the optimizer, whose schedule's length is compared then.
+    assert [
+        name for name in after if name not in left and (change != "data.batch_size=2" or "tfevents" not in name)
+    ] == []
+    assert words == [*tiny, "test=false", override("ckpt_path", f"{folder}/checkpoints/last.ckpt")]
+    assert command("train", *words).status == 0
+
+
+def test_ckpt_path_alone_says_what_the_run_was_and_leaves_it(command, tiny):
+    folder = Path("outputs/train/day/time")
+    assert command("train", *tiny, *SHORT, "model=shuffle_unet_small", f"hydra.run.dir={folder}").status == 0
+    left = contents(folder)
+    told, words = go_on_of(command("train", "ckpt_path=last", "trainer.accelerator=cpu"))
+    assert "; not as in its run: model, " in told
+    assert contents(folder) == left
+    outcome = command("train", *words, "trainer.max_epochs=2")
+    assert outcome.status == 0, outcome.err
+    assert load(folder / "checkpoints/last.ckpt")["epoch"] == 1
+    again = [*words[:-1], "trainer.max_epochs=2", words[-1]]  # as the run went on
+    assert go_on_of(command("train", *words, "trainer.max_epochs=2", "seed=3"))[1] == again
+
+
+def without_record(path):
+    """Makes a checkpoint one from before it kept what was typed."""
+    checkpoint = load(path)
+    del checkpoint["typed"]
+    torch.save(checkpoint, path)
+
+
+def test_an_older_checkpoint_has_its_overrides_from_hydras_records_or_none(command, tiny, source):
+    path = source / "checkpoints/last.ckpt"
+    without_record(path)
+    refused = ("seed=1", *tiny, *SHORT, f"ckpt_path={path}")
+    assert go_on_of(command("train", *refused))[1] == [*tiny, *SHORT, "trainer.max_epochs=2", f"ckpt_path={path}"]
+    shutil.rmtree(source / ".hydra")
+    last = command("train", *refused).err.splitlines()[-1]
+    assert last.endswith("not as in its run: seed; repeat the overrides of its run.")
+
+
+def test_a_run_from_another_folder_goes_on_there(command, tiny, own_photographs, monkeypatch):
+    photos = f"data.root={own_photographs.name}"
+    assert command("train", *tiny, *SHORT, photos, "hydra.run.dir=run").status == 0
+    begun = Path.cwd()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    last = command("train", *tiny, *SHORT, "seed=1", "ckpt_path=../run/checkpoints/last.ckpt").err.splitlines()[-1]
+    (there, script) = last.split("go on with: ", 1)[1].split(" && ")
+    assert shlex.split(there) == ["cd", str(begun)]
+    monkeypatch.chdir(begun)
+    assert photos in shlex.split(script)
+    outcome = command("train", *shlex.split(script)[2:], "trainer.max_epochs=2")
+    assert outcome.status == 0, outcome.err
+    assert load("run/checkpoints/last.ckpt")["epoch"] == 1
+
+
+def test_what_was_typed_is_kept_with_ones_own_configuration_folder(command, tiny):
+    own = Path("own/model")
+    own.mkdir(parents=True)
+    own.joinpath("mine.yaml").write_text("defaults: [unet]\n")
+    options = (*tiny, *SHORT, "model=mine", "weights=null", "hydra.run.dir=run", "--config-dir", "own")
+    assert command("train", *options).status == 0
+    typed = load("run/checkpoints/last.ckpt")["typed"]
+    lasting = [*tiny, *SHORT, "model=mine"]
+    assert typed == {"arguments": ["--config-dir", str(Path("own").absolute()), *lasting], "folder": str(Path.cwd())}
+
+
+def test_photographs_that_came_to_the_folder_are_told_and_trained_on(command, tiny, own_photographs):
+    options = (*tiny, *SHORT, f"data.root={own_photographs}")
+    assert command("train", *options, "hydra.run.dir=run").status == 0
+    shutil.copy(own_photographs / "photo000.png", own_photographs / "new.png")
+    go_on = ("ckpt_path=run/checkpoints/last.ckpt", "trainer.max_epochs=2", "hydra.run.dir=again")
+    assert command("train", *options, *go_on).status == 0
+    assert "THE SPLIT IS NOT THE ONE" in Path("again/train.log").read_text()
+    assert any("new.png" in path.read_text() for path in Path("run/split").iterdir())
+
+
+def test_a_folder_of_photographs_that_was_moved_fits(command, tiny, own_photographs):
+    options = (*tiny, *SHORT, "trainer.max_epochs=2")
+    assert command("train", *tiny, *SHORT, f"data.root={own_photographs}", "hydra.run.dir=run").status == 0
+    moved = own_photographs.rename(own_photographs.with_name("moved"))
+    outcome = command("train", *options, f"data.root={moved}", "ckpt_path=run/checkpoints/last.ckpt")
+    assert outcome.status == 0, outcome.err
+
+
+def test_weights_alone_are_nothing_to_go_on_with(command, tiny):
+    path = SHIPPED / "general.safetensors"
+    outcome = command("train", *tiny, f"ckpt_path={path}")
+    assert outcome.status == 1
+    assert f"holds weights alone, so there is no run to go on with; begin a new one from them: weights={path}." in (
+        outcome.err
+    )

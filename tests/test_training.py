@@ -2,6 +2,8 @@ import csv
 import json
 import logging
 import math
+import re
+import shlex
 import signal
 import threading
 from pathlib import Path
@@ -16,7 +18,9 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from wm_lightning.callbacks import RunSummary
 from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.commands import shell
 from wm_lightning.engine import WatermarkRemoval, WeightAverage
+from wm_lightning.files import SHIPPED
 from wm_lightning.losses import CompositeLoss
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.metrics.suite import TRAIN_COLUMNS
@@ -225,11 +229,12 @@ def test_an_interrupted_run_goes_on_where_it_stopped(command, tiny, monkeypatch,
     stopped = command("train", *arguments, "hydra.run.dir=stopped")
     signal.signal(kind, before)
     assert stopped.status == status
-    assert "go on with: ckpt_path=stopped/checkpoints/last.ckpt" in Path("stopped/train.log").read_text()
+    (told,) = re.findall("stopped; go on with: (.*)", Path("stopped/train.log").read_text())
+    assert told == shell("python", "train.py", *arguments, "ckpt_path=stopped/checkpoints/last.ckpt")
     monkeypatch.setattr(WatermarkRemoval, "training_step", step)
     assert len(summary_of("stopped")["history"]) == 2
 
-    resumed = command("train", *arguments, "hydra.run.dir=resumed", "ckpt_path=stopped/checkpoints/last.ckpt")
+    resumed = command("train", *shlex.split(told)[2:], "hydra.run.dir=resumed")
     assert resumed.status == 0, resumed.err
     whole, again = summary_of("whole")["history"], summary_of("stopped")["history"]
     assert [epoch["step"] for epoch in again] == [3, 6, 9]
@@ -246,7 +251,7 @@ def test_a_broken_photograph_is_skipped_named_and_counted(command, tiny, tmp_pat
     assert outcome.status == 0, outcome.err
     text = outcome.out + Path("run/train.log").read_text()
     assert text.count("skipped: cut.jpg cannot be used") == text.count("skipped:")
-    assert "1 photographs could not be used and were skipped" in text
+    assert "1 photograph could not be used and was skipped" in text
     assert summary_of("run")["photographs_skipped"] == ["cut.jpg"]
     assert Path("run/split/broken.txt").read_text() == "cut.jpg\n"
 
@@ -450,11 +455,26 @@ def test_weights_of_another_network_or_no_weights_are_refused(trained, command, 
         "broken.pth": ("", "cannot be read as a checkpoint"),
         "list.pth": ("", "holds no checkpoint and no weights, but a list"),
         "nowhere.pth": ("", "There is no checkpoint nowhere.pth"),
+        "general": ("", "weights=general does not fit model._target_=HeterogeneousUNet"),
     }
     for path, (change, sentence) in cases.items():
         outcome = command("train", *tiny, "hydra.run.dir=tuned", f"weights={path}", *([change] if change else []))
         assert outcome.status == 1
         assert sentence in outcome.err
+        assert "photographs: " not in outcome.out  # which may take minutes to look through
+
+
+def test_training_can_start_from_weights_that_come_with_the_project(command, tiny):
+    options = [option for option in tiny if not option.startswith("model.")]
+    still = ("optim.optimizer.lr=0", "optim.optimizer.adamw_lr=0", "optim.scheduler=null")
+    chosen = ("model=shuffle_unet_small", "weights=general_small", "trainer.limit_train_batches=1", "test=false", RUN)
+    outcome = command("train", *options, *still, *chosen)
+    assert outcome.status == 0, outcome.err
+    shipped = load_checkpoint(str(SHIPPED / "general_small.safetensors"))["state_dict"]
+    started = weights_of("run/checkpoints/last.ckpt")
+    learned = [name for name, value in shipped.items() if name.endswith(".weight") and value.ndim == 4]
+    assert learned
+    assert all(torch.equal(started[name], shipped[name]) for name in learned)
 
 
 def test_a_run_that_is_to_keep_no_checkpoint_keeps_none(command, tiny):

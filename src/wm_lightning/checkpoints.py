@@ -10,7 +10,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from wm_lightning.errors import UserError
-from wm_lightning.files import replacing
+from wm_lightning.files import SHIPPED, replacing
 from wm_lightning.losses import LETTERS
 from wm_lightning.models import RestorationNet
 from wm_lightning.weights import SUFFIX, read_weights
@@ -48,8 +48,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             if reason is None:
                 raise
             raise UserError(
-                f"{path} could not be written ({reason}); make room and go on with ckpt_path=last: an earlier "
-                "checkpoint is still whole."
+                f"{path} could not be written ({reason}); make room and go on with the same command and "
+                "ckpt_path=last: an earlier checkpoint is still whole."
             ) from error
 
 
@@ -73,8 +73,18 @@ def newest_checkpoint(runs: Path = RUNS) -> Path:
     return newest
 
 
+def located(name: str) -> str:
+    """Returns the path of a checkpoint or weight file.
+
+    Args:
+        name: A path, or the name of weights that come with this project, such as ``general``; a file comes first.
+    """
+    shipped = SHIPPED / f"{name}{SUFFIX}"
+    return str(shipped) if not Path(name).exists() and Path(name).name == name and shipped.is_file() else name
+
+
 def load_checkpoint(path: str) -> dict[str, Any]:
-    """Reads a checkpoint of this project, or a weight file, which has a configuration too.
+    """Reads a checkpoint of this project, or a weight file, which has a configuration too; see :func:`located`.
 
     Raises:
         UserError: The file is missing, damaged or of another project.
@@ -103,6 +113,7 @@ def _of_today(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(path: str) -> dict[str, Any]:
+    path = located(path)
     _check_exists(path)
     if Path(path).suffix == SUFFIX:
         return read_weights(path)
@@ -135,4 +146,7 @@ def load_weights(net: RestorationNet, path: str) -> None:
 
 def _check_exists(checkpoint: str) -> None:
     if not Path(checkpoint).is_file():
-        raise UserError(f"There is no checkpoint {checkpoint}; give the path of a .ckpt or .safetensors file.")
+        names = ", ".join(sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}")))
+        raise UserError(
+            f"There is no checkpoint {checkpoint}; give the path of a .ckpt or .safetensors file, or one of {names}."
+        )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 # Strings that Hydra reads as such without quotes; numbers, null and the like would become something else.
 _BARE = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_/][a-z0-9_/.-]*", re.IGNORECASE | re.ASCII)
+# In a clone, beside each other
+_SCRIPTS = tuple(f"{name}.py" for name in ("train", "evaluate", "sweep", "predict", "export", "app"))
 
 
 def override(key: str, value: object) -> str:
@@ -20,9 +24,21 @@ def override(key: str, value: object) -> str:
     return f"{key}={_value(value)}"
 
 
-def command(script: str, **values: object) -> str:
-    """Returns ``python SCRIPT key=value ...`` as a shell takes it."""
-    return shell("python", script, *(override(key, value) for key, value in values.items()))
+def program(name: str) -> list[str]:
+    """Returns what starts a command of this project in the way that this process was started.
+
+    Args:
+        name: ``train``, ``evaluate``, ``sweep``, ``predict``, ``export`` or ``app``.
+    """
+    started = Path(sys.argv[0])
+    if started.stem.startswith("wm-"):
+        return [f"wm-{name}"]
+    return ["python", str(started.with_name(f"{name}.py")) if started.name in _SCRIPTS else f"{name}.py"]
+
+
+def command(name: str, **values: object) -> str:
+    """Returns a command of this project with ``key=value ...`` as a shell takes it; see :func:`program`."""
+    return shell(*program(name), *(override(key, value) for key, value in values.items()))
 
 
 def shell(*words: str) -> str:

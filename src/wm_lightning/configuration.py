@@ -48,7 +48,7 @@ def _check_call(node: dict[str, Any], path: str) -> None:
     except (HydraException, ImportError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}._target_={node['_target_']} cannot be imported ({reason}).") from error
-    parameters, takes_any = _parameters(target)
+    parameters, takes_any = parameters_of(target)
     values = {key: value for key, value in node.items() if not key.startswith("_")}
     for key, value in values.items():
         if key in parameters:
@@ -57,7 +57,7 @@ def _check_call(node: dict[str, Any], path: str) -> None:
             raise UserError(f"{path}.{key}: there is no such option of {path}.{suggestion(key, parameters)}")
 
 
-def _parameters(target: Callable[..., object]) -> tuple[dict[str, Any], bool]:
+def parameters_of(target: Callable[..., object]) -> tuple[dict[str, Any], bool]:
     """Returns the annotations of all arguments, and whether any other is taken too.
 
     A constructor that passes ``**options`` on takes what the next class of its line takes.

@@ -1,4 +1,4 @@
-"""The one exception that is shown to the user as a sentence instead of a stack trace."""
+"""What is shown to the user as a sentence instead of a stack trace."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The message is one sentence that names the file or configuration key and says what to do.
     """
+
+
+class OtherLengthError(UserError):
+    """A run that goes on would have another number of steps than its schedule was made for."""

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -43,3 +44,12 @@ def test_the_bar_shows_the_steps_loss_and_the_last_validation():
     assert shown == {"step/loss": 0.5, "val loss": 1.235, "dB over doing nothing": 2.5, "inside": 3.25}
     trainer.callback_metrics = {}
     assert Progress().get_metrics(trainer, None) == {"step/loss": 0.5}
+
+
+def test_the_bar_counts_epochs_as_the_log_does_and_parts_its_figures(command, tiny):
+    one = [option for option in tiny if not option.startswith("trainer.enable_progress_bar")]
+    outcome = command("train", *one, "test=false", "trainer.max_epochs=2", "hydra.run.dir=run")
+    assert outcome.status == 0, outcome.err
+    assert "Epoch 1/2" in outcome.out
+    assert "Epoch 0/" not in outcome.out
+    assert re.search(r"val loss: [-.\d]+ \| dB over doing nothing: [-.\d]+ \| inside: ", " ".join(outcome.out.split()))

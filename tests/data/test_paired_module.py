@@ -45,6 +45,7 @@ def test_a_broken_file_of_any_side_leaves_the_pair_out_and_is_named(save_pairs, 
     spoil(path)
     module = make_paired(root, split_dir=str(root.parent / "split"))
     module.setup()
+    module.save_split()
     assert module.broken == [victim]
     assert warnings_of(caplog) == [f"skipped: {path} cannot be used (truncated, not a picture, or a mere strip)"]
     assert module.split == ([name for name in whole.train if name != victim], whole.val, whole.test)

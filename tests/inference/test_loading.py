@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from wm_lightning import checkpoints
 from wm_lightning.errors import UserError
 from wm_lightning.files import SHIPPED
-from wm_lightning.inference import loading
 from wm_lightning.inference.loading import load_net
 from wm_lightning.models import ShuffleUNet
 from wm_lightning.weights import write_weights
@@ -40,7 +40,7 @@ def test_shipped_weights_are_found_by_name_and_a_file_of_that_name_comes_first(t
     assert [path.stem for path in SHIPPED.glob("*.safetensors")] != []
     for path in SHIPPED.glob("*.safetensors"):
         assert isinstance(load_net(path.stem), ShuffleUNet)
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
+    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
     save(tmp_path / "mine.safetensors")
     monkeypatch.chdir(tmp_path)
     assert isinstance(load_net("mine"), ShuffleUNet)

@@ -1,5 +1,6 @@
 """When and where to draw, log and save; no mathematics in here."""
 
+from wm_lightning.callbacks.beginning import Beginning
 from wm_lightning.callbacks.config import ConfigInCheckpoint
 from wm_lightning.callbacks.epoch_line import EpochLine
 from wm_lightning.callbacks.figures import EpochFigures
@@ -15,6 +16,7 @@ from wm_lightning.callbacks.tensorboard import RunDescription
 from wm_lightning.callbacks.validated import Validated
 
 __all__ = [
+    "Beginning",
     "ConfigInCheckpoint",
     "EpochFigures",
     "EpochLine",

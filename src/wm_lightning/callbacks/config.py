@@ -12,11 +12,14 @@ class ConfigInCheckpoint(L.Callback):
 
     Args:
         config: Plain containers and values only, so that the file loads with ``weights_only=True``.
+        typed: What was typed to begin the run, so that the file can tell how it goes on; None where nobody did.
     """
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
+    def __init__(self, config: dict[str, Any], typed: dict[str, Any] | None = None) -> None:
+        self.config, self.typed = config, typed
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Adds the key ``config``."""
+        """Adds the keys ``config`` and ``typed``."""
         checkpoint["config"] = self.config
+        if self.typed is not None:
+            checkpoint["typed"] = self.typed

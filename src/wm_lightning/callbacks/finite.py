@@ -59,7 +59,7 @@ class FiniteLoss(L.Callback):
         raise NotFiniteError(
             f"The loss became {value} in epoch {epoch + 1}, step {trainer.global_step + 1}; the batch is described in "
             f"{self.path}. Lower optim.optimizer.lr, set trainer.gradient_clip_val=1, or use "
-            "trainer.precision=32-true, and go on from the last checkpoint (ckpt_path=last)."
+            "trainer.precision=32-true, and go on: the same command and ckpt_path=last."
         )
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -72,8 +72,8 @@ class FiniteLoss(L.Callback):
         if loss is not None and not torch.isfinite(loss):
             raise NotFiniteError(
                 f"The validation loss became {float(loss)} in epoch {trainer.current_epoch + 1}, so the network cannot "
-                "be judged. Lower optim.optimizer.lr or use trainer.precision=32-true, and go on from the last "
-                "checkpoint (ckpt_path=last)."
+                "be judged. Lower optim.optimizer.lr or use trainer.precision=32-true, and go on: the same command and "
+                "ckpt_path=last."
             )
 
     def _write(self, trainer: L.Trainer, loss: float) -> None:

@@ -41,7 +41,8 @@ class BaseDataModule(L.LightningDataModule):
         seed: Chooses the split, the order and the pairs.
         fresh: Draws new pairs each epoch; without it, the first epoch's come again in the same order.
         repeats: How many pairs of each photograph an epoch has: fewer, longer epochs where photographs are few.
-        split_dir: Folder to write ``train.txt``, ``val.txt``, ``test.txt`` and ``broken.txt`` to.
+        split_dir: Folder that :meth:`save_split` writes ``train.txt``, ``val.txt``, ``test.txt`` and ``broken.txt`` to;
+            None writes none.
 
     Attributes:
         split: The names of each stage, once :meth:`setup` has run.
@@ -115,12 +116,17 @@ class BaseDataModule(L.LightningDataModule):
                 raise UserError(f"No readable photograph is left for {stage_name}: {len(broken)} cannot be decoded.")
         log.info("photographs: %d train, %d val, %d test, %d broken", *map(len, self.split), len(broken))
         self._compare_split()
-        if self.split_dir is not None:
-            self._save_split(Path(self.split_dir))
 
     @rank_zero_only
-    def _save_split(self, folder: Path) -> None:
+    def save_split(self) -> None:
+        """Writes the names of each stage to ``split_dir``; needs :meth:`setup`.
+
+        A step of its own: the folder may hold the split of a run that these data turn out not to fit.
+        """
+        if self.split_dir is None:
+            return
         assert self.split is not None
+        folder = Path(self.split_dir)
         folder.mkdir(parents=True, exist_ok=True)
         for stage_name, names in {**self.split._asdict(), "broken": self.broken}.items():
             (folder / f"{stage_name}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 
 from wm_lightning.engine.average import WeightAverage, weights_of
-from wm_lightning.errors import UserError
+from wm_lightning.errors import OtherLengthError, UserError
 from wm_lightning.losses import CompositeLoss, LossTerms
 from wm_lightning.metrics import COLUMNS, TRAIN_COLUMNS, measure, metric_collection
 from wm_lightning.models import RestorationNet
@@ -185,10 +185,10 @@ class WatermarkRemoval(L.LightningModule):
         if scheduler is None:
             return optimizer
         if self._steps_before not in (None, steps):
-            raise UserError(
-                f"ckpt_path: the checkpoint's schedule spans {self._steps_before} steps and this run has {steps}; keep "
+            raise OtherLengthError(
+                f"the checkpoint's schedule spans {self._steps_before} steps and this run has {steps}; keep "
                 "trainer.max_epochs, photographs and batch size as they were, or begin a new run from its weights "
-                "(weights=PATH)."
+                "(weights=PATH)"
             )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 
 from wm_lightning import models
-from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.checkpoints import load_checkpoint, located
 from wm_lightning.errors import UserError
-from wm_lightning.files import SHIPPED
 from wm_lightning.models import RestorationNet
 
 
@@ -22,9 +20,7 @@ def load_net(path: str) -> RestorationNet:
         UserError: There is no such file, or it is damaged, or its network is not one of this project's. Only those are
             built, so that a weight file from elsewhere can run nothing.
     """
-    shipped = SHIPPED / f"{path}.safetensors"
-    if not Path(path).exists() and Path(path).name == path and shipped.is_file():
-        path = str(shipped)
+    path = located(path)
     checkpoint = load_checkpoint(path)
     options = dict(checkpoint["config"]["model"])
     target = str(options.pop("_target_", ""))

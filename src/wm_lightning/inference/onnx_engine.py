@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wm_lightning.commands import program, shell
 from wm_lightning.errors import UserError
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import pad
@@ -34,7 +35,8 @@ class OnnxEngine:
         except ModuleNotFoundError as error:
             raise UserError('ONNX Runtime is not installed: pip install -e ".[onnx]".') from error
         if Path(path).suffix != ".onnx" or not Path(path).is_file():
-            raise UserError(f"--engine onnx needs --weights FILE.onnx, not {path}; python export.py writes one.")
+            export = shell(*program("export"))
+            raise UserError(f"--engine onnx needs --weights FILE.onnx, not {path}; {export} writes one.")
         offered = onnxruntime.get_available_providers()
         wanted = [name for kind, name in PROVIDERS.items() if device in ("auto", kind) and name in offered]
         if not wanted:

@@ -17,7 +17,7 @@ from rich.console import Console
 from torch import Tensor
 
 from wm_lightning.callbacks import PerImageTable, PixelCounts, read_history
-from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.checkpoints import load_checkpoint, located
 from wm_lightning.configuration import check_config
 from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.data.pairs import StagePairs, WatermarkPairs
@@ -82,7 +82,7 @@ def evaluate(config: DictConfig) -> None:
         raise UserError(f"split={config.split} must be one of {', '.join(SPLITS)}.")
     check_ensemble(config.ensemble)
     columns = choose_columns(config.metrics, _listed(config.extra_metrics))
-    paths = [str(path) for path in (config.ckpt, *_listed(config.compare))]
+    paths = [located(str(path)) for path in (config.ckpt, *_listed(config.compare))]
     checkpoints = [load_checkpoint(path) for path in paths]  # a wrong path is found before anything is scored
     runs = [_as_trained(config, checkpoint) for checkpoint in checkpoints]
     for run in runs[1:]:

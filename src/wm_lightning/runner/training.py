@@ -18,20 +18,21 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from wm_lightning.callbacks import ConfigInCheckpoint, RunDescription, RunSummary
+from wm_lightning.callbacks import Beginning, ConfigInCheckpoint, RunDescription, RunSummary
 from wm_lightning.checkpoints import load_checkpoint, load_weights
-from wm_lightning.commands import command, override, shell
+from wm_lightning.commands import command, shell
 from wm_lightning.configuration import plain, suggestion
 from wm_lightning.data.datamodule import BaseDataModule
 from wm_lightning.data.pairs import STAGES
 from wm_lightning.engine import WatermarkRemoval
-from wm_lightning.errors import UserError
+from wm_lightning.errors import OtherLengthError, UserError
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.reports.table import print_result
-from wm_lightning.runner.build import absolute_paths, ask_for_terms, build_data, build_module, prepare, score, shown
+from wm_lightning.runner.build import absolute_paths, ask_for_terms, build_module, prepare, score, shown
 from wm_lightning.runner.examples import write_examples
 from wm_lightning.runner.processes import ending_with, one_job_for_processes
-from wm_lightning.runner.resume import BestSoFar, settle_resume
+from wm_lightning.runner.resume import BestSoFar, Origin, rebuilt, settle_resume
+from wm_lightning.runner.typed import command_to_go_on, typed
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,6 @@ TERMINATED = 128 + signal.SIGTERM  # the shell's exit status for a process that 
 
 COMPILE_MODES = (None, "default", "reduce-overhead", "max-autotune")
 
-# What a checkpoint keeps of a configuration: enough to rebuild data, model and loss.
-REBUILT = ("model", "loss", "data", "optim", "seed")
 # What TensorBoard's HParams page compares runs by.
 HPARAM_GROUPS = ("model", "loss", "optim")
 HPARAM_SCORES = ("psnr", "ssim", "psnr_in", "psnr_out")
@@ -66,31 +65,39 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
     Raises:
         UserError: The configuration or what it points to cannot be used.
     """
-    if config.ckpt_path is not None:
-        settle_resume(config)
     ask_for_terms(config, HydraConfig.get().overrides.task)
+    origin = None if config.ckpt_path is None else settle_resume(config)
     prepare(config)
     _check_length(config)
     check_objective(config)
     if config.compile not in COMPILE_MODES:
         raise UserError(f"compile={config.compile} is not one of null, {', '.join(filter(None, COMPILE_MODES))}.")
     with one_job_for_processes(), _open_loggers(config) as loggers:
-        return _train(config, callbacks, loggers)
+        return _train(config, callbacks, loggers, origin)
 
 
-def _train(config: DictConfig, callbacks: Sequence[L.Callback], loggers: list[Logger]) -> float:
+def _train(config: DictConfig, callbacks: Sequence[L.Callback], loggers: list[Logger], origin: Origin | None) -> float:
     """Does the work of :func:`train`, the configuration being settled."""
-    datamodule = build_data(config)
+    datamodule: BaseDataModule = instantiate(config.data)
     module = build_module(config, datamodule.target)
     _check_monitors(config, module.loss.active)
     if config.weights is not None:
         load_weights(module.net, config.weights)
+    if origin is not None:
+        origin.check_module(module)
+    datamodule.setup()  # which may take minutes: what can be refused before is
+    if origin is not None:
+        origin.check_data(datamodule)
     if config.compile is not None:
         module.net.compile(mode=config.compile)
     summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
     trainer = _build_trainer(config, summary, callbacks, loggers)
-    with ending_with(trainer):
-        return _fit_and_test(trainer, module, datamodule, config, summary)
+    try:
+        with ending_with(trainer):
+            return _fit_and_test(trainer, module, datamodule, config, summary)
+    except OtherLengthError as error:
+        assert origin is not None
+        raise origin.refusal(str(error)) from error
 
 
 def _fit_and_test(
@@ -138,13 +145,12 @@ def _build_trainer(
     configured = [callback for callback in configured if not isinstance(callback, tuple(unwanted))]
     resolved = plain(config)
     resolved.update({key: absolute_paths(resolved[key]) for key in ("data", "loss")})  # found again from any folder
-    rebuilt = {**{key: resolved[key] for key in REBUILT}, "trainer": {"precision": config.trainer.precision}}
+    kept = {**rebuilt(config), "trainer": {"precision": config.trainer.precision}}
     description = RunDescription(OmegaConf.to_yaml(config, resolve=True))
     # The summary comes first: others draw an epoch from it.
-    callbacks = [summary, *configured, description, ConfigInCheckpoint(rebuilt), BestSoFar(), *callbacks]
+    remembered = (Beginning(resolved), description, ConfigInCheckpoint(kept, typed()), BestSoFar())
+    callbacks = [summary, *configured, *remembered, *callbacks]
     trainer: L.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
-    for logger in trainer.loggers:
-        logger.log_hyperparams(resolved)
     return trainer
 
 
@@ -152,9 +158,9 @@ def _fit(trainer: L.Trainer, module: WatermarkRemoval, datamodule: BaseDataModul
     try:
         trainer.fit(module, datamodule, ckpt_path=config.ckpt_path, weights_only=True)
     except SystemExit as stop:  # Lightning's answer to Ctrl-C and SIGTERM
-        last = Path(config.paths.output_dir) / "checkpoints" / "last.ckpt"
-        if last.is_file():
-            log.warning("stopped; go on with: %s", shell(override("ckpt_path", shown(str(last)))))
+        last, begun = Path(config.paths.output_dir) / "checkpoints" / "last.ckpt", typed()
+        if last.is_file() and begun is not None:
+            log.warning("stopped; go on with: %s", command_to_go_on(begun, str(last)))
         raise SystemExit(TERMINATED if isinstance(stop, SIGTERMException) else stop.code) from stop
     if trainer.max_epochs is not None and trainer.current_epoch < trainer.max_epochs:
         log.info("stopped early after %d epochs of %d", trainer.current_epoch, trainer.max_epochs)
@@ -183,9 +189,15 @@ def _say_how_to_go_on(
     config: DictConfig, trainer: L.Trainer, datamodule: BaseDataModule, checkpoint: str | None, sheet: Path | None
 ) -> None:
     if datamodule.broken:
-        log.warning("%d photographs could not be used and were skipped", len(datamodule.broken))
+        count = len(datamodule.broken)
+        told = (
+            "1 photograph could not be used and was"
+            if count == 1
+            else f"{count} photographs could not be used and were"
+        )
+        log.warning("%s skipped", told)
     if checkpoint is not None:
-        log.info("score it again: %s", command("evaluate.py", ckpt=shown(checkpoint)))
+        log.info("score it again: %s", command("evaluate", ckpt=shown(checkpoint)))
     if any(isinstance(logger, TensorBoardLogger) for logger in trainer.loggers):
         log.info("watch it: %s", shell("tensorboard", "--logdir", shown(config.paths.output_dir)))
     if sheet is not None:

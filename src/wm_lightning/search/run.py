@@ -20,7 +20,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from wm_lightning.callbacks import NotFiniteError
-from wm_lightning.commands import shell
+from wm_lightning.commands import program, shell
 from wm_lightning.configuration import check_config, plain
 from wm_lightning.errors import UserError
 from wm_lightning.explanations import explain
@@ -62,7 +62,7 @@ def search(config: DictConfig) -> None:
             print_trials(study, config.objective.metric, folder)
         draw(study, config.objective.metric, folder)
         if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            best = shell("python", "train.py", *typed, *overrides(study.best_params))
+            best = shell(*program("train"), *typed, *overrides(study.best_params))
             log.info("trial %d is the best; the same training: %s", study.best_trial.number, best)
 
 

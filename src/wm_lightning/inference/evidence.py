@@ -18,9 +18,9 @@ from wm_lightning.inference.traits import Tile, Traits, measure, seen_on_copy
 
 # Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors, on photographs that it was not
 # trained on and scenes in their place, with and without marks
-WEIGHTS = {"seen": 1.67, "certain": 1.132, "texture": 1.031, "edge": 0.057, "painted": 3.592, "change": -1.252,
-           "beneath": 4.379}  # fmt: skip
-CONSTANT = -3.72
+WEIGHTS = {"seen": 1.416, "certain": 1.825, "texture": 0.817, "edge": -0.202, "painted": 2.047, "change": -0.913,
+           "beneath": 7.164}  # fmt: skip
+CONSTANT = -4.42
 
 
 def certainties(engine: Engine, tile: Tile, marks: Marks, search: Search) -> npt.NDArray[np.float64]:

@@ -23,3 +23,10 @@ def test_a_row_of_another_length_is_refused():
     picture = np.zeros((4, 4), dtype=np.uint8)
     with pytest.raises(ValueError, match="zip"):
         contact_sheet(["a", "b"], [[picture]])
+
+
+def test_titles_of_narrow_columns_do_not_run_into_each_other():
+    titles = ["mask found", "mask"]
+    sheet = np.asarray(contact_sheet(titles, [[np.zeros((64, 64), np.uint8)] * 2]))
+    assert (sheet[:24, 6 + 64 : 6 + 64 + 6] == 255).all()
+    assert (sheet[:24] < 255).any()

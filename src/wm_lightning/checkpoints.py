@@ -10,7 +10,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from wm_lightning.errors import UserError
-from wm_lightning.files import SHIPPED, replacing
+from wm_lightning.files import SHIPPED, replacing, shipped_names
 from wm_lightning.losses import LETTERS
 from wm_lightning.models import RestorationNet
 from wm_lightning.weights import SUFFIX, read_weights
@@ -146,7 +146,7 @@ def load_weights(net: RestorationNet, path: str) -> None:
 
 def _check_exists(checkpoint: str) -> None:
     if not Path(checkpoint).is_file():
-        names = ", ".join(sorted(path.stem for path in SHIPPED.glob(f"*{SUFFIX}")))
+        names = ", ".join(shipped_names())
         raise UserError(
             f"There is no checkpoint {checkpoint}; give the path of a .ckpt or .safetensors file, or one of {names}."
         )

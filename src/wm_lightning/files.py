@@ -61,3 +61,8 @@ CONF = own_folder("conf", packaged="conf")
 
 SHIPPED = own_folder("weights", packaged="shipped")
 """The weights that come with this project."""
+
+
+def shipped_names() -> list[str]:
+    """Returns the names of the weights that come with this project, in alphabetical order."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))

@@ -16,7 +16,7 @@ from PIL import Image
 from wm_lightning.app.painting import Painting
 from wm_lightning.app.previews import encoded, outlined, tinted
 from wm_lightning.errors import UserError
-from wm_lightning.files import SHIPPED
+from wm_lightning.files import shipped_names
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
@@ -201,8 +201,7 @@ class Cleaner:
 
 def shipped_weights() -> list[str]:
     """Returns the names of the weights that come with this project, the default first."""
-    names = sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
-    return sorted(names, key=lambda name: name != DEFAULT)
+    return sorted(shipped_names(), key=lambda name: name != DEFAULT)
 
 
 def pack(outcomes: Sequence[Outcome], target: Path) -> Path:

@@ -28,7 +28,7 @@ from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import OtherLengthError, UserError
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.reports.table import print_result
-from wm_lightning.runner.build import absolute_paths, ask_for_terms, build_module, prepare, score, shown
+from wm_lightning.runner.build import ask_for_terms, build_module, prepare, score, shown
 from wm_lightning.runner.examples import write_examples
 from wm_lightning.runner.processes import ending_with, one_job_for_processes
 from wm_lightning.runner.resume import BestSoFar, Origin, rebuilt, settle_resume
@@ -143,9 +143,9 @@ def _build_trainer(
         unwanted.append(LearningRateMonitor)
     configured = [instantiate(node) for node in config.callbacks.values() if node is not None]
     configured = [callback for callback in configured if not isinstance(callback, tuple(unwanted))]
-    resolved = plain(config)
-    resolved.update({key: absolute_paths(resolved[key]) for key in ("data", "loss")})  # found again from any folder
-    kept = {**rebuilt(config), "trainer": {"precision": config.trainer.precision}}
+    kept = rebuilt(config)
+    resolved = {**plain(config), **kept}
+    kept["trainer"] = {"precision": config.trainer.precision}
     description = RunDescription(OmegaConf.to_yaml(config, resolve=True))
     # The summary comes first: others draw an epoch from it.
     remembered = (Beginning(resolved), description, ConfigInCheckpoint(kept, typed()), BestSoFar())

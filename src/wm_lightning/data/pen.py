@@ -1,4 +1,4 @@
-"""Draws what scenes are made of: numbers, colours, words, letters."""
+"""Draws what scenes are made of: numbers, colours, words, letters, pictures on a page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
 from wm_lightning.data.synthesis.assets import load_font
 from wm_lightning.data.synthesis.ranges import within
@@ -96,6 +98,18 @@ class Pen:
         """Returns a point, perhaps a little outside."""
         return self.between(-0.1, 1.1) * width, self.between(-0.1, 1.1) * height
 
+    def keep_to_one_font(self) -> None:
+        """Writes in one font from now on."""
+        self.fonts = (self.fonts[self.count(0, len(self.fonts) - 1)],)
+
     def font(self, height: int) -> Any:  # noqa: ANN401 - Pillow's fonts have no common type
         """Returns a font with letters so many pixels high."""
         return load_font(self.fonts[self.count(0, len(self.fonts) - 1)], max(height, SMALLEST_LETTERS))
+
+
+def paste(page: Image.Image, picture: npt.NDArray[np.uint8], pen: Pen) -> None:
+    """Shows a picture (H, W, 3), smaller, somewhere on a page."""
+    width, height = page.size
+    share = pen.between(0.3, 0.7)
+    part = Image.fromarray(picture).resize((max(1, round(share * width)), max(1, round(share * height))))
+    page.paste(part, (round(pen.between(0, 1 - share) * width), round(pen.between(0, 1 - share) * height)))

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from wm_lightning.data.pen import SMALLEST_LETTERS, Colour, Pen
+from wm_lightning.data.pen import SMALLEST_LETTERS, Colour, Pen, paste
+from wm_lightning.data.screens import Screen
 from wm_lightning.data.synthesis.arts import DIGITS, LETTERS
 from wm_lightning.data.synthesis.assets import characters_of, covering_fonts, find_fonts
 from wm_lightning.data.synthesis.ranges import checked_frequencies, choose
@@ -101,15 +102,8 @@ def _page(picture: Picture, pen: Pen) -> Picture:
             draw.text((left, y), pen.words(pen.count(20, 60)), fill=ink, font=font)
         y += pitch
     if pen.chance(0.3):
-        _paste(page, picture, pen)
+        paste(page, picture, pen)
     return np.array(page)
-
-
-def _paste(page: Image.Image, picture: Picture, pen: Pen) -> None:
-    width, height = page.size
-    share = pen.between(0.3, 0.7)
-    part = Image.fromarray(picture).resize((max(1, round(share * width)), max(1, round(share * height))))
-    page.paste(part, (round(pen.between(0, 1 - share) * width), round(pen.between(0, 1 - share) * height)))
 
 
 def _table(draw: ImageDraw.ImageDraw, width: int, height: int, cell: int, ink: Colour) -> None:
@@ -161,30 +155,8 @@ def _shaded(picture: Picture, pen: Pen) -> Picture:
 
 
 def _screen(picture: Picture, pen: Pen) -> Picture:
-    """Shows a program's window: bars, buttons, fields, words, perhaps the picture in it."""
-    height, width = picture.shape[:2]
-    ground, ink = pen.paper_and_ink()
-    page = Image.new("RGB", (width, height), ground)
-    draw = ImageDraw.Draw(page)
-    letters = round(pen.between(SMALLEST_LETTERS, 0.09 * height))
-    font = pen.font(letters)
-    for _ in range(pen.count(3, 12)):
-        x, y = round(pen.between(-0.1, 0.9) * width), round(pen.between(0, 0.95) * height)
-        kind = pen.count(0, 3)
-        if kind == 0:
-            draw.rectangle((0, y, width, y + 2 * letters), fill=pen.colour() if pen.chance(0.5) else ink)
-            draw.text((x, y + letters // 2), pen.words(16), fill=ground, font=font)
-        elif kind == 1:
-            box = (x, y, x + pen.count(4, 12) * letters, y + 2 * letters)
-            draw.rounded_rectangle(box, letters // 2, fill=pen.colour(), outline=ink if pen.chance(0.5) else None)
-            draw.text((x + letters // 2, y + letters // 3), pen.words(8), fill=ground, font=font)
-        elif kind == 2:
-            draw.ellipse((x, y, x + 2 * letters, y + 2 * letters), fill=pen.colour())
-        else:
-            draw.text((x, y), pen.words(pen.count(4, 24)), fill=ink, font=font)
-    if pen.chance(0.5):
-        _paste(page, picture, pen)
-    return np.array(page)
+    """Shows what a screen does, perhaps the picture in it."""
+    return Screen(picture, pen).whole()
 
 
 def _drawing(picture: Picture, pen: Pen) -> Picture:
@@ -267,7 +239,7 @@ def _poster(picture: Picture, pen: Pen) -> Picture:
         draw.text(at, text, fill=ink, font=pen.font(letters), stroke_width=outline, stroke_fill=pen.contrast(ink))
         y += letters * pen.between(1.1, 2.5)
     if pen.chance(0.3):
-        _paste(page, picture, pen)
+        paste(page, picture, pen)
     return np.array(page)
 
 

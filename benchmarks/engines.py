@@ -22,9 +22,9 @@ from wm_lightning.files import CONF
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
-from wm_lightning.inference.loading import load_net
 from wm_lightning.inference.onnx_engine import OnnxEngine
 from wm_lightning.inference.torch_engine import TorchEngine
+from wm_lightning.trained import load
 
 log = logging.getLogger("engines")
 
@@ -49,9 +49,9 @@ def held_out(photographs: str, size: int, *changes: str) -> WatermarkPairs:
 
 def engines(weights: str, files: list[Path]) -> dict[str, Engine]:
     """Opens every engine."""
-    exact = TorchEngine(load_net(weights), "cpu")
+    exact = TorchEngine(load(weights).net, "cpu")
     exact.dtype = None
-    usual = TorchEngine(load_net(weights), "cpu")
+    usual = TorchEngine(load(weights).net, "cpu")
     found: dict[str, Engine] = {"PyTorch, float32": exact}
     for copies in ENSEMBLES:
         found[f"PyTorch, {usual.dtype}, --ensemble {copies}"] = SelfEnsemble(usual, copies)

@@ -30,8 +30,8 @@ from synthesis import make_photographs
 
 from wm_lightning.data.sources import FolderSource, decode
 from wm_lightning.inference.command import predict
-from wm_lightning.inference.loading import load_net
 from wm_lightning.models import RestorationNet
+from wm_lightning.trained import load
 
 log = logging.getLogger("inference")
 PREDICT = Path(__file__).parents[1] / "predict.py"
@@ -90,7 +90,7 @@ def plain(net: RestorationNet, files: Sequence[Path], target: Path) -> None:
 
 def compare(weights: str, files: Sequence[Path], target: Path, rounds: int) -> str:
     """Times both ways in turns; returns a table."""
-    net = load_net(weights)
+    net = load(weights).net
     seconds: dict[str, list[float]] = {"plain": [], "this project": []}
     predict([str(files[0]), "-o", str(target / "first"), "--weights", weights, "--quiet"])
     plain(net, files[:1], target)

@@ -12,9 +12,9 @@ import logging
 import sys
 from pathlib import Path
 
-from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.errors import UserError
-from wm_lightning.weights import SUFFIX, mean_of, write_weights
+from wm_lightning.trained import read
+from wm_lightning.trained.weights import SUFFIX, mean_of, write_weights
 
 log = logging.getLogger("ship_weights")
 
@@ -30,7 +30,7 @@ def main() -> None:
     if options.out.suffix != SUFFIX:
         parser.error(f"{options.out} must end in {SUFFIX}")
     try:
-        write_weights(mean_of([load_checkpoint(path) for path in options.checkpoints]), options.out, options.half)
+        write_weights(mean_of([read(path) for path in options.checkpoints]), options.out, options.half)
     except UserError as error:
         sys.exit(f"error: {error}")
     log.info("%s: %.2f MB", options.out, options.out.stat().st_size / 1e6)

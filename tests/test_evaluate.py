@@ -18,14 +18,14 @@ import torch
 from PIL import Image
 
 from wm_lightning.callbacks import PixelCounts
-from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.files import CONF
 from wm_lightning.metrics import COLUMNS, PRESETS, measure
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.contact_sheet import GAP, HEADER
 from wm_lightning.runner import evaluation
+from wm_lightning.trained import read
+from wm_lightning.trained.weights import write_weights
 from wm_lightning.types import Sample
-from wm_lightning.weights import write_weights
 
 CPU = ("hydra.run.dir=scored", "trainer.accelerator=cpu")
 QUICK = (*CPU, "report=false")
@@ -362,7 +362,7 @@ def test_marks_of_real_pairs_cannot_be_others(command, checkpoint, tmp_path):
 
 
 def test_a_weight_file_is_scored_as_its_checkpoint(command, checkpoint, photographs):
-    write_weights(load_checkpoint(str(checkpoint)), Path("net.safetensors"))
+    write_weights(read(str(checkpoint)), Path("net.safetensors"))
     for folder, path in (("scored", checkpoint), ("again", "net.safetensors")):
         outcome = command("evaluate", f"ckpt={path}", *CPU, f"data.root={photographs}", f"hydra.run.dir={folder}")
         assert outcome.status == 0, outcome.err

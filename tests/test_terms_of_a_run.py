@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.trained import read
 
 RUN = "hydra.run.dir=run"
 SHORT = ("trainer.limit_train_batches=1", "test=false")
@@ -147,7 +147,7 @@ def test_a_term_of_ones_own_is_a_class_and_an_entry(command, tiny, own):
     assert outcome.status == 0, outcome.err
     assert terms_of() == OF_PICTURES | {"mine"}
     assert summary_of()["criterion"]["mine"] == 0.5
-    assert load_checkpoint("run/checkpoints/best.ckpt")["loss"]["rows"] == "7"
+    assert read("run/checkpoints/best.ckpt")["loss"]["rows"] == "7"
     options = ("ckpt=run/checkpoints/best.ckpt", "report=false", "hydra.run.dir=scored", "trainer.accelerator=cpu")
     outcome = command("evaluate", *options)
     assert outcome.status == 0, outcome.err

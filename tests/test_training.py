@@ -17,7 +17,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from wm_lightning.callbacks import RunSummary
-from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.commands import shell
 from wm_lightning.engine import WatermarkRemoval, WeightAverage
 from wm_lightning.files import SHIPPED
@@ -26,6 +25,7 @@ from wm_lightning.metrics import COLUMNS
 from wm_lightning.metrics.suite import TRAIN_COLUMNS
 from wm_lightning.models import DnCNN, HeterogeneousUNet
 from wm_lightning.runner import training
+from wm_lightning.trained import read
 
 RUN = "hydra.run.dir=run"
 NOTEBOOK_KEYS = (
@@ -173,7 +173,7 @@ def test_evaluate_says_when_the_split_is_no_longer_the_trained_one(command, tiny
 
 
 def test_the_checkpoint_holds_network_and_configuration_but_no_extractor(trained):
-    checkpoint = load_checkpoint("run/checkpoints/best.ckpt")
+    checkpoint = read("run/checkpoints/best.ckpt")
     assert all(name.startswith(("net.", "metrics.")) for name in checkpoint["state_dict"])
     assert checkpoint["config"]["model"]["attention"] == "gate"
     assert checkpoint["loss"]["perceptual"] == 0
@@ -185,7 +185,7 @@ def test_the_checkpoint_holds_network_and_configuration_but_no_extractor(trained
 def test_the_perceptual_weights_used_are_in_checkpoint_and_summary(command, tiny):
     overrides = ("loss.alpha=0.3", "loss.terms.perceptual.weights=random", "trainer.limit_train_batches=1")
     assert command("train", *tiny, RUN, *overrides, "test=false").status == 0
-    assert load_checkpoint("run/checkpoints/best.ckpt")["loss"]["perceptual_weights"] == "random"
+    assert read("run/checkpoints/best.ckpt")["loss"]["perceptual_weights"] == "random"
     assert summary_of("run")["criterion"]["perceptual_weights"] == "random"
     assert not any("perceptual" in name for name in weights_of("run/checkpoints/best.ckpt"))
 
@@ -322,7 +322,7 @@ def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
         "name": "CompositeLoss", "l1": 1, "perceptual": 0.3, "lab": 0.3, "ssim": 0.4, "laplacian": 0.1,
         "perceptual_weights": "random",
     }  # fmt: skip
-    last = load_checkpoint("run/checkpoints/last.ckpt")
+    last = read("run/checkpoints/last.ckpt")
     assert not {"average", "raw"} & last.keys()
     kept = {name.removeprefix("net."): value for name, value in last["state_dict"].items() if "net." in name}
     assert {name: value.shape for name, value in kept.items()} == {
@@ -387,7 +387,7 @@ def test_an_average_neither_changes_nor_spoils_a_short_training(command, tiny):
         assert epoch["val_raw/loss"] == other["val/loss"]
         assert epoch["val/loss"] <= other["val/loss"]
         assert not any(name.startswith(("val_raw", "val_average")) for name in other)
-    checkpoint, other = (load_checkpoint(f"{folder}/checkpoints/last.ckpt") for folder in ("averaged", "plain"))
+    checkpoint, other = (read(f"{folder}/checkpoints/last.ckpt") for folder in ("averaged", "plain"))
     assert checkpoint["average"]["updates"] == other["global_step"] == 9
     assert other["weights"] == "raw"
     raw = {**checkpoint["state_dict"], **{f"net.{name}": value for name, value in checkpoint.get("raw", {}).items()}}
@@ -470,7 +470,7 @@ def test_training_can_start_from_weights_that_come_with_the_project(command, tin
     chosen = ("model=shuffle_unet_small", "weights=general_small", "trainer.limit_train_batches=1", "test=false", RUN)
     outcome = command("train", *options, *still, *chosen)
     assert outcome.status == 0, outcome.err
-    shipped = load_checkpoint(str(SHIPPED / "general_small.safetensors"))["state_dict"]
+    shipped = read(str(SHIPPED / "general_small.safetensors"))["state_dict"]
     started = weights_of("run/checkpoints/last.ckpt")
     learned = [name for name, value in shipped.items() if name.endswith(".weight") and value.ndim == 4]
     assert learned

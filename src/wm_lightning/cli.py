@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
+from wm_lightning.commands import importing_from_here
 from wm_lightning.errors import UserError
 from wm_lightning.explanations import explain
 from wm_lightning.files import CONF
@@ -56,14 +56,13 @@ def _search(config: DictConfig) -> None:
 
 
 def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
-    here = str(Path.cwd())
-    sys.path.append(here)  # where one's own terms, networks and callbacks may lie
     before = {name: os.environ.get(name) for name in (_FULL_ERROR, _WANTED)}
     wanted = os.environ.setdefault(_WANTED, before[_FULL_ERROR] or "0")
     os.environ[_FULL_ERROR] = "1"  # Hydra then lets errors through, and they are put in words here
     command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(run)
     try:
-        command()
+        with importing_from_here():
+            command()
     except Exception as error:
         SweepTable.finish()
         sentence = explain(error)
@@ -73,7 +72,6 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
         sys.stderr.write(f"error: {sentence}\n")
         sys.exit(1)
     finally:
-        sys.path.remove(here)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

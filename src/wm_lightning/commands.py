@@ -1,17 +1,37 @@
-"""Commands to be typed: what the project prints works when it is pasted."""
+"""Commands: how to type them, so that what the project prints works when it is pasted; what several of them share."""
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 # Strings that Hydra reads as such without quotes; numbers, null and the like would become something else.
 _BARE = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_/][a-z0-9_/.-]*", re.IGNORECASE | re.ASCII)
 # In a clone, beside each other
 _SCRIPTS = tuple(f"{name}.py" for name in ("train", "evaluate", "sweep", "predict", "export", "app"))
+
+
+@contextmanager
+def importing_from_here() -> Iterator[None]:
+    """Lets modules of the current folder be imported: one's own terms, networks and callbacks may lie there."""
+    here = str(Path.cwd())
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that names packages whose networks may be built; see :mod:`wm_lightning.trained.trust`."""
+    parser.add_argument(
+        "--trust", metavar="PACKAGE", action="append", default=[], help="package of your own that the network is of"
+    )
 
 
 def override(key: str, value: object) -> str:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from wm_lightning.checkpoints import load_checkpoint
 from wm_lightning.data.synthesis import from_json, replay
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.losses import CompositeLoss
+from wm_lightning.trained import read
 
 RUN = "hydra.run.dir=run"
 
@@ -31,7 +31,7 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_reaches_the_weights(co
     assert "The loss became nan in epoch 3, step 8" in outcome.err
     assert outcome.err.splitlines()[-1].startswith("error: ")
     assert all(torch.equal(value, seen["weights"][name]) for name, value in seen["net"].named_parameters())
-    assert load_checkpoint("run/checkpoints/last.ckpt")["epoch"] == 1  # the second epoch's
+    assert read("run/checkpoints/last.ckpt")["epoch"] == 1  # the second epoch's
 
     record = json.loads(Path("run/not_finite.json").read_text())
     assert (record["loss"], record["epoch"], record["step"]) == ("nan", 2, 7)
@@ -95,7 +95,7 @@ def test_a_validation_loss_that_is_no_number_stops_the_run(command, tiny, monkey
     sentence = f"error: The validation loss became nan in epoch {epoch + 1}, so the network cannot be judged."
     assert outcome.err.splitlines()[-1].startswith(sentence)
     assert epochs == list(range(epoch + 1))
-    kept = [load_checkpoint(str(path))["epoch"] for path in Path("run/checkpoints").glob("*.ckpt")]
+    kept = [read(str(path))["epoch"] for path in Path("run/checkpoints").glob("*.ckpt")]
     assert kept == [0, 0][: 2 * epoch]  # those of the epoch before
 
 
@@ -113,4 +113,4 @@ def test_weights_in_training_that_give_no_number_are_passed_over_while_their_ave
     summary = json.loads(Path("run/summary.json").read_text())
     assert all(epoch["val_raw/loss"] is None for epoch in summary["history"])
     assert all(epoch["val/loss"] == epoch["val_average/loss"] > 0 for epoch in summary["history"])
-    assert load_checkpoint("run/checkpoints/best.ckpt")["weights"] == "average"
+    assert read("run/checkpoints/best.ckpt")["weights"] == "average"

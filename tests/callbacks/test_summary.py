@@ -7,7 +7,7 @@ import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from wm_lightning.callbacks import RunSummary, read_history
-from wm_lightning.checkpoints import load_checkpoint
+from wm_lightning.trained import read
 
 OWN = [{"epoch": 1, "val/loss": 2.0}, {"epoch": 2, "val/loss": 1.0}]
 WHOLE = [*OWN, {"epoch": 3, "val/loss": 1.5}]
@@ -66,7 +66,7 @@ def test_the_objective_is_that_of_the_best_checkpoints_epoch(command, tiny, moni
     summary = json.loads(Path("run/summary.json").read_text())
     better = max if mode == "max" else min
     best = better(summary["history"], key=lambda epoch: epoch[monitor])
-    assert summary["best_epoch"] == best["epoch"] == load_checkpoint("run/checkpoints/best.ckpt")["epoch"] + 1
+    assert summary["best_epoch"] == best["epoch"] == read("run/checkpoints/best.ckpt")["epoch"] + 1
     assert summary["best_loss"] == best["val/loss"]
     assert summary["objective"]["value"] == best["val/psnr"]
     assert len({epoch[monitor] for epoch in summary["history"]}) == 3

@@ -19,7 +19,7 @@ from wm_lightning.inference.onnx_engine import METADATA, OnnxEngine
 from wm_lightning.inference.torch_engine import CorrectionNet, TorchEngine
 from wm_lightning.models import ShuffleUNet
 from wm_lightning.models.size import SizeRequirement, pad_to_requirement
-from wm_lightning.weights import write_weights
+from wm_lightning.trained.weights import write_weights
 
 HEADS = ("full", "residual", "masked", "layer")
 SIZES = [(1, 1), (3, 40), (37, 31), (48, 64)]

@@ -8,10 +8,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wm_lightning import Remover
 from wm_lightning.inference.cleaning import clean_pixels
-from wm_lightning.inference.loading import load_net
 from wm_lightning.inference.search import OVERLAP, Search
 from wm_lightning.inference.tiles import ALIGN, cut
 from wm_lightning.inference.torch_engine import TorchEngine
+from wm_lightning.trained import load
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_a_mark_of_half_the_width_of_a_large_picture_is_found_too(photograph):
 def test_tiles_are_the_whole(photograph, monkeypatch):
     """By less than half a grey level away from seams, and hardly more there."""
     monkeypatch.setattr("wm_lightning.inference.torch_engine.choose_precision", lambda device: "32-true")
-    engine = TorchEngine(load_net("general"), "cpu")
+    engine = TorchEngine(load("general").net, "cpu")
     watermarked = lettered(np.tile(photograph, (1, 2, 1)), 60, 0.5)[:, :880].astype(np.float32) / 255
     whole, tiled = (
         clean_pixels(engine, watermarked, search=Search(sensitivity=1, tile=tile)).pixels for tile in (1024, 576)

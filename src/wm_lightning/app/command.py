@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from wm_lightning.commands import add_trust, importing_from_here
 from wm_lightning.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def serve(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry point of ``app.py`` and ``wm-app``."""
-    sys.exit(serve())
+    with importing_from_here():
+        status = serve()
+    sys.exit(status)
 
 
 class OnlyLocal:
@@ -80,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--weights", nargs="+", metavar="FILE", help="to choose from; default: those that come with this project"
     )
+    add_trust(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where it runs")
     parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
     parser.add_argument(
@@ -115,7 +119,7 @@ def _serve(options: argparse.Namespace, folder: Path) -> None:
     from wm_lightning.app.work import Cleaner, shipped_weights
 
     weights = options.weights or shipped_weights()
-    cleaner = Cleaner(weights, options.device, options.engine, options.max_megapixels)
+    cleaner = Cleaner(weights, options.device, options.engine, options.max_megapixels, options.trust)
     # Read when Gradio is imported: no word of the page's use leaves this machine.
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=str(folder))
     from starlette.middleware import Middleware

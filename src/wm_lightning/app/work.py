@@ -85,6 +85,7 @@ class Cleaner:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         engine: ``torch`` or ``onnx``.
         max_megapixels: Of a picture; a larger one is refused before it is decoded.
+        trust: Packages beside this one whose networks the weights may be of.
 
     Attributes:
         engines: By the name to show: a file's name, or that of weights that come with this project.
@@ -95,7 +96,12 @@ class Cleaner:
     """
 
     def __init__(
-        self, weights: Sequence[str], device: Device = "auto", engine: EngineName = "torch", max_megapixels: float = 100
+        self,
+        weights: Sequence[str],
+        device: Device = "auto",
+        engine: EngineName = "torch",
+        max_megapixels: float = 100,
+        trust: Sequence[str] = (),
     ) -> None:
         self.max_megapixels = max_megapixels
         self.max_bytes = round(max_megapixels * 1e6) * BYTES_A_PIXEL + BESIDE_PIXELS
@@ -104,7 +110,7 @@ class Cleaner:
             name = Path(path).name
             if name in self.engines:
                 raise UserError(f"--weights names {name} twice; rename one of the files.")
-            self.engines[name] = open_engine(path, device, engine)
+            self.engines[name] = open_engine(path, device, engine, trust=trust)
 
     def clean(
         self,

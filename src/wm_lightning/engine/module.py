@@ -55,7 +55,7 @@ class WatermarkRemoval(L.LightningModule):
     Args:
         net: The network.
         loss: The loss.
-        optimizer: Takes parameters, returns an optimizer.
+        optimizer: Takes parameters, returns an optimizer; None where it is not to be trained.
         scheduler: Takes the optimizer and ``total_steps``, the number of optimizer steps of the whole run; stepped
             once each optimizer step. None keeps the learning rate.
         target: What the loss compares with: the second watermarked view, or the clean photograph.
@@ -76,7 +76,7 @@ class WatermarkRemoval(L.LightningModule):
         self,
         net: RestorationNet,
         loss: CompositeLoss,
-        optimizer: OptimizerFactory,
+        optimizer: OptimizerFactory | None = None,
         scheduler: SchedulerFactory | None = None,
         target: Literal["reference", "clean"] = "reference",
         channels_last: bool = True,
@@ -177,6 +177,8 @@ class WatermarkRemoval(L.LightningModule):
     def configure_optimizers(self) -> Optimizer | OptimizerLRSchedulerConfig:
         """Builds the optimizer and its schedule over all steps of the run."""
         steps = int(self.trainer.estimated_stepping_batches)
+        if self.optimizer_factory is None:
+            raise UserError("optimizer: a training needs one; give the module an optimizer factory.")
         try:
             optimizer = self.optimizer_factory(self.net.parameters())
             scheduler = self.scheduler_factory(optimizer, total_steps=steps) if self.scheduler_factory else None

@@ -22,6 +22,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from wm_lightning.commands import add_trust, importing_from_here
 from wm_lightning.errors import UserError
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
@@ -68,7 +69,7 @@ def predict(arguments: Sequence[str] | None = None) -> int:
         jobs = plan(options.inputs, options.output)
         options.sheet = options.compare and len(jobs) > 1
         _check_more(jobs, options)
-        engine = open_engine(options.weights, options.device, options.engine, options.ensemble)
+        engine = open_engine(options.weights, options.device, options.engine, options.ensemble, options.trust)
         mask = None if options.mask == "auto" else _opened_mask(options.mask)
     except UserError as error:
         _say(errors, f"error: {error}")
@@ -126,7 +127,9 @@ def _run(
 
 def main() -> None:
     """Entry point of ``predict.py`` and ``wm-predict``."""
-    sys.exit(predict())
+    with importing_from_here():
+        status = predict()
+    sys.exit(status)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--weights", default=DEFAULT, help="file of weights, or the name of shipped ones; default: general"
     )
+    add_trust(parser)
     parser.add_argument("--mask", default="auto", help="picture, white where pixels may change; auto: anywhere")
     parser.add_argument("--strength", type=_share, default=1.0, help="how much of a mark is taken away, 0 to 1")
     parser.add_argument(

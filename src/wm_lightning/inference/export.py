@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wm_lightning.commands import add_trust, importing_from_here
 from wm_lightning.errors import UserError
 from wm_lightning.files import replacing
-from wm_lightning.inference.loading import load_net
 from wm_lightning.inference.onnx_engine import METADATA
 from wm_lightning.inference.remover import DEFAULT
 from wm_lightning.inference.torch_engine import CorrectionNet, knows_layers
 from wm_lightning.models import RestorationNet
+from wm_lightning.trained import load
 
 OUTPUTS = ("gain", "offset", "mask")
 TOLERANCE = 1e-4
@@ -65,9 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="wm-export", description="Writes a network for ONNX Runtime or torch.export.")
     parser.add_argument("weights", nargs="?", default=DEFAULT, help="file of weights, or the name of shipped ones")
     parser.add_argument("-o", "--output", required=True, type=Path, help="FILE.onnx, or FILE.pt2 for torch.export")
+    add_trust(parser)
     options = parser.parse_args(arguments)
     try:
-        difference = export(load_net(options.weights), options.output)
+        with importing_from_here():
+            difference = export(load(options.weights, options.trust).net, options.output)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(1)

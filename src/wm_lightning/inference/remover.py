@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -61,6 +62,7 @@ class Remover:
             away. docs/predict.md says what that means in misses and false alarms.
         scales: How many sizes of a picture are looked at, its own included: ``auto``, or a number from 1. Large marks
             are seen on small pictures.
+        trust: Packages beside this one whose networks the weights may be of.
 
     Raises:
         UserError: The weights, the device or the engine's package are not there, or there is no such ensemble,
@@ -75,9 +77,10 @@ class Remover:
         ensemble: int = 1,
         sensitivity: str | float = "normal",
         scales: str | int = "auto",
+        trust: Sequence[str] = (),
     ) -> None:
         self.search = Search(as_sensitivity(sensitivity), as_scales(scales))
-        self.engine = open_engine(weights, device, engine, ensemble)
+        self.engine = open_engine(weights, device, engine, ensemble, trust)
 
     def remove(self, image: Kind, mask: Any = None, strength: float = 1.0) -> Removal[Kind]:  # noqa: ANN401 - of any kind
         """Removes the watermarks of a picture.
@@ -146,22 +149,28 @@ class Remover:
         return cleaned._replace(pixels=result.reshape(image.shape))
 
 
-def open_engine(weights: str, device: Device = "auto", engine: EngineName = "torch", ensemble: int = 1) -> Engine:
+def open_engine(
+    weights: str,
+    device: Device = "auto",
+    engine: EngineName = "torch",
+    ensemble: int = 1,
+    trust: Sequence[str] = (),
+) -> Engine:
     """Opens what runs a network; arguments and errors as for :class:`Remover`."""
     check_ensemble(ensemble)
-    opened = _open_engine(weights, device, engine)
+    opened = _open_engine(weights, device, engine, trust)
     return opened if ensemble == 1 else SelfEnsemble(opened, ensemble)
 
 
-def _open_engine(weights: str, device: Device, engine: EngineName) -> Engine:
+def _open_engine(weights: str, device: Device, engine: EngineName, trust: Sequence[str]) -> Engine:
     if engine == "onnx":
         from wm_lightning.inference.onnx_engine import OnnxEngine
 
         return OnnxEngine(weights, device)
-    from wm_lightning.inference.loading import load_net
     from wm_lightning.inference.torch_engine import TorchEngine
+    from wm_lightning.trained import load
 
-    return TorchEngine(load_net(weights), device)
+    return TorchEngine(load(weights, trust).net, device)
 
 
 def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:  # noqa: ANN401 - of any kind

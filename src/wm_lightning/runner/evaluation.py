@@ -17,7 +17,6 @@ from rich.console import Console
 from torch import Tensor
 
 from wm_lightning.callbacks import PerImageTable, PixelCounts, read_history
-from wm_lightning.checkpoints import load_checkpoint, located
 from wm_lightning.configuration import check_config
 from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.data.pairs import StagePairs, WatermarkPairs
@@ -35,13 +34,16 @@ from wm_lightning.reports.published import benchmark_table
 from wm_lightning.reports.record import write_record
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.benchmark import means_by_opacity, write_rows
-from wm_lightning.runner.build import absolute_paths, build_data, build_module, prepare, score, shown
+from wm_lightning.runner.build import absolute_paths, build_data, prepare, score, shown
 from wm_lightning.runner.examples import restore, write_examples
+from wm_lightning.trained import located, read
+from wm_lightning.trained.trust import check_trusted
 
 log = logging.getLogger(__name__)
 
 DEMO = "wm_lightning.data.DemoDataModule"
 SPLITS = ("test", "val")
+BUILT = ("model", "loss", "data", "seed")  # of what a file was trained with
 
 
 class Scored(NamedTuple):
@@ -83,8 +85,8 @@ def evaluate(config: DictConfig) -> None:
     check_ensemble(config.ensemble)
     columns = choose_columns(config.metrics, _listed(config.extra_metrics))
     paths = [located(str(path)) for path in (config.ckpt, *_listed(config.compare))]
-    checkpoints = [load_checkpoint(path) for path in paths]  # a wrong path is found before anything is scored
-    runs = [_as_trained(config, checkpoint) for checkpoint in checkpoints]
+    checkpoints = [read(path) for path in paths]  # a wrong path is found before anything is scored
+    runs = [_as_trained(config, path, checkpoint) for path, checkpoint in zip(paths, checkpoints, strict=True)]
     for run in runs[1:]:
         run.data = runs[0].data  # all are scored on the same pairs
     for run in reversed(runs):  # the first one's seed and precision are those that stay
@@ -126,9 +128,9 @@ def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - whatever the command lin
     return list(value) if isinstance(value, ListConfig) else [value]
 
 
-def _as_trained(config: DictConfig, checkpoint: dict[str, Any]) -> DictConfig:
+def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any]) -> DictConfig:
     """Returns the configuration to score a checkpoint with: that of its training, with what is to be different."""
-    trained = OmegaConf.create(checkpoint["config"])
+    trained = OmegaConf.create(_needed(checkpoint["config"], path, _listed(config.trust)))
     data = OmegaConf.to_container(config.data, resolve=False)
     assert isinstance(data, dict)
     if "_target_" in data:
@@ -151,6 +153,20 @@ def _as_trained(config: DictConfig, checkpoint: dict[str, Any]) -> DictConfig:
     run = OmegaConf.merge(trained, {"trainer": {**config.trainer, "precision": precision}, "paths": config.paths})
     assert isinstance(run, DictConfig)
     return run
+
+
+def _needed(config: dict[str, Any], path: str, trust: Sequence[str]) -> dict[str, Any]:
+    """Returns what a test needs of a file's configuration; nothing else that it asks for is ever built.
+
+    Raises:
+        UserError: It asks for code that is not trusted.
+    """
+    needed = {key: config[key] for key in BUILT if key in config}
+    if "augment" in needed["data"]:  # a test changes no pictures
+        needed["data"] = {**needed["data"], "augment": {"_target_": "wm_lightning.data.Augmentation"}}
+    check_trusted(needed, path, trust)
+    precision = config.get("trainer", {}).get("precision")
+    return {**needed, "trainer": {"precision": str(precision) if precision else None}}
 
 
 def _test(
@@ -177,7 +193,8 @@ def _rebuilt(
     run: DictConfig, checkpoint: dict[str, Any], copies: int, target: Target, columns: Sequence[str]
 ) -> WatermarkRemoval:
     """Builds a checkpoint's module."""
-    module = build_module(run, target, tuple(dict.fromkeys(columns)))
+    net, loss = instantiate(run.model), instantiate(run.loss)
+    module = WatermarkRemoval(net, loss, target=target, test_columns=tuple(dict.fromkeys(columns)))
     module.load_state_dict(checkpoint["state_dict"])
     module.net.copies = copies
     for term in module.loss.terms.values():

@@ -15,7 +15,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from wm_lightning.checkpoints import load_checkpoint, newest_checkpoint
 from wm_lightning.configuration import plain
 from wm_lightning.data.datamodule import BaseDataModule
 from wm_lightning.engine import WatermarkRemoval
@@ -23,6 +22,7 @@ from wm_lightning.errors import UserError
 from wm_lightning.files import replacing
 from wm_lightning.runner.build import absolute_paths, shown
 from wm_lightning.runner.typed import command_to_go_on, recorded
+from wm_lightning.trained import read
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ REBUILT = ("model", "loss", "data", "optim", "seed")
 # Keys of data that change no pair
 HARMLESS = ("split_dir", "cache", "cache_dir", "num_workers")
 NAMED = 6  # keys in a sentence, which more would only make longer
+RUNS = Path("outputs/train")  # where a run has its folder unless told otherwise
 
 
 class Origin(NamedTuple):
@@ -94,8 +95,8 @@ def settle_resume(config: DictConfig) -> Origin:
         UserError: The checkpoint cannot be used.
     """
     if config.ckpt_path == "last":
-        config.ckpt_path = str(newest_checkpoint())
-    checkpoint = load_checkpoint(config.ckpt_path)
+        config.ckpt_path = str(_newest_checkpoint())
+    checkpoint = read(config.ckpt_path)
     if "optimizer_states" not in checkpoint:
         raise UserError(
             f"ckpt_path={config.ckpt_path} holds weights alone, so there is no run to go on with; begin a new one from "
@@ -110,6 +111,14 @@ def settle_resume(config: DictConfig) -> Origin:
         _copy_best(path.with_name("best.ckpt"), Path(config.paths.output_dir) / "checkpoints" / "best.ckpt")
     log.info("goes on from %s in %s", shown(config.ckpt_path), shown(config.paths.output_dir))
     return Origin(shown(config.ckpt_path), checkpoint, _differing(checkpoint["config"], rebuilt(config)))
+
+
+def _newest_checkpoint() -> Path:
+    """Returns the last checkpoint of the run that wrote one last."""
+    newest = max(RUNS.glob("*/*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None:
+        raise UserError(f"ckpt_path=last: no run below {RUNS} has finished an epoch; give a checkpoint's path.")
+    return newest
 
 
 def rebuilt(config: DictConfig) -> dict[str, Any]:

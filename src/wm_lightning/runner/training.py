@@ -19,7 +19,6 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from wm_lightning.callbacks import Beginning, ConfigInCheckpoint, RunDescription, RunSummary
-from wm_lightning.checkpoints import load_checkpoint, load_weights
 from wm_lightning.commands import command, shell
 from wm_lightning.configuration import plain, suggestion
 from wm_lightning.data.datamodule import BaseDataModule
@@ -33,6 +32,7 @@ from wm_lightning.runner.examples import write_examples
 from wm_lightning.runner.processes import ending_with, one_job_for_processes
 from wm_lightning.runner.resume import BestSoFar, Origin, rebuilt, settle_resume
 from wm_lightning.runner.typed import command_to_go_on, typed
+from wm_lightning.trained import load_state, read
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def _train(config: DictConfig, callbacks: Sequence[L.Callback], loggers: list[Lo
     module = build_module(config, datamodule.target)
     _check_monitors(config, module.loss.active)
     if config.weights is not None:
-        load_weights(module.net, config.weights)
+        load_state(module.net, config.weights)
     if origin is not None:
         origin.check_module(module)
     datamodule.setup()  # which may take minutes: what can be refused before is
@@ -175,7 +175,7 @@ def _test(
 ) -> dict[str, float]:
     """Scores the test split with the best checkpoint, and prints the table."""
     if checkpoint is not None:  # not by trainer.test, which would load the weights that an average was made of
-        module.load_state_dict(load_checkpoint(checkpoint)["state_dict"])
+        module.load_state_dict(read(checkpoint)["state_dict"])
     else:
         module.net.load_state_dict(module.candidates[module.kept].state_dict())
     scores = score(trainer, module, datamodule)

@@ -5,10 +5,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from wm_lightning.checkpoints import load_checkpoint, load_weights
 from wm_lightning.errors import UserError
 from wm_lightning.models import DnCNN
-from wm_lightning.weights import mean_of, read_weights, write_weights
+from wm_lightning.trained import load_state, read
+from wm_lightning.trained.weights import mean_of, read_weights, write_weights
 
 CONFIG = {
     "model": {"_target_": "wm_lightning.models.DnCNN", "depth": 3, "width": 4, "head": "residual"},
@@ -39,15 +39,15 @@ def test_a_network_comes_back_with_what_it_was_trained_with(net, trained, tmp_pa
     path = tmp_path / "new" / "net.safetensors"
     write_weights(trained, path)
     assert list(path.parent.iterdir()) == [path]
-    read = load_checkpoint(str(path))
-    assert set(read["state_dict"]) == {f"net.{key}" for key in net.state_dict()}
+    content = read(str(path))
+    assert set(content["state_dict"]) == {f"net.{key}" for key in net.state_dict()}
     for key, value in net.state_dict().items():
-        assert torch.equal(read["state_dict"][f"net.{key}"], value)
-    assert read["config"]["model"] == CONFIG["model"]
-    assert read["config"]["seed"] == 3
-    assert read["epoch"] == 4
+        assert torch.equal(content["state_dict"][f"net.{key}"], value)
+    assert content["config"]["model"] == CONFIG["model"]
+    assert content["config"]["seed"] == 3
+    assert content["epoch"] == 4
     other = DnCNN(3, 4).eval()
-    load_weights(other, str(path))
+    load_state(other, str(path))
     image = torch.rand(1, 3, 9, 7)
     with torch.no_grad():
         assert torch.equal(other(image), net(image))
@@ -85,7 +85,7 @@ def test_a_damaged_file_is_one_sentence(content, tmp_path):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"bad\.safetensors cannot be read as weights; it is damaged"):
-        load_checkpoint(str(path))
+        read(str(path))
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
@@ -93,13 +93,13 @@ def test_weights_of_another_project_are_refused(metadata, tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(2)}, path, metadata=metadata)
     with pytest.raises(UserError, match=r"other\.safetensors holds no weights of this project"):
-        load_checkpoint(str(path))
+        read(str(path))
 
 
 def test_weights_of_another_network_are_refused(trained, tmp_path):
     write_weights(trained, tmp_path / "net.safetensors")
     with pytest.raises(UserError, match=r"does not fit model\._target_=DnCNN"):
-        load_weights(DnCNN(4, 4), str(tmp_path / "net.safetensors"))
+        load_state(DnCNN(4, 4), str(tmp_path / "net.safetensors"))
 
 
 def test_the_configuration_is_plain_text_in_the_file(trained, tmp_path):

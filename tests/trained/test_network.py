@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from wm_lightning import checkpoints
 from wm_lightning.errors import UserError
 from wm_lightning.files import SHIPPED
-from wm_lightning.inference.loading import load_net
 from wm_lightning.models import ShuffleUNet
-from wm_lightning.weights import write_weights
+from wm_lightning.trained import contents, load
+from wm_lightning.trained.weights import write_weights
 
 
 def save(path, target="wm_lightning.models.ShuffleUNet", **options):
@@ -22,7 +21,7 @@ def save(path, target="wm_lightning.models.ShuffleUNet", **options):
 
 def test_the_network_has_its_weights_and_is_ready(tmp_path):
     saved = save(tmp_path / "net.safetensors").eval()
-    loaded = load_net(str(tmp_path / "net.safetensors"))
+    loaded = load(str(tmp_path / "net.safetensors")).net
     assert not loaded.training
     image = torch.rand(1, 3, 20, 30)
     with torch.no_grad():
@@ -31,7 +30,7 @@ def test_the_network_has_its_weights_and_is_ready(tmp_path):
 
 
 def test_a_checkpoint_of_training_does_too(checkpoint):
-    net = load_net(str(checkpoint))
+    net = load(str(checkpoint)).net
     content = torch.load(checkpoint, weights_only=True)["state_dict"]
     assert all(torch.equal(value, content[f"net.{key}"]) for key, value in net.state_dict().items())
 
@@ -39,32 +38,39 @@ def test_a_checkpoint_of_training_does_too(checkpoint):
 def test_shipped_weights_are_found_by_name_and_a_file_of_that_name_comes_first(tmp_path, monkeypatch):
     assert [path.stem for path in SHIPPED.glob("*.safetensors")] != []
     for path in SHIPPED.glob("*.safetensors"):
-        assert isinstance(load_net(path.stem), ShuffleUNet)
-    monkeypatch.setattr(checkpoints, "SHIPPED", tmp_path)
+        assert isinstance(load(path.stem).net, ShuffleUNet)
+    monkeypatch.setattr(contents, "SHIPPED", tmp_path)
     save(tmp_path / "mine.safetensors")
     monkeypatch.chdir(tmp_path)
-    assert isinstance(load_net("mine"), ShuffleUNet)
+    assert isinstance(load("mine").net, ShuffleUNet)
     (tmp_path / "mine").write_text("not weights")
     with pytest.raises(UserError, match=r"^mine cannot be read as a checkpoint"):
-        load_net("mine")
+        load("mine")
 
 
 @pytest.mark.parametrize(
-    "target", ["os.system", "builtins.eval", "wm_lightning.models.base.RestorationNet", "wm_lightning.models.size", ""]
+    "target", ["os.system", "builtins.eval", "wm_lightning.models.size", "wm_lightning.models.size.F.pad", ""]
 )
 def test_a_weight_file_builds_no_other_things(tmp_path, target):
     save(tmp_path / "net.safetensors", target)
-    with pytest.raises(UserError, match=r"which is none of wm_lightning.models; give other weights"):
-        load_net(str(tmp_path / "net.safetensors"))
+    with pytest.raises(UserError, match=rf"net.safetensors asks for {target or 'a network'}.* not built"):
+        load(str(tmp_path / "net.safetensors"))
+
+
+@pytest.mark.parametrize("target", ["wm_lightning.models.SizeRequirement", "wm_lightning.losses.Lab"])
+def test_what_is_no_network_is_not_built(tmp_path, target):
+    save(tmp_path / "net.safetensors", target)
+    with pytest.raises(UserError, match=rf"asks for {target}, which is no network; it was not built"):
+        load(str(tmp_path / "net.safetensors"))
 
 
 def test_weights_of_another_version_are_one_sentence(tmp_path):
     for options in ({"widths": [8, 16]}, {"no_longer": 1}, {"shuffle": 0}):
         save(tmp_path / "net.safetensors", **options)
         with pytest.raises(UserError, match=r"does not fit wm_lightning.models.ShuffleUNet; it was written by another"):
-            load_net(str(tmp_path / "net.safetensors"))
+            load(str(tmp_path / "net.safetensors"))
 
 
 def test_what_is_not_there_is_one_sentence():
     with pytest.raises(UserError, match="There is no checkpoint nowhere; give the path"):
-        load_net("nowhere")
+        load("nowhere")

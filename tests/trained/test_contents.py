@@ -7,34 +7,10 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from safetensors import safe_open
 
-from wm_lightning.checkpoints import AtomicCheckpointIO, load_checkpoint
 from wm_lightning.configuration import check_config
 from wm_lightning.files import SHIPPED
 from wm_lightning.losses import CompositeLoss
-
-
-def test_a_checkpoint_is_written_whole_and_read_again(tmp_path):
-    path = tmp_path / "new" / "one.ckpt"
-    AtomicCheckpointIO().save_checkpoint({"epoch": 3, "weights": torch.arange(4)}, path)
-    read = AtomicCheckpointIO().load_checkpoint(path, weights_only=True)
-    assert read["epoch"] == 3
-    assert torch.equal(read["weights"], torch.arange(4))
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_what_interrupts_the_writing_leaves_the_old_checkpoint(tmp_path, monkeypatch):
-    path = tmp_path / "one.ckpt"
-    AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
-
-    def cut_off(content, file):
-        file.write(b"half")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(torch, "save", cut_off)
-    with pytest.raises(KeyboardInterrupt):
-        AtomicCheckpointIO().save_checkpoint({"epoch": 2}, path)
-    assert torch.load(path, weights_only=True) == {"epoch": 1}
-
+from wm_lightning.trained import read
 
 OLD = {
     "_target_": "wm_lightning.losses.ColorAwareLoss", "alpha": 0.3, "beta": 0.2, "gamma": 0.4, "delta": 0,
@@ -64,7 +40,7 @@ def saved(tmp_path, loss):
     ],
 )
 def test_the_loss_of_an_older_checkpoint_is_that_of_today(tmp_path, more, wanted):
-    checkpoint = load_checkpoint(saved(tmp_path, {**OLD, **more}))
+    checkpoint = read(saved(tmp_path, {**OLD, **more}))
     assert (checkpoint["epoch"], checkpoint["config"]["seed"]) == (5, 3)
     check_config(OmegaConf.create(checkpoint["config"]))
     loss = instantiate(checkpoint["config"]["loss"])
@@ -77,14 +53,14 @@ def test_the_loss_of_an_older_checkpoint_is_that_of_today(tmp_path, more, wanted
 
 def test_a_loss_of_today_stays_as_it_is(tmp_path):
     node = {"_target_": "wm_lightning.losses.CompositeLoss", "terms": {"own": {"_target_": "own.Term"}}, "alpha": 0}
-    assert load_checkpoint(saved(tmp_path, node))["config"]["loss"] == node
+    assert read(saved(tmp_path, node))["config"]["loss"] == node
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.safetensors")), ids=lambda path: path.stem)
 def test_shipped_weights_are_scored_with_the_loss_that_they_were_trained_with(command, path, photographs):
     with safe_open(path, "pt") as file:
         old = json.loads(file.metadata()["wm_lightning"])["config"]["loss"]
-    loss = instantiate(load_checkpoint(str(path))["config"]["loss"])
+    loss = instantiate(read(str(path))["config"]["loss"])
     terms = old.get("terms")  # of files from before there were terms, each weight stands by itself
     stored = {name: old[name] if terms is None else terms[name]["weight"] for name in OF_HEADS}
     weights = {name: weight for name, weight in stored.items() if weight} | {"l1": 1}

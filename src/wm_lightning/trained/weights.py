@@ -22,10 +22,10 @@ FOR_ABSOLUTE = {"fonts": "FONTS", "weights": "auto"}
 
 
 def write_weights(checkpoint: dict[str, Any], path: Path, half: bool = False) -> None:
-    """Writes a checkpoint's network and configuration, without the paths of the machine it was trained on.
+    """Writes a network's weights, configuration and card, without the paths of the machine it was trained on.
 
     Args:
-        checkpoint: As :func:`~wm_lightning.checkpoints.load_checkpoint` returns it.
+        checkpoint: As :func:`~wm_lightning.trained.read` returns it; its ``card`` may be missing.
         path: A file that ends in ``.safetensors``; written beside its place and renamed.
         half: Keeps floating-point values as float16, at half the size; BatchNorm's stay float32.
     """
@@ -35,7 +35,8 @@ def write_weights(checkpoint: dict[str, Any], path: Path, half: bool = False) ->
             keep = not half or not value.is_floating_point() or value.ndim < 2
             state[key.removeprefix("net.")] = (value if keep else value.half()).contiguous()
     config = _without_paths(checkpoint["config"])
-    text = json.dumps({"config": config, "epoch": checkpoint["epoch"]})
+    card = {key: checkpoint[key] for key in ("card",) if checkpoint.get(key)}
+    text = json.dumps({"config": config, "epoch": checkpoint["epoch"], **card})
     with replacing(path) as draft:
         save_file(state, draft, metadata={"format": "pt", "wm_lightning": text})
         draft.chmod(0o644)  # the library writes files that only their owner can read
@@ -48,7 +49,7 @@ def mean_of(checkpoints: Sequence[dict[str, Any]]) -> dict[str, Any]:
     soups", ICML 2022); score the result.
 
     Args:
-        checkpoints: As :func:`~wm_lightning.checkpoints.load_checkpoint` returns them, of one network.
+        checkpoints: As :func:`~wm_lightning.trained.read` returns them, of one network.
 
     Raises:
         UserError: They are of different networks.
@@ -66,7 +67,7 @@ def mean_of(checkpoints: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads a weight file as if it were a checkpoint, with its ``state_dict`` (float32), ``config`` and ``epoch``.
+    """Reads a weight file as if it were a checkpoint, ``state_dict`` (float32), ``config``, ``epoch`` and all.
 
     Raises:
         UserError: The file is damaged, or was not written by this project.

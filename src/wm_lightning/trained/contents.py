@@ -1,0 +1,82 @@
+"""Reads what a checkpoint or weight file holds; refused in one sentence when it cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wm_lightning.errors import UserError
+from wm_lightning.files import SHIPPED, shipped_names
+from wm_lightning.models import RestorationNet
+from wm_lightning.trained.older import of_today
+from wm_lightning.trained.weights import SUFFIX, read_weights
+
+
+def located(name: str) -> str:
+    """Returns the path of a checkpoint or weight file.
+
+    Args:
+        name: A path, or the name of weights that come with this project, such as ``general``; a file comes first.
+    """
+    shipped = SHIPPED / f"{name}{SUFFIX}"
+    return str(shipped) if not Path(name).exists() and Path(name).name == name and shipped.is_file() else name
+
+
+def read(name: str) -> dict[str, Any]:
+    """Reads a checkpoint of this project, or a weight file; builds nothing of what it asks for.
+
+    Args:
+        name: See :func:`located`.
+
+    Returns:
+        At least ``state_dict``, ``config`` (as this version would write it) and ``epoch``.
+
+    Raises:
+        UserError: The file is missing, damaged or of another project.
+    """
+    content = _read(name)
+    if "config" not in content:
+        raise UserError(f"{name} is no checkpoint of this project: it lacks the configuration it was trained with.")
+    return {**content, "config": of_today(content["config"])}
+
+
+def load_state(net: RestorationNet, name: str) -> None:
+    """Loads a network's weights from such a file, or from a plain state dict, as the notebook saves.
+
+    Raises:
+        UserError: The file is missing or damaged, or holds the weights of another network.
+    """
+    content = _read(name)
+    try:
+        net.load_state_dict(network_state(content) if "state_dict" in content else content)
+    except (RuntimeError, TypeError) as error:
+        raise UserError(
+            f"weights={name} does not fit model._target_={type(net).__name__} with its head; choose the model and the "
+            "model.head that the weights are of (the watermarkcnn notebook's are of model=unet model.head=full)."
+        ) from error
+
+
+def network_state(content: dict[str, Any]) -> dict[str, Any]:
+    """Returns the part of a ``state_dict`` that is the network's, as the network names it."""
+    state = content["state_dict"]
+    return {key.removeprefix("net."): value for key, value in state.items() if key.startswith("net.")}
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = located(name)
+    if not Path(path).is_file():
+        names = ", ".join(shipped_names())
+        raise UserError(
+            f"There is no checkpoint {path}; give the path of a .ckpt or .safetensors file, or one of {names}."
+        )
+    if Path(path).suffix == SUFFIX:
+        return read_weights(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many kinds for files that are no checkpoint
+        raise UserError(f"{path} cannot be read as a checkpoint; it is damaged or another kind of file.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no checkpoint and no weights, but a {type(content).__name__}.")
+    return content

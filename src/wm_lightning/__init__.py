@@ -1,12 +1,57 @@
 """Train, measure and use models that remove visible watermarks from photographs."""
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wm_lightning.inference.remover import Remover
+    from wm_lightning.data.synthesis import OwnArt
+    from wm_lightning.engine import WatermarkRemoval
+    from wm_lightning.errors import UserError
+    from wm_lightning.inference.remover import Removal, Remover
+    from wm_lightning.losses import CompositeLoss, Term
+    from wm_lightning.models import RestorationNet, SizeRequirement
+    from wm_lightning.models.heads import Head
+    from wm_lightning.trained import TrainedNetwork, load, save
+    from wm_lightning.types import Prediction, Sample
 
-__all__ = ["Remover", "__version__"]
+# Imported when they are asked for: who removes marks needs nothing of training, and ONNX Runtime no PyTorch.
+_HOMES = {
+    "CompositeLoss": "losses",
+    "Head": "models.heads",
+    "OwnArt": "data.synthesis",
+    "Prediction": "types",
+    "Removal": "inference.remover",
+    "Remover": "inference.remover",
+    "RestorationNet": "models",
+    "Sample": "types",
+    "SizeRequirement": "models",
+    "Term": "losses",
+    "TrainedNetwork": "trained",
+    "UserError": "errors",
+    "WatermarkRemoval": "engine",
+    "load": "trained",
+    "save": "trained",
+}
+
+__all__ = [
+    "CompositeLoss",
+    "Head",
+    "OwnArt",
+    "Prediction",
+    "Removal",
+    "Remover",
+    "RestorationNet",
+    "Sample",
+    "SizeRequirement",
+    "Term",
+    "TrainedNetwork",
+    "UserError",
+    "WatermarkRemoval",
+    "__version__",
+    "load",
+    "save",
+]
 
 # Albumentations asks the package index for a newer version at import; this project makes no such calls.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -15,9 +60,6 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    # Training and measuring need none of it, and it needs none of theirs.
-    if name == "Remover":
-        from wm_lightning.inference.remover import Remover
-
-        return Remover
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

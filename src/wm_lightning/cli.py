@@ -13,6 +13,7 @@ from wm_lightning.commands import importing_from_here
 from wm_lightning.errors import UserError
 from wm_lightning.explanations import explain
 from wm_lightning.files import CONF
+from wm_lightning.plugins import find_plugins
 from wm_lightning.sweep_table import SweepTable
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -59,6 +60,7 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
     before = {name: os.environ.get(name) for name in (_FULL_ERROR, _WANTED)}
     wanted = os.environ.setdefault(_WANTED, before[_FULL_ERROR] or "0")
     os.environ[_FULL_ERROR] = "1"  # Hydra then lets errors through, and they are put in words here
+    find_plugins()
     command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(run)
     try:
         with importing_from_here():

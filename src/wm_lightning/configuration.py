@@ -82,9 +82,7 @@ def parameters_of(target: Callable[..., object]) -> tuple[dict[str, Any], bool]:
 
 
 def _check_value(annotation: Any, value: object, path: str) -> None:  # noqa: ANN401 - any annotation
-    if isinstance(value, dict) and "_target_" in value:
-        return  # becomes an object first
-    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+    if _becomes_other(value):
         return
     try:
         adapter: TypeAdapter[object] = TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
@@ -99,6 +97,13 @@ def _check_value(annotation: Any, value: object, path: str) -> None:  # noqa: AN
         if problems:
             what = " or ".join(problem[0].lower() + problem[1:] for problem in problems)
             raise UserError(f"{path}={value!r} does not fit: {what}.") from error
+
+
+def _becomes_other(value: object) -> bool:
+    """Returns whether a value becomes objects, or a part of it does, before the argument sees it."""
+    if isinstance(value, dict):
+        return "_target_" in value or any(_becomes_other(item) for item in value.values() if isinstance(item, dict))
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
 def suggestion(key: str, known: Iterable[str]) -> str:

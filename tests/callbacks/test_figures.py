@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import wm_lightning.callbacks.figures as module
 from wm_lightning.callbacks import RunSummary
-from wm_lightning.callbacks.figures import FigureName, NetworkFigure, PictureFigure, TrainingFigure
+from wm_lightning.callbacks.figures import FigureName, NetworkFigure, PictureFigureName, TrainingFigure
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.models import HeterogeneousUNet
 from wm_lightning.reports.gallery import network_figures, picture_figures, training_figures
@@ -36,7 +36,7 @@ def names_of(entries):
 def test_the_names_are_those_of_the_gallery():
     watermarked, predicted, clean = torch.rand(3, 3, 16, 16, generator=torch.manual_seed(0))
     mask = torch.ones(1, 16, 16)
-    assert names_of(picture_figures(watermarked, predicted, clean)) == get_args(PictureFigure)
+    assert names_of(picture_figures(watermarked, predicted, clean)) == get_args(PictureFigureName)
     assert names_of(network_figures(HeterogeneousUNet(), watermarked, clean, mask)) == get_args(NetworkFigure)
     history = [{"epoch": epoch, "step": epoch, **EPOCH} for epoch in (1, 2)]
     assert names_of(training_figures(history)) == get_args(TrainingFigure)

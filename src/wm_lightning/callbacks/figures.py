@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import lightning as L
@@ -12,15 +12,21 @@ from torch import Tensor
 from wm_lightning.callbacks.summary import RunSummary
 from wm_lightning.callbacks.tensorboard import detached_copy, tensorboard_loggers
 from wm_lightning.engine import StepOutput, WatermarkRemoval
-from wm_lightning.reports.gallery import FigureEntry, network_figures, picture_figures, training_figures
+from wm_lightning.reports.gallery import (
+    FigureEntry,
+    PictureFigure,
+    network_figures,
+    picture_figures,
+    training_figures,
+)
 from wm_lightning.types import Sample
 
-PictureFigure = Literal["side_by_side", "local_psnr", "local_ssim", "watermark_residual", "residual_error"]
+PictureFigureName = Literal["side_by_side", "local_psnr", "local_ssim", "watermark_residual", "residual_error"]
 NetworkFigure = Literal[
     "attention", "activations", "decoder_features", "kernels", "gradient_norms", "saliency", "grad_cam"
 ]
 TrainingFigure = Literal["training_loss_psnr", "training_loss_psnr_ssim", "learning_rate"]
-FigureName = Literal[PictureFigure, NetworkFigure, TrainingFigure]
+FigureName = Literal[PictureFigureName, NetworkFigure, TrainingFigure]
 
 
 class _Seen(NamedTuple):
@@ -41,15 +47,18 @@ class EpochFigures(L.Callback):
         names: Which of the figures in :mod:`~wm_lightning.reports.gallery`. What a network does not have, such as
             attention gates, is left out.
         every_n_epochs: How often.
+        own: Other figures of the picture, by name; drawn like those that are named.
 
     Raises:
         ValueError: ``every_n_epochs`` is less than 1.
     """
 
-    def __init__(self, names: Sequence[FigureName], every_n_epochs: int) -> None:
+    def __init__(
+        self, names: Sequence[FigureName], every_n_epochs: int, own: Mapping[str, PictureFigure] | None = None
+    ) -> None:
         if every_n_epochs < 1:
             raise ValueError(f"callbacks.figures.every_n_epochs={every_n_epochs} must be at least 1")
-        self.names, self.every_n_epochs = frozenset(names), every_n_epochs
+        self.own, self.names, self.every_n_epochs = own or {}, frozenset((*names, *(own or {}))), every_n_epochs
         self._undrawn: _Seen | None = None
 
     def on_validation_batch_end(  # noqa: D102 - Lightning's hook
@@ -86,8 +95,8 @@ class EpochFigures(L.Callback):
         assert isinstance(pl_module, WatermarkRemoval)
         assert self._undrawn is not None
         seen, self._undrawn = self._undrawn, None
-        if self.names & {*get_args(PictureFigure)}:
-            self._send(trainer, picture_figures(seen.watermarked, seen.predicted, seen.clean))
+        if self.names & {*get_args(PictureFigureName), *self.own}:
+            self._send(trainer, picture_figures(seen.watermarked, seen.predicted, seen.clean, self.own))
         if self.names & {*get_args(NetworkFigure)}:
             # At the end Lightning has already taken the network off its device.
             net = detached_copy(pl_module.candidates[pl_module.kept]).to(trainer.strategy.root_device)

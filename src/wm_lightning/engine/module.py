@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 import lightning as L
@@ -14,12 +15,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
+from typing_extensions import Self
 
 from wm_lightning.engine.average import WeightAverage, weights_of
 from wm_lightning.errors import OtherLengthError, UserError
 from wm_lightning.losses import CompositeLoss, LossTerms
-from wm_lightning.metrics import COLUMNS, TRAIN_COLUMNS, measure, metric_collection
+from wm_lightning.metrics import COLUMNS, TRAIN_COLUMNS, OwnMetric, measure, metric_collection, own_columns
 from wm_lightning.models import RestorationNet
+from wm_lightning.trained import read
+from wm_lightning.trained.trust import build, check_trusted
 from wm_lightning.types import Prediction, Sample
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -64,6 +68,7 @@ class WatermarkRemoval(L.LightningModule):
         measure_every: Scores the pictures of every so manieth training batch; a small network takes a step faster than
             SSIM is computed. The loss is that of all.
         average: Averages the weights; None for no average.
+        own_metrics: Metrics of your own by name, which validation and test measure too.
 
     Attributes:
         kept: Which weights the last validation found better.
@@ -83,8 +88,10 @@ class WatermarkRemoval(L.LightningModule):
         test_columns: Sequence[str] = COLUMNS,
         measure_every: int = 1,
         average: WeightAverage | None = None,
+        own_metrics: Mapping[str, OwnMetric] | None = None,
     ) -> None:
         super().__init__()
+        self.save_hyperparameters("target", "channels_last", "measure_every", logger=False)
         if measure_every < 1:
             raise ValueError(f"measure_every={measure_every} must be at least 1")
         self.measure_every = measure_every
@@ -94,14 +101,44 @@ class WatermarkRemoval(L.LightningModule):
         self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
         self.target = target
         self._steps_before: int | None = None
-        self.columns = {"train": TRAIN_COLUMNS, "val": COLUMNS, "test": tuple(test_columns)}
+        self.own_metrics = dict(own_metrics or {})
+        own = own_columns(self.own_metrics)
+        self.columns = {"train": TRAIN_COLUMNS, "val": (*COLUMNS, *own), "test": (*test_columns, *own)}
         self.average, self._steps_averaged = average, 0
         self.kept: Kept = "raw"
         if average is not None:
-            self.columns = {**self.columns, "val_raw": COLUMNS, "val_average": COLUMNS}
+            self.columns = {**self.columns, "val_raw": self.columns["val"], "val_average": self.columns["val"]}
         self.metrics = nn.ModuleDict(
             {f"{stage}_metrics": metric_collection(stage, columns) for stage, columns in self.columns.items()}
         )
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]  # whose network and loss a checkpoint of this project names
+        cls,
+        checkpoint_path: str | Path,
+        *,
+        trust: Sequence[str] = (),
+        **options: Any,  # noqa: ANN401
+    ) -> Self:
+        """Builds the module that a checkpoint is of, with the weights that were kept.
+
+        Args:
+            checkpoint_path: Of its file.
+            trust: Packages beside this one whose classes it may ask for; see :mod:`wm_lightning.trained.trust`.
+            options: Arguments of Lightning's method and of the module, such as an optimizer to train on with.
+
+        Raises:
+            UserError: The file cannot be read, or asks for code that is not trusted.
+        """
+        path = str(checkpoint_path)
+        config = read(path)["config"]
+        for name, key in (("net", "model"), ("loss", "loss")):
+            if name not in options:
+                check_trusted(config[key], path, trust)
+                options[name] = build(config[key], path, trust)
+        loaded = super().load_from_checkpoint(path, weights_only=True, **options)
+        assert isinstance(loaded, cls)
+        return loaded
 
     def forward(self, image: Tensor) -> Tensor:
         """Removes watermarks from (B, 3, H, W) in 0..1."""
@@ -139,6 +176,13 @@ class WatermarkRemoval(L.LightningModule):
         """Returns predictions and scores for callbacks."""
         return self._score(self.net, batch, "test")
 
+    def predict_step(self, batch: Tensor | Sample, batch_idx: int) -> Prediction:
+        """Returns what the network says of pictures, (B, 3, H, W) in 0..1, or of the input of pairs.
+
+        It is the network alone: :class:`wm_lightning.Remover` also asks for evidence before it changes a picture.
+        """
+        return self.predict(batch if isinstance(batch, Tensor) else batch.watermarked)
+
     def _score(self, net: RestorationNet, batch: Sample, stage: str) -> StepOutput:
         return self._measure(self._compare(net, batch, stage)[0], batch, stage)
 
@@ -160,7 +204,9 @@ class WatermarkRemoval(L.LightningModule):
     def _measure(self, prediction: Prediction, batch: Sample, stage: str) -> StepOutput:
         """Scores each picture, and logs the means."""
         image, mask = prediction.image.detach(), None if prediction.mask is None else prediction.mask.detach()
-        scores = measure(image, batch, self.columns[stage], mask)
+        own = {} if stage == "train" else self.own_metrics
+        columns = [column for column in self.columns[stage] if column not in own_columns(own)]
+        scores = measure(image, batch, columns, mask, own)
         collection = self.metrics[f"{stage}_metrics"]
         assert isinstance(collection, MetricCollection)
         for column, metric in collection.items(keep_base=True):
@@ -265,6 +311,8 @@ class WatermarkRemoval(L.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Goes on from the random state and the weights in training; the steps are compared with those of this run."""
+        if self._trainer is None:  # read to be used: the weights that were kept, and nobody's random state
+            return
         torch.set_rng_state(checkpoint["random_state"].cpu())
         self._steps_before = checkpoint["total_steps"]
         if self.average is not None and "average" in checkpoint:

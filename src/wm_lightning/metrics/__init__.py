@@ -6,20 +6,25 @@ from wm_lightning.metrics.mean import PictureMean
 from wm_lightning.metrics.suite import (
     COLUMNS,
     EXTRAS,
+    KNOWN_COLUMNS,
     PRESETS,
     TRAIN_COLUMNS,
+    OwnMetric,
     choose_columns,
     count_defined,
     measure,
     metric_collection,
+    own_columns,
 )
 
 __all__ = [
     "COLUMNS",
     "EXTRAS",
+    "KNOWN_COLUMNS",
     "PRESETS",
     "TRAIN_COLUMNS",
     "Overlap",
+    "OwnMetric",
     "PictureMean",
     "change_mask",
     "choose_columns",
@@ -27,6 +32,7 @@ __all__ = [
     "measure",
     "metric_collection",
     "overlap",
+    "own_columns",
     "psnr",
     "rmse",
     "ssim",

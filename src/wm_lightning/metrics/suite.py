@@ -17,6 +17,8 @@ from wm_lightning.metrics.perceptual import lpips, niqe, require
 from wm_lightning.types import Sample
 
 PairScore = Callable[[Tensor, Tensor], Tensor]
+OwnMetric = Callable[[Tensor, Sample], Tensor]
+"""Scores pictures (B, 3, H, W) in 0..1 made from a batch: (B,), higher being better; NaN where it is not defined."""
 
 
 class Measurement:
@@ -105,6 +107,8 @@ _SCORES: dict[str, Callable[[Measurement], Tensor]] = {
     "niqe_input": lambda m: niqe(m.input),
 }
 
+KNOWN_COLUMNS = frozenset(_SCORES)
+
 # What others report, to the definition; `full` is what this project does.
 PRESETS: dict[str, tuple[str, ...]] = {
     "full": (
@@ -152,6 +156,7 @@ def measure(
     sample: Sample,
     columns: Sequence[str] = COLUMNS,
     predicted_mask: Tensor | None = None,
+    own: Mapping[str, OwnMetric] | None = None,
 ) -> dict[str, Tensor]:
     """Scores a batch of predictions.
 
@@ -161,6 +166,7 @@ def measure(
         columns: Which to compute: those of a preset in :data:`PRESETS`, or any of their names.
         predicted_mask: Where the model saw a watermark, (B, 1, H, W), probabilities; None for a model that does not
             say, which is then judged by :func:`~wm_lightning.metrics.masks.change_mask`.
+        own: Other metrics by name; each makes two columns, see :func:`own_columns`.
 
     Returns:
         For each column a (B,) tensor, NaN for a picture it is not defined on. ``psnr`` (dB) and ``ssim`` are against
@@ -171,7 +177,23 @@ def measure(
         the PSNR above it, over the picture and inside the mask.
     """
     measurement = Measurement(prediction, sample, predicted_mask)
-    return {column: measurement[column] for column in columns}
+    scores = {column: measurement[column] for column in columns}
+    for name, score in (own or {}).items():
+        scores[name] = score(measurement.restored, sample)
+        scores[f"{name}_input"] = score(sample.watermarked, sample)
+    return scores
+
+
+def own_columns(own: Iterable[str]) -> tuple[str, ...]:
+    """Returns the columns of metrics that are not of this project: each and, beside it, that of doing nothing.
+
+    Raises:
+        UserError: A name is that of a column that there is.
+    """
+    for name in own:
+        if name in _SCORES or f"{name}_input" in _SCORES:
+            raise UserError(f"own_metrics.{name}: there is a metric {name} already; give yours another name.")
+    return tuple(column for name in own for column in (name, f"{name}_input"))
 
 
 def metric_collection(stage: str, columns: Sequence[str]) -> MetricCollection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from matplotlib.figure import Figure
@@ -26,6 +26,19 @@ from wm_lightning.reports.groups import Group, PictureScore
 
 LOSS = "L1 to the clean photograph"  # what is differentiated
 REGION = 32  # pixels of the side of the box that Grad-CAM asks about
+
+
+class PictureFigure(Protocol):
+    """A figure of one picture that somebody brings.
+
+    Attributes:
+        caption: What is seen, in a sentence.
+    """
+
+    caption: str
+
+    def __call__(self, watermarked: Tensor, predicted: Tensor, clean: Tensor) -> Figure:
+        """Draws three pictures, (3, H, W) in 0..1."""
 
 
 class FigureEntry(NamedTuple):
@@ -128,13 +141,16 @@ def score_figures(
     ]
 
 
-def picture_figures(watermarked: Tensor, predicted: Tensor, clean: Tensor) -> list[FigureEntry]:
+def picture_figures(
+    watermarked: Tensor, predicted: Tensor, clean: Tensor, own: Mapping[str, PictureFigure] | None = None
+) -> list[FigureEntry]:
     """Returns what a model did to one picture.
 
     Args:
         watermarked: (3, H, W) in 0..1.
         predicted: (3, H, W) in 0..1.
         clean: (3, H, W) in 0..1.
+        own: Other figures of it, by name.
     """
     figures: dict[str, tuple[str, Callable[[Tensor, Tensor, Tensor], Figure]]] = {
         "side_by_side": ("The picture, and five times its differences.", side_by_side),
@@ -144,7 +160,8 @@ def picture_figures(watermarked: Tensor, predicted: Tensor, clean: Tensor) -> li
         "residual_error": ("The error before and after, and what was gained.", residual_error),
     }
     three = watermarked, predicted, clean
-    return [FigureEntry(name, caption, partial(draw, *three)) for name, (caption, draw) in figures.items()]
+    drawn = [FigureEntry(name, caption, partial(draw, *three)) for name, (caption, draw) in figures.items()]
+    return [*drawn, *(FigureEntry(name, draw.caption, partial(draw, *three)) for name, draw in (own or {}).items())]
 
 
 def network_figures(net: RestorationNet, watermarked: Tensor, clean: Tensor, mask: Tensor) -> list[FigureEntry]:

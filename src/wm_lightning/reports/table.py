@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from wm_lightning.metrics import KNOWN_COLUMNS
 
 
 class Shown(NamedTuple):
@@ -60,9 +62,10 @@ _VERDICTS = (
 )
 
 
-def shown_columns(measured: Container[str]) -> list[Shown]:
-    """Returns what a table shows of the metric columns that were measured."""
-    return [shown for shown in SHOWN if shown.model in measured]
+def shown_columns(measured: Collection[str]) -> list[Shown]:
+    """Returns what a table shows of the metric columns that were measured; metrics of somebody's own come last."""
+    own = [name for name in measured if f"{name}_input" in measured and name not in KNOWN_COLUMNS]
+    return [*(shown for shown in SHOWN if shown.model in measured), *(Shown(x, x, f"{x}_input", 4) for x in own)]
 
 
 def verdict(scores: Mapping[str, float]) -> str:

@@ -122,19 +122,22 @@ def build_data(config: DictConfig) -> BaseDataModule:
 
 
 def build_module(config: DictConfig, target: Target, test_columns: Sequence[str] = COLUMNS) -> WatermarkRemoval:
-    """Builds network, loss and optimizer and puts them together."""
-    net, loss = instantiate(config.model), instantiate(config.loss)
-    optim = instantiate(config.optim)
-    return WatermarkRemoval(
-        net,
-        loss,
-        optim.optimizer,
-        optim.scheduler,
+    """Builds network, loss and optimizer and puts them together; without ``optim``, one that is not to be trained."""
+    optim = instantiate(config.get("optim"))
+    # As a partial, since Hydra would turn what it is given into a configuration
+    factory = instantiate(config.module, _partial_=True)
+    module: WatermarkRemoval = factory(
+        instantiate(config.model),
+        instantiate(config.loss),
+        None if optim is None else optim.optimizer,
+        None if optim is None else optim.scheduler,
         target,
         test_columns=test_columns,
         measure_every=config.get("measure_every", 1),
         average=instantiate(config.get("average")),
+        own_metrics=instantiate(config.get("own_metrics")),
     )
+    return module
 
 
 def score(trainer: L.Trainer, module: WatermarkRemoval, datamodule: BaseDataModule) -> dict[str, float]:

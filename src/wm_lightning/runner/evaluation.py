@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import lightning as L
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import Tensor
 
@@ -25,7 +25,7 @@ from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import peak_memory
 from wm_lightning.inference.ensemble import check_ensemble
-from wm_lightning.metrics import COLUMNS, choose_columns
+from wm_lightning.metrics import COLUMNS, choose_columns, own_columns
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.evaluation import Subject, Tested, build_report
 from wm_lightning.reports.groups import PictureScore, write_groups, write_traits
@@ -33,17 +33,14 @@ from wm_lightning.reports.page import write_page
 from wm_lightning.reports.published import benchmark_table
 from wm_lightning.reports.record import write_record
 from wm_lightning.reports.table import print_result
+from wm_lightning.runner.as_trained import Run, listed, read_runs
 from wm_lightning.runner.benchmark import means_by_opacity, write_rows
-from wm_lightning.runner.build import absolute_paths, build_data, prepare, score, shown
+from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
 from wm_lightning.runner.examples import restore, write_examples
-from wm_lightning.trained import located, read
-from wm_lightning.trained.trust import check_trusted
 
 log = logging.getLogger(__name__)
 
-DEMO = "wm_lightning.data.DemoDataModule"
 SPLITS = ("test", "val")
-BUILT = ("model", "loss", "data", "seed")  # of what a file was trained with
 
 
 class Scored(NamedTuple):
@@ -83,27 +80,39 @@ def evaluate(config: DictConfig) -> None:
     if config.split not in SPLITS:
         raise UserError(f"split={config.split} must be one of {', '.join(SPLITS)}.")
     check_ensemble(config.ensemble)
-    columns = choose_columns(config.metrics, _listed(config.extra_metrics))
-    paths = [located(str(path)) for path in (config.ckpt, *_listed(config.compare))]
-    checkpoints = [read(path) for path in paths]  # a wrong path is found before anything is scored
-    runs = [_as_trained(config, path, checkpoint) for path, checkpoint in zip(paths, checkpoints, strict=True)]
-    for run in runs[1:]:
-        run.data = runs[0].data  # all are scored on the same pairs
+    columns = choose_columns(config.metrics, listed(config.extra_metrics))
+    runs = read_runs(config)
     for run in reversed(runs):  # the first one's seed and precision are those that stay
-        prepare(run)
-    output = Path(config.paths.output_dir)
+        prepare(run.config)
     if config.get("benchmark") is not None:
-        check_config(OmegaConf.create({"benchmark": config.benchmark}))
-        for number, (path, run, checkpoint) in enumerate(zip(paths, runs, checkpoints, strict=True)):
-            folder = output if not number else output / f"compared_{number}"
-            _benchmark(config, path, run, checkpoint, folder)
-        return
-    datamodule = build_data(runs[0])
+        _score_benchmark(config, runs)
+    else:
+        _score_split(config, runs, (*columns, *own_columns(map(str, runs[0].config.own_metrics))))
+
+
+def _score_benchmark(config: DictConfig, runs: Sequence[Run]) -> None:
+    """Scores a published benchmark's pairs, which are not those of a data module."""
+    check_config(OmegaConf.create({"benchmark": config.benchmark}))
+    for number, run in enumerate(runs):
+        output = Path(config.paths.output_dir)
+        folder = output if not number else output / f"compared_{number}"
+        module = _rebuilt(run, config.ensemble, run.config.data.target, COLUMNS)
+        trainer: L.Trainer = instantiate(run.config.trainer, logger=False)
+        rows = instantiate(config.benchmark)(partial(restore, module, trainer))
+        write_rows(rows, folder)
+        Console(width=None if sys.stdout.isatty() else 100).print(benchmark_table(means_by_opacity(rows), run.path))
+        log.info("written: %s and benchmark.csv", shown(str(folder / "benchmark.json")))
+
+
+def _score_split(config: DictConfig, runs: Sequence[Run], columns: Sequence[str]) -> None:
+    """Scores a split of the runs' data and writes what was asked for."""
+    output = Path(config.paths.output_dir)
+    datamodule = build_data(runs[0].config)
     datamodule.scored = config.split
     tested = []
-    for number, (path, run, checkpoint) in enumerate(zip(paths, runs, checkpoints, strict=True)):
+    for number, run in enumerate(runs):
         table = PerImageTable(str(output / ("metrics.csv" if not number else f"metrics_{number}.csv")))
-        tested.append(_test(path, run, checkpoint, config.ensemble, datamodule, columns, table))
+        tested.append(_test(run, config.ensemble, datamodule, columns, table))
     if not tested[0].trainer.is_global_zero:
         return
     _write_record(output / "metrics.json", tested, config.split)
@@ -111,104 +120,37 @@ def evaluate(config: DictConfig) -> None:
         title = f"{found.path}: {len(found.table.rows)} pictures"
         print_result({column: found.scores[column] for column in columns}, title)
     log.info("written: %s and metrics.csv", shown(str(output / "metrics.json")))
-    if config.report:
-        page = _report(config, tested, datamodule, columns, output / "report")
-        log.info("look at it: %s", shown(str(page)))
-        if config.examples:
-            first = tested[0]
-            pairs = datamodule.pairs(datamodule.scored)
-            sheet = write_examples(first.module, first.trainer, pairs, config.examples, output)
-            log.info("pictures chosen by the seed: %s", shown(str(sheet)))
+    if not config.report:
+        return
+    log.info("look at it: %s", shown(str(_report(config, tested, datamodule, columns, output / "report"))))
+    if config.examples:
+        first, pairs = tested[0], datamodule.pairs(datamodule.scored)
+        sheet = write_examples(first.module, first.trainer, pairs, config.examples, output)
+        log.info("pictures chosen by the seed: %s", shown(str(sheet)))
 
 
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - whatever the command line gave
-    """Returns what was given as a list, also where it is one thing or nothing."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, ListConfig) else [value]
-
-
-def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any]) -> DictConfig:
-    """Returns the configuration to score a checkpoint with: that of its training, with what is to be different."""
-    trained = OmegaConf.create(_needed(checkpoint["config"], path, _listed(config.trust)))
-    data = OmegaConf.to_container(config.data, resolve=False)
-    assert isinstance(data, dict)
-    if "_target_" in data:
-        for key in ("augment", "synthesis"):  # which these data may ask for
-            if key in trained.data:
-                trained[key] = trained.data[key]
-        trained.data = {**data, "split_dir": None}
-    else:
-        changes = absolute_paths({key: value for key, value in data.items() if value is not None})
-        trained.data.split_dir = None  # the training's folder is not this run's to write to
-        trained.data.pop("cache", None)  # a test looks at each photograph once
-        trained.data = OmegaConf.merge(trained.data, changes)
-        if "root" in changes and trained.data["_target_"] == DEMO:  # whose pictures come with a library
-            trained.data["_target_"] = "wm_lightning.data.FolderDataModule"
-    if config.get("synthesis") is not None:  # other marks than those of the training
-        if "synthesis" not in trained.data:
-            raise UserError("synthesis: real pairs have their marks already; leave it out.")
-        trained.data.synthesis = config.synthesis
-    precision = config.trainer.precision or trained.trainer.precision
-    run = OmegaConf.merge(trained, {"trainer": {**config.trainer, "precision": precision}, "paths": config.paths})
-    assert isinstance(run, DictConfig)
-    return run
-
-
-def _needed(config: dict[str, Any], path: str, trust: Sequence[str]) -> dict[str, Any]:
-    """Returns what a test needs of a file's configuration; nothing else that it asks for is ever built.
-
-    Raises:
-        UserError: It asks for code that is not trusted.
-    """
-    needed = {key: config[key] for key in BUILT if key in config}
-    if "augment" in needed["data"]:  # a test changes no pictures
-        needed["data"] = {**needed["data"], "augment": {"_target_": "wm_lightning.data.Augmentation"}}
-    check_trusted(needed, path, trust)
-    precision = config.get("trainer", {}).get("precision")
-    return {**needed, "trainer": {"precision": str(precision) if precision else None}}
-
-
-def _test(
-    path: str,
-    run: DictConfig,
-    checkpoint: dict[str, Any],
-    copies: int,
-    datamodule: BaseDataModule,
-    columns: Sequence[str],
-    table: PerImageTable,
-) -> Scored:
-    split = checkpoint.get(type(datamodule).__qualname__)
-    if split is not None and run.data.get("root") == checkpoint["config"]["data"].get("root"):
+def _test(run: Run, copies: int, datamodule: BaseDataModule, columns: Sequence[str], table: PerImageTable) -> Scored:
+    split = run.checkpoint.get(type(datamodule).__qualname__)
+    if split is not None and run.config.data.get("root") == run.checkpoint["config"]["data"].get("root"):
         datamodule.load_state_dict(split)  # says so if the split is another one
     # What the report is made of is measured whatever is shown.
-    module = _rebuilt(run, checkpoint, copies, datamodule.target, (*choose_columns("full"), *columns))
+    module = _rebuilt(run, copies, datamodule.target, (*choose_columns("full"), *columns))
     counts = PixelCounts()
-    trainer: L.Trainer = instantiate(run.trainer, callbacks=[table, counts], logger=False)
+    trainer: L.Trainer = instantiate(run.config.trainer, callbacks=[table, counts], logger=False)
     scores = score(trainer, module, datamodule)
-    return Scored(path, checkpoint, module, trainer, scores, table, counts)
+    return Scored(run.path, run.checkpoint, module, trainer, scores, table, counts)
 
 
-def _rebuilt(
-    run: DictConfig, checkpoint: dict[str, Any], copies: int, target: Target, columns: Sequence[str]
-) -> WatermarkRemoval:
+def _rebuilt(run: Run, copies: int, target: Target, columns: Sequence[str]) -> WatermarkRemoval:
     """Builds a checkpoint's module."""
-    net, loss = instantiate(run.model), instantiate(run.loss)
-    module = WatermarkRemoval(net, loss, target=target, test_columns=tuple(dict.fromkeys(columns)))
-    module.load_state_dict(checkpoint["state_dict"])
+    own = own_columns(map(str, run.config.own_metrics))
+    wanted = tuple(column for column in dict.fromkeys(columns) if column not in own)
+    module = build_module(run.config, target, wanted)
+    module.load_state_dict(run.checkpoint["state_dict"])
     module.net.copies = copies
     for term in module.loss.terms.values():
         term.optional = True  # these pairs may know less of their marks than those of the training
     return module
-
-
-def _benchmark(config: DictConfig, path: str, run: DictConfig, checkpoint: dict[str, Any], folder: Path) -> None:
-    module = _rebuilt(run, checkpoint, config.ensemble, run.data.target, COLUMNS)
-    trainer: L.Trainer = instantiate(run.trainer, logger=False)
-    rows = instantiate(config.benchmark)(partial(restore, module, trainer))
-    write_rows(rows, folder)
-    Console(width=None if sys.stdout.isatty() else 100).print(benchmark_table(means_by_opacity(rows), path))
-    log.info("written: %s and benchmark.csv", shown(str(folder / "benchmark.json")))
 
 
 def _write_record(path: Path, tested: Sequence[Scored], split: str) -> None:
@@ -246,7 +188,7 @@ def _report(
         "epoch": str(first.checkpoint["epoch"] + 1),
         f"{config.split} pictures": f"{scored} of {datamodule.size}x{datamodule.size} pixels",
         "data": f"{type(datamodule).__name__} {getattr(datamodule, 'root', '')}".strip(),
-        "metrics": ", ".join((config.metrics, *_listed(config.extra_metrics))),
+        "metrics": ", ".join((config.metrics, *listed(config.extra_metrics))),
         "precision": str(first.trainer.precision),
     }
     tests = [

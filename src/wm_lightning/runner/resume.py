@@ -27,7 +27,7 @@ from wm_lightning.trained import read
 log = logging.getLogger(__name__)
 
 # What a checkpoint keeps of a configuration: enough to rebuild data, model and loss.
-REBUILT = ("model", "loss", "data", "optim", "seed")
+REBUILT = ("model", "module", "loss", "data", "optim", "own_metrics", "seed")
 # Keys of data that change no pair
 HARMLESS = ("split_dir", "cache", "cache_dir", "num_workers")
 NAMED = 6  # keys in a sentence, which more would only make longer

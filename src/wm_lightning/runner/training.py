@@ -270,14 +270,15 @@ def check_objective(config: DictConfig, node: str = "objective") -> None:
     metric = OmegaConf.select(config, f"{node}.metric")
     if config.trainer.limit_val_batches == 0:
         raise UserError("trainer.limit_val_batches=0 leaves nothing to choose the best checkpoint by; allow some.")
-    known = ["val/loss", *(f"val/{column}" for column in COLUMNS)]
+    known = ["val/loss", *(f"val/{column}" for column in (*COLUMNS, *config.get("own_metrics", {})))]
     if metric not in known:
         raise UserError(f"{node}.metric={metric} is not measured.{suggestion(metric, known)}")
 
 
 def _check_monitors(config: DictConfig, terms: Sequence[str]) -> None:
     """Checks that what callbacks look at in a validation is measured in one; the terms are those that are on."""
-    known = ["val/loss", *(f"val/{column}" for column in COLUMNS), *(f"val/loss_{name}" for name in terms)]
+    columns = (*COLUMNS, *config.own_metrics)
+    known = ["val/loss", *(f"val/{column}" for column in columns), *(f"val/loss_{name}" for name in terms)]
     for name, node in config.callbacks.items():
         monitor = None if node is None else node.get("monitor")
         if monitor is not None and monitor.startswith("val/") and monitor not in known:

@@ -9,7 +9,7 @@ from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler
 from wm_lightning.data.synthesis.assets import Assets, find_assets
 from wm_lightning.data.synthesis.capture import CaptureSampler
 from wm_lightning.data.synthesis.sampler import MarkSampler
-from wm_lightning.data.synthesis.spec import CaptureSpec, MarkSpec, ViewSpec, from_json, to_json
+from wm_lightning.data.synthesis.spec import CaptureSpec, MarkSpec, OwnArt, ViewSpec, from_json, to_json
 from wm_lightning.data.synthesis.synthesizer import Synthesizer, View, replay
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "LogoSampler",
     "MarkSampler",
     "MarkSpec",
+    "OwnArt",
     "Synthesizer",
     "TextSampler",
     "View",

@@ -13,7 +13,7 @@ from cv2.typing import MatLike
 from wm_lightning.data.synthesis.assets import load_logo
 from wm_lightning.data.synthesis.emblems import draw_emblem, ellipse
 from wm_lightning.data.synthesis.lettering import Plane, font_size, write
-from wm_lightning.data.synthesis.spec import Art, Emblem, Logo, Shape, Text
+from wm_lightning.data.synthesis.spec import Art, Emblem, Logo, OwnArt, Shape, Text
 
 # (h, w, planes) uint8. One plane: coverage. Two: coverage of the first and of the second colour, the first on top.
 # Four: premultiplied red, green, blue, and coverage.
@@ -27,6 +27,8 @@ EDGE = 0.06  # width of outlines, distance of shadows, as a share of the font's 
 
 def stencil(art: Art, pixels: int) -> Stencil:
     """Draws art so that its longer side has about ``pixels``, writing and emblems also more; must not be written to."""
+    if isinstance(art, OwnArt):
+        return _remembered_own(art, pixels)
     if isinstance(art, Text):
         size = font_size(art.text, art.font, art.spacing, pixels)
         return (_remembered_text if pixels <= REMEMBERED_PIXELS else _text)(art, size)
@@ -40,6 +42,11 @@ def stencil(art: Art, pixels: int) -> Stencil:
 @lru_cache(maxsize=REMEMBERED)
 def _remembered_text(art: Text, size: int) -> Stencil:
     return _read_only(_text(art, size))
+
+
+@lru_cache(maxsize=REMEMBERED // 8)  # however large
+def _remembered_own(art: OwnArt, pixels: int) -> Stencil:
+    return _read_only(art.stencil(pixels).copy())
 
 
 @lru_cache(maxsize=REMEMBERED)

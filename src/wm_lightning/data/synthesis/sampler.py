@@ -11,7 +11,19 @@ import numpy as np
 from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler, draw_shape
 from wm_lightning.data.synthesis.assets import Assets
 from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_range, checked_share, choose, within
-from wm_lightning.data.synthesis.spec import BLACK, WHITE, Art, Blend, Colour, Emblem, Logo, MarkSpec, Text, Tiling
+from wm_lightning.data.synthesis.spec import (
+    BLACK,
+    WHITE,
+    Art,
+    Blend,
+    Colour,
+    Emblem,
+    Logo,
+    MarkSpec,
+    OwnArt,
+    Text,
+    Tiling,
+)
 
 KINDS = ("text", "logo", "line", "rectangle", "circle", "grid", "bars")
 COVERING = frozenset({"grid", "bars"})  # cells that only make sense repeated
@@ -56,6 +68,7 @@ class MarkSampler:
         own_colours: Share of logo files that keep their colours; the others are tinted.
         alpha_variation: How far the opacity may fall over the picture: 0 keeps it even, 1 lets it vanish.
         occlusion: Share of marks of which a part is missing.
+        own: Samplers of other kinds of marks, by the name that ``kinds`` has for them.
 
     Raises:
         UserError: A range, share or frequency is out of bounds, or nothing is left to draw.
@@ -80,9 +93,11 @@ class MarkSampler:
         own_colours: float = 0.5,
         alpha_variation: float = 0.5,
         occlusion: float = 0.2,
+        own: Mapping[str, Callable[[np.random.Generator], OwnArt]] | None = None,
     ) -> None:
         where = "synthesis.sampler"
-        known = KINDS if text is not None else tuple(kind for kind in KINDS if kind != "text")
+        self.own = dict(own or {})
+        known = (*(kind for kind in KINDS if text is not None or kind != "text"), *self.own)
         self.kinds = checked_frequencies(f"{where}.kinds", kinds, known)
         self.blends = checked_frequencies(f"{where}.blends", blends or {"normal": 1}, get_args(Blend))
         self.count = checked_range(f"{where}.count", count, 1, 100)
@@ -114,12 +129,14 @@ class MarkSampler:
         elif kind == "logo":
             assert self.logo is not None
             art = self.logo(generator)
+        elif kind in self.own:
+            art = self.own[kind](generator)
         else:
             art = draw_shape(kind, generator)
         tiling = occlusion = None
         if kind in COVERING:
             tiling = Tiling()
-        elif kind in ("text", "logo") and generator.random() < self.tiled:
+        elif kind in ("text", "logo", *self.own) and generator.random() < self.tiled:
             gap = within((0.1, 0.8), generator), within((0.1, 0.8), generator)
             tiling = Tiling(gap, 0.5 * int(generator.integers(2)))
         elif generator.random() < self.occlusion:

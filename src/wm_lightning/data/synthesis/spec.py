@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from wm_lightning.errors import UserError
@@ -17,7 +20,8 @@ Blend = Literal["normal", "screen", "multiply"]
 Frame = Literal["none", "disc", "ring", "square", "rounded", "hexagon", "diamond", "shield", "star"]
 Symbol = Literal["initials", "star", "mountain", "aperture", "wave", "leaf"]
 
-_KNOWN_KEYS_ONLY = ConfigDict(extra="forbid")  # a misspelt key in a file must not be passed over
+# A misspelt key in a file must not be passed over.
+_KNOWN_KEYS_ONLY = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,27 @@ class Shape:
     thickness: float = 0.0
 
 
-Art: TypeAlias = Text | Logo | Emblem | Shape
+class OwnArt(ABC):
+    """A kind of art that somebody brings: a frozen dataclass, so that equal ones are drawn once.
+
+    Attributes:
+        kind: Its name, as in ``synthesis.sampler.kinds``.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def stencil(self, pixels: int) -> npt.NDArray[np.uint8]:
+        """Draws it upright and alone, its longer side about so many pixels long.
+
+        Returns:
+            (h, w, 1): coverage; (h, w, 2): coverage of the first and, below it, of the second colour; or (h, w, 4):
+            red, green and blue, already multiplied with coverage, and coverage. uint8.
+        """
+
+
+KnownArt: TypeAlias = Text | Logo | Emblem | Shape
+Art: TypeAlias = KnownArt | OwnArt
 
 
 @dataclass(frozen=True)
@@ -143,7 +167,7 @@ class MarkSpec:
 
     __pydantic_config__ = _KNOWN_KEYS_ONLY
 
-    art: Annotated[Art, Field(discriminator="kind")]
+    art: Annotated[KnownArt, Field(discriminator="kind")] | OwnArt
     center: tuple[float, float] = (0.5, 0.5)
     size: float = 0.5
     angle: float = 0.0
@@ -196,7 +220,7 @@ _VIEW = TypeAdapter(ViewSpec)
 
 
 def to_json(spec: ViewSpec) -> str:
-    """Returns a spec as JSON, from which :func:`from_json` makes an equal one."""
+    """Returns a spec as JSON, from which :func:`from_json` makes an equal one; art of somebody's own it cannot read."""
     return _VIEW.dump_json(spec).decode()
 
 
@@ -210,5 +234,6 @@ def from_json(text: str) -> ViewSpec:
         return _VIEW.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the text"
+        steps = [str(step) for step in first["loc"] if not str(step).startswith("tagged-union[")]
+        place = ".".join(steps) or "the text"
         raise UserError(f"This is no watermark specification: {place}: {first['msg']}.") from error

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wm_lightning.data.synthesis.spec import Emblem, Logo, MarkSpec, Text
+from wm_lightning.data.synthesis.spec import Emblem, Logo, MarkSpec, OwnArt, Text
 from wm_lightning.data.synthesis.synthesizer import View
 
 
@@ -50,4 +50,6 @@ def _kind(mark: MarkSpec) -> str:
         return "tiled"
     if isinstance(mark.art, Text):
         return "text"
+    if isinstance(mark.art, OwnArt):
+        return mark.art.kind
     return "logo" if isinstance(mark.art, Logo | Emblem) else "shape"

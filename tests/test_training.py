@@ -494,8 +494,8 @@ def test_without_a_checkpoint_the_weights_that_validation_kept_are_tested(monkey
     module.kept = kept
     tested = []
     monkeypatch.setattr(training, "score", lambda *_: tested.append(module.net.final_conv.bias[0].item()) or {})
-    trainer = SimpleNamespace(is_global_zero=False)
-    training._test(trainer, module, None, None, RunSummary(str(tmp_path / "summary.json")))
+    trainer, summary = SimpleNamespace(is_global_zero=False), RunSummary(str(tmp_path / "summary.json"))
+    training._test(training._Run(trainer, module, None, summary), None)
     assert (tested == [7]) == (kept == "average")
 
 

@@ -41,6 +41,11 @@ class RestorationNet(nn.Module, ABC):
     copies: int = 1
     _compiled: Callable[[Tensor], Prediction] | None = None
 
+    @property
+    def knows_layers(self) -> bool:
+        """Whether its head does, see :class:`~wm_lightning.models.heads.Head`; not where it has none."""
+        return bool(getattr(getattr(self, "head", None), "knows_layers", False))
+
     def forward(self, image: Tensor) -> Tensor:
         """Restores pictures of any size.
 

@@ -21,9 +21,10 @@ from wm_lightning.data.pairs import WatermarkPairs
 from wm_lightning.files import CONF
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
+from wm_lightning.inference.ensemble import SelfEnsemble
 from wm_lightning.inference.onnx_engine import OnnxEngine
 from wm_lightning.inference.torch_engine import TorchEngine
+from wm_lightning.self_ensemble import COPIES
 from wm_lightning.trained import load
 
 log = logging.getLogger("engines")
@@ -53,7 +54,7 @@ def engines(weights: str, files: list[Path]) -> dict[str, Engine]:
     exact.dtype = None
     usual = TorchEngine(load(weights).net, "cpu")
     found: dict[str, Engine] = {"PyTorch, float32": exact}
-    for copies in ENSEMBLES:
+    for copies in COPIES:
         found[f"PyTorch, {usual.dtype}, --ensemble {copies}"] = SelfEnsemble(usual, copies)
     return found | {file.name: OnnxEngine(str(file), "cpu") for file in files}
 

@@ -80,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _shape(net: CorrectionNet, shape: tuple[int, int, int]) -> tuple[int, int, int, int]:
     batch, rows, columns = shape
-    multiple = net.size.multiple * -(-net.size.minimum // net.size.multiple)
-    return batch, 3, rows * multiple, columns * multiple
+    least = net.size.padded(1)
+    return batch, 3, rows * least, columns * least
 
 
 def _dimensions(net: CorrectionNet) -> tuple[dict[int, object]]:

@@ -62,7 +62,7 @@ class TorchEngine:
     def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
         """See :class:`~wm_lightning.inference.engine.Engine`."""
         height, width = picture.shape[:2]
-        padded = pad(picture, self.net.size.multiple, self.net.size.minimum)
+        padded = pad(picture, self.net.size)
         # (1, 3, H, W) over the same memory is channels last already.
         image = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].to(self.device)
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from wm_lightning.models.size import SizeRequirement, pad_to_requirement
+from wm_lightning.models.size import pad_to_requirement
 from wm_lightning.self_ensemble import self_ensemble
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
 
 

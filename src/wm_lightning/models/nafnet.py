@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from wm_lightning.models.base import RestorationNet
 from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
-from wm_lightning.models.size import SizeRequirement, space_to_depth
+from wm_lightning.models.size import space_to_depth
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wm_lightning.models.base import RestorationNet
 from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
-from wm_lightning.models.size import SizeRequirement
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
 
 DOWN = 48

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import hydra
 import numpy as np
+import torch
 from hydra.utils import instantiate
 
 from wm_lightning.data.pairs import WatermarkPairs
@@ -24,6 +25,7 @@ from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.ensemble import SelfEnsemble
 from wm_lightning.inference.onnx_engine import OnnxEngine
 from wm_lightning.inference.torch_engine import TorchEngine
+from wm_lightning.metrics.functional import decibels
 from wm_lightning.self_ensemble import COPIES
 from wm_lightning.trained import load
 
@@ -85,7 +87,7 @@ def main() -> None:
             errors[name].append(squared_error(cleaned, view.clean))
     log.info("| %d pictures of %d pixels | PSNR | seconds a megapixel |\n|---|---:|---:|", number + 1, options.size)
     for name, values in errors.items():
-        psnr = np.mean(10 * np.log10(255**2 / np.maximum(values, 255**2 / 1e10)))  # an exact picture counts 100 dB
+        psnr = float(decibels(torch.tensor(values) / 255**2).mean())
         taken = seconds.get(name, 0) / (len(values) * options.size**2 / 1e6)
         log.info("| %s | %.2f | %.3f |", name, psnr, taken)
 

@@ -15,15 +15,18 @@ from pathlib import Path
 
 import hydra
 import numpy as np
+import torch
 from hydra.utils import instantiate
 
 from wm_lightning.data.pairs import WatermarkPairs
 from wm_lightning.files import CONF
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
+from wm_lightning.inference.ensemble import SelfEnsemble
 from wm_lightning.inference.onnx_engine import OnnxEngine
 from wm_lightning.inference.torch_engine import TorchEngine
+from wm_lightning.metrics.functional import decibels
+from wm_lightning.self_ensemble import COPIES
 from wm_lightning.trained import load
 
 log = logging.getLogger("engines")
@@ -53,7 +56,7 @@ def engines(weights: str, files: list[Path]) -> dict[str, Engine]:
     exact.dtype = None
     usual = TorchEngine(load(weights).net, "cpu")
     found: dict[str, Engine] = {"PyTorch, float32": exact}
-    for copies in ENSEMBLES:
+    for copies in COPIES:
         found[f"PyTorch, {usual.dtype}, --ensemble {copies}"] = SelfEnsemble(usual, copies)
     return found | {file.name: OnnxEngine(str(file), "cpu") for file in files}
 
@@ -84,7 +87,7 @@ def main() -> None:
             errors[name].append(squared_error(cleaned, view.clean))
     log.info("| %d pictures of %d pixels | PSNR | seconds a megapixel |\n|---|---:|---:|", number + 1, options.size)
     for name, values in errors.items():
-        psnr = np.mean(10 * np.log10(255**2 / np.maximum(values, 255**2 / 1e10)))  # an exact picture counts 100 dB
+        psnr = float(decibels(torch.tensor(values) / 255**2).mean())
         taken = seconds.get(name, 0) / (len(values) * options.size**2 / 1e6)
         log.info("| %s | %.2f | %.3f |", name, psnr, taken)
 

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+import torch
 from engines import held_out
 
 from wm_lightning.data.synthesis import View
 from wm_lightning.inference import marks, scales
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.remover import open_engine
+from wm_lightning.metrics.functional import decibels
 
 log = logging.getLogger("scales")
 SHARES = ((0.1, 0.3), (0.3, 0.6), (0.6, 1.0))
@@ -40,7 +42,7 @@ def large_pictures(photographs: str, side: int, share: tuple[float, float], coun
 def psnr(pixels: np.ndarray, clean: np.ndarray) -> float:
     """Returns PSNR of uint8 values in dB, at most 100."""
     error = np.square(pixels.astype(np.float64) - clean).mean() if clean.size else 0.0
-    return min(100.0, float(10 * np.log10(255**2 / max(error, 1e-9))))
+    return float(decibels(torch.tensor(error / 255**2)))
 
 
 def main() -> None:

@@ -1,12 +1,13 @@
-"""Files: which are pictures, where this project's own lie, and how one is written whole or not at all.
+"""Files: which are pictures, where this project's own lie, and how one, or a table, is written whole or not at all.
 
 Free of PyTorch, which ONNX Runtime's users need not have.
 """
 
 from __future__ import annotations
 
+import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def replacing(target: Path) -> Iterator[Path]:
         OSError: The place cannot be written to.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.stem}.part{target.suffix}")
+    # Processes that write one file at once, as jobs of a multirun do their table, each have a draft of their own.
+    draft = target.with_name(f".{target.stem}.{os.getpid():x}{target.suffix}")
     try:
         yield draft
         with draft.open("rb+") as file:
@@ -43,6 +45,23 @@ def replacing(target: Path) -> Iterator[Path]:
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_csv(path: Path, headings: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Writes a table with all digits of its numbers; what is None is empty.
+
+    Args:
+        path: Of the file; written beside its place and renamed.
+        headings: The first line.
+        rows: As many values each.
+
+    Raises:
+        OSError: The place cannot be written to.
+    """
+    with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(headings)
+        writer.writerows(rows)
 
 
 def own_folder(name: str, packaged: str) -> Path:

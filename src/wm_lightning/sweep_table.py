@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import math
@@ -21,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wm_lightning.explanations import explain
+from wm_lightning.files import write_csv
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class SweepTable(Callback):
         if job_return.hydra_cfg is not None and job_return.hydra_cfg.hydra.mode == RunMode.MULTIRUN:
             # hydra.sweep.dir may hold the time, which another process would read anew.
             job = Path(job_return.hydra_cfg.hydra.runtime.output_dir)
-            write_csv(_joined(collect(job.parent)), job.parent / "sweep.csv")
+            write_table(_joined(collect(job.parent)), job.parent / "sweep.csv")
             if job_return.status == JobStatus.FAILED:
                 _tell(job, job_return._return_value)  # its public form raises it
 
@@ -62,7 +62,7 @@ class SweepTable(Callback):
         rows = collect(folder)
         if not rows:  # it failed before its first job
             return
-        write_csv(_joined(rows), folder / "sweep.csv")
+        write_table(_joined(rows), folder / "sweep.csv")
         shared, shortened = _without_shared(rows)
         print_table(shortened, f"{len(rows)} jobs in {folder}{' with ' if shared else ''}{' '.join(shared)}")
         log.info("written: %s", folder / "sweep.csv")
@@ -117,12 +117,9 @@ def _joined(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "overrides": " ".join(row["overrides"])} for row in rows]
 
 
-def write_csv(rows: Sequence[dict[str, Any]], path: Path, headings: Sequence[str] = HEADINGS) -> None:
-    """Writes rows that have all headings."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, headings)
-        writer.writeheader()
-        writer.writerows(rows)
+def write_table(rows: Sequence[dict[str, Any]], path: Path, headings: Sequence[str] = HEADINGS) -> None:
+    """Writes rows that have all headings to a CSV file."""
+    write_csv(path, headings, ([row[heading] for heading in headings] for row in rows))
 
 
 def print_table(rows: Sequence[dict[str, Any]], title: str, headings: Sequence[str] = HEADINGS) -> None:

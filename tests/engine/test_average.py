@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from wm_lightning.engine import WatermarkRemoval, WeightAverage
 from wm_lightning.losses import CompositeLoss, Term
 from wm_lightning.models import RestorationNet
-from wm_lightning.models.size import SizeRequirement
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction, Sample
 
 WANTED = 0.55  # the grey that is to be learned

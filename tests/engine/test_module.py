@@ -14,7 +14,7 @@ from wm_lightning.losses import CompositeLoss, MaskedL1
 from wm_lightning.losses.functional import masked_l1
 from wm_lightning.metrics import COLUMNS, PRESETS, TRAIN_COLUMNS, choose_columns, measure
 from wm_lightning.models import RestorationNet
-from wm_lightning.models.size import SizeRequirement
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction, Sample
 
 

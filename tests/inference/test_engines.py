@@ -18,7 +18,8 @@ from wm_lightning.inference.export import export, main
 from wm_lightning.inference.onnx_engine import METADATA, OnnxEngine
 from wm_lightning.inference.torch_engine import CorrectionNet, TorchEngine
 from wm_lightning.models import ShuffleUNet
-from wm_lightning.models.size import SizeRequirement, pad_to_requirement
+from wm_lightning.models.size import pad_to_requirement
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.trained.weights import write_weights
 
 HEADS = ("full", "residual", "masked", "layer")
@@ -99,7 +100,7 @@ def test_a_device_that_is_not_there_is_one_sentence():
 def test_padding_is_that_of_training(height, width):
     image = picture(height, width)
     expected = pad_to_requirement(torch.from_numpy(image).movedim(-1, 0)[None], SizeRequirement(16, 16))
-    assert np.array_equal(pad(image, 16, 16), expected[0].movedim(0, -1).numpy())
+    assert np.array_equal(pad(image, SizeRequirement(16, 16)), expected[0].movedim(0, -1).numpy())
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)

@@ -6,8 +6,9 @@ import pytest
 from wm_lightning.errors import UserError
 from wm_lightning.inference import remover as module
 from wm_lightning.inference.correction import Correction
-from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
+from wm_lightning.inference.ensemble import SelfEnsemble
 from wm_lightning.inference.remover import open_engine
+from wm_lightning.self_ensemble import COPIES
 
 
 class Everywhere:
@@ -40,7 +41,7 @@ def picture():
     return np.random.default_rng(0).random((5, 8, 3), np.float32)
 
 
-@pytest.mark.parametrize("copies", ENSEMBLES)
+@pytest.mark.parametrize("copies", COPIES)
 def test_what_knows_no_direction_is_found_again(picture, copies):
     engine = Everywhere()
     found = SelfEnsemble(engine, copies).correct(picture)

@@ -5,6 +5,7 @@ from scipy import ndimage
 from skimage.metrics import structural_similarity
 
 from wm_lightning.metrics import psnr, rmse, ssim, ssim_uniform, ssim_zero_padded
+from wm_lightning.metrics.functional import ssim_map
 
 SSIMS = (ssim, ssim_uniform, ssim_zero_padded)
 
@@ -13,8 +14,8 @@ def noise(seed, batch=2, height=37, width=31):
     return torch.rand((batch, 3, height, width), generator=torch.Generator().manual_seed(seed))
 
 
-def gaussian_ssim(first, second, border):
-    """The formula in double precision, with one of SciPy's borders; an array of one value a picture."""
+def gaussian_ssim_map(first, second, border):
+    """The formula in double precision, with one of SciPy's borders, (B, 3, H, W)."""
     line = np.exp(-(np.arange(-5, 6) ** 2) / 4.5)
     window = (np.outer(line, line) / line.sum() ** 2)[None, None]
     x, y = first.double().numpy(), second.double().numpy()
@@ -23,7 +24,12 @@ def gaussian_ssim(first, second, border):
     )
     upper = (2 * mean_x * mean_y + 1e-4) * (2 * (xy - mean_x * mean_y) + 9e-4)
     lower = (mean_x**2 + mean_y**2 + 1e-4) * (xx - mean_x**2 + yy - mean_y**2 + 9e-4)
-    return (upper / lower).mean(axis=(1, 2, 3))
+    return upper / lower
+
+
+def gaussian_ssim(first, second, border):
+    """An array of one value a picture."""
+    return gaussian_ssim_map(first, second, border).mean(axis=(1, 2, 3))
 
 
 @pytest.mark.parametrize(("difference", "wanted"), [(0.1, 20), (0.01, 40), (1.0, 0), (0.5, 6.0206)])
@@ -114,6 +120,16 @@ def test_ssim_equals_the_formula_up_to_the_border():
     first = noise(0)
     second = 0.7 * first + 0.3 * noise(1)
     np.testing.assert_allclose(ssim(first, second).numpy(), gaussian_ssim(first, second, "mirror"), atol=1e-4)
+
+
+def test_map_of_ssim_equals_the_formula_and_its_mean_is_the_ssim():
+    first = noise(0)
+    second = 0.7 * first + 0.3 * noise(1)
+    found = ssim_map(first, second)
+    assert found.shape == (2, 37, 31)
+    expected = gaussian_ssim_map(first, second, "mirror").mean(axis=1)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
+    torch.testing.assert_close(found.mean(dim=(1, 2)), ssim(first, second))
 
 
 def test_uniform_ssim_is_scikit_images_default():

@@ -5,7 +5,18 @@ import pytest
 import torch
 from torch import nn
 
-from wm_lightning.models.heads import HEADS, MASK_FLOOR, OVERSHOOT, HeadName, build_head, start_from_identity
+from wm_lightning.models.heads import (
+    HEADS,
+    LEAST_TRANSPARENCY,
+    MASK_FLOOR,
+    OVERSHOOT,
+    Head,
+    HeadName,
+    LayerHead,
+    build_head,
+    correction_of,
+    start_from_identity,
+)
 from wm_lightning.types import Prediction
 
 FIELDS = {
@@ -228,6 +239,74 @@ def test_maps_and_picture_are_not_changed(name):
 def test_unknown_head_is_named_and_so_are_the_known():
     with pytest.raises(ValueError, match=r"model\.head=mask .*full, residual, masked, layer"):
         build_head("mask")
+
+
+def test_a_head_that_is_built_already_is_taken_as_it_is():
+    class Own(LayerHead):
+        pass
+
+    head = Own()
+    assert build_head(head) is head
+    with pytest.raises(ValueError, match=r"model\.head=Conv2d must be a name or a wm_lightning"):
+        build_head(nn.Conv2d(1, 1, 1))
+
+
+def corrected(image, found, knows_layers):
+    gain, offset, mask = correction_of(found, image, knows_layers)
+    assert gain.shape == offset.shape == image.shape
+    assert mask.shape == (2, 1, *image.shape[-2:])
+    return image + gain * image + offset, mask
+
+
+@every_head
+def test_a_correction_does_to_each_pixel_what_the_head_does(name):
+    """Where no inverted blend is limited, which no gain and offset can be."""
+    maps, image = random_maps(name, 20, 10), random_picture(20, 10)
+    head = build_head(name)
+    found = head(maps, image)
+    result, mask = corrected(image, found, head.knows_layers)
+    exact = torch.ones_like(image, dtype=torch.bool)
+    if head.knows_layers:
+        behind = (image - found.layer) / (1 - found.alpha).clamp(min=LEAST_TRANSPARENCY)
+        exact = (behind >= -OVERSHOOT) & (behind <= 1 + OVERSHOOT)
+        assert 0.5 < exact.float().mean() < 1
+    assert_values(result[exact], found.image[exact].numpy())
+    assert torch.equal(mask, torch.ones_like(mask) if found.mask is None else found.mask)
+    untouched = (mask == 0).expand_as(image)
+    assert torch.equal(result[untouched], image[untouched])
+
+
+def test_a_correction_by_layers_keeps_what_shines_through():
+    """A mark of opacity 0.5 halves the photograph's contrast, so the correction doubles it."""
+    image = random_picture(4, 4, batch=2)
+    maps = layer_maps(alpha=0.5, colour=0.8, shape=(2, 4, 4))
+    gain, offset, _ = correction_of(build_head("layer")(maps, image), image, knows_layers=True)
+    assert_values(gain, np.ones((2, 3, 4, 4)))
+    assert_values(offset, np.full((2, 3, 4, 4), -0.8))
+    painted, offset, _ = correction_of(build_head("masked")(maps[:, :4], image), image, knows_layers=False)
+    assert_values(painted, -np.ones((2, 3, 4, 4)))
+    assert_values(offset, np.full((2, 3, 4, 4), sigmoid(1.0)))
+
+
+def test_layers_without_content_are_inverted_everywhere():
+    maps, image = random_maps("layer", spread=0.5), random_picture()
+    found = build_head("layer")(maps, image)
+    result, _ = corrected(image, found._replace(content=None, gate=None), True)
+    shut = found._replace(gate=torch.zeros_like(found.gate))
+    assert_values(result, corrected(image, shut, True)[0].numpy())
+
+
+@pytest.mark.parametrize(("name", "missing"), [("masked", "proposal"), ("layer", "alpha")])
+def test_what_a_head_must_predict_is_named(name, missing):
+    image = random_picture()
+    found = build_head(name)(random_maps(name), image)._replace(**{missing: None})
+    with pytest.raises(ValueError, match=rf"must predict .*{missing}"):
+        correction_of(found, image, HEADS[name].knows_layers)
+
+
+def test_only_the_layer_head_knows_layers():
+    assert [name for name, head in HEADS.items() if head.knows_layers] == ["layer"]
+    assert not Head.knows_layers
 
 
 def test_floor_is_below_what_counts_as_marked():

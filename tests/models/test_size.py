@@ -2,24 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from wm_lightning.models.size import SizeRequirement, pad_to_requirement, space_to_depth
-
-
-@pytest.mark.parametrize(
-    ("multiple", "minimum", "length", "wanted"),
-    [
-        (8, 1, 1, 8),
-        (8, 1, 7, 8),
-        (8, 1, 8, 8),
-        (8, 1, 9, 16),
-        (8, 20, 3, 24),
-        (8, 16, 3, 16),
-        (1, 1, 37, 37),
-        (1, 50, 37, 50),
-    ],
-)
-def test_padded_is_the_smallest_allowed_length(multiple, minimum, length, wanted):
-    assert SizeRequirement(multiple, minimum).padded(length) == wanted
+from wm_lightning.models.size import pad_to_requirement, space_to_depth
+from wm_lightning.sizes import SizeRequirement
 
 
 def test_allowed_size_is_returned_untouched():

@@ -144,9 +144,9 @@ def test_a_row_says_what_the_marks_of_a_picture_are_like(score, tmp_path):
         first, second = csv.DictReader(file)
     assert first == {
         "name": "a, b.png",
-        "coverage": "0.125000",
-        "opacity": "0.500000",
+        "coverage": "0.125",
+        "opacity": "0.5",
         "kinds": "text tiled",
         "languages": "Chinese Russian",
     }
-    assert second == {"name": "c.png", "coverage": "0.000000", "opacity": "", "kinds": "", "languages": ""}
+    assert second == {"name": "c.png", "coverage": "0.0", "opacity": "", "kinds": "", "languages": ""}

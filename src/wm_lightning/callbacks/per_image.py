@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from itertools import zip_longest
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import lightning as L
 import torch
 
 from wm_lightning.engine import StepOutput
+from wm_lightning.files import write_csv
 from wm_lightning.metrics import count_defined
 from wm_lightning.types import Sample
 
@@ -55,10 +55,5 @@ class PerImageTable(L.Callback):
             # Each process took every n-th picture.
             self.rows = [row for rows in zip_longest(*parts) for row in rows if row is not None]
         self.defined = count_defined(scores for _, scores in self.rows)
-        if not trainer.is_global_zero:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["name", *self.defined])
-            writer.writerows([name, *(f"{value:.6f}" for value in scores.values())] for name, scores in self.rows)
+        if trainer.is_global_zero:
+            write_csv(self.path, ["name", *self.defined], ([name, *scores.values()] for name, scores in self.rows))

@@ -26,13 +26,13 @@ from wm_lightning.commands import add_trust, importing_from_here
 from wm_lightning.errors import UserError
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.ensemble import ENSEMBLES
 from wm_lightning.inference.files import Job, plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
 from wm_lightning.inference.pictures import Picture, file_of, read_picture
 from wm_lightning.inference.remover import DEFAULT, as_allowed, open_engine
 from wm_lightning.inference.search import SENSITIVITIES, TILE, Search, as_scales, as_sensitivity
 from wm_lightning.inference.sheets import Sheets, panels, row
+from wm_lightning.self_ensemble import COPIES
 
 FAILED = 1
 REFUSED = 3  # argparse takes 2
@@ -168,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where it runs")
     parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
     parser.add_argument(
-        "--ensemble", type=int, choices=ENSEMBLES, default=1, help="copies, mirrored and turned, to take the mean over"
+        "--ensemble", type=int, choices=COPIES, default=1, help="copies, mirrored and turned, to take the mean over"
     )
     parser.add_argument("--on-error", choices=("skip", "stop"), default="skip", help="after a picture that failed")
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings alone")

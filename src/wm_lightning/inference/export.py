@@ -19,7 +19,7 @@ from wm_lightning.errors import UserError
 from wm_lightning.files import replacing
 from wm_lightning.inference.onnx_engine import METADATA
 from wm_lightning.inference.remover import DEFAULT
-from wm_lightning.inference.torch_engine import CorrectionNet, knows_layers
+from wm_lightning.inference.torch_engine import CorrectionNet
 from wm_lightning.models import RestorationNet
 from wm_lightning.trained import load
 
@@ -80,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _shape(net: CorrectionNet, shape: tuple[int, int, int]) -> tuple[int, int, int, int]:
     batch, rows, columns = shape
-    multiple = net.size.multiple * -(-net.size.minimum // net.size.multiple)
-    return batch, 3, rows * multiple, columns * multiple
+    least = net.size.padded(1)
+    return batch, 3, rows * least, columns * least
 
 
 def _dimensions(net: CorrectionNet) -> tuple[dict[int, object]]:
@@ -110,7 +110,7 @@ def _write_onnx(net: CorrectionNet, path: Path) -> Run:
         dynamic_shapes=_dimensions(net),
     )
     assert program is not None
-    facts = {"multiple": net.size.multiple, "minimum": net.size.minimum, "knows_layers": knows_layers(net.net)}
+    facts = {"multiple": net.size.multiple, "minimum": net.size.minimum, "knows_layers": net.net.knows_layers}
     program.model.metadata_props[METADATA] = json.dumps(facts)
     program.save(path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

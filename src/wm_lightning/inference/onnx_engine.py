@@ -13,6 +13,7 @@ from wm_lightning.commands import program, shell
 from wm_lightning.errors import UserError
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import pad
+from wm_lightning.sizes import SizeRequirement
 
 METADATA = "wm_lightning"  # the key of what this project says of an exported network
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "cpu": "CPUExecutionProvider"}
@@ -49,13 +50,13 @@ class OnnxEngine:
         if told is None:
             raise UserError(f"{path} was not written by export.py, and does not say what it takes and returns.")
         facts: dict[str, Any] = json.loads(told)
-        self.multiple, self.minimum = int(facts["multiple"]), int(facts["minimum"])
+        self.size = SizeRequirement(int(facts["multiple"]), int(facts["minimum"]))
         self.knows_layers = bool(facts["knows_layers"])
 
     def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
         """See :class:`~wm_lightning.inference.engine.Engine`."""
         height, width = picture.shape[:2]
-        padded = pad(picture, self.multiple, self.minimum)
+        padded = pad(picture, self.size)
         image = np.ascontiguousarray(padded.transpose(2, 0, 1)[None])
         found = self.session.run(None, {"image": image})
         return Correction(*(part[0, :, :height, :width].transpose(1, 2, 0) for part in found))

@@ -19,7 +19,7 @@ from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import pad
 from wm_lightning.models import RestorationNet
 from wm_lightning.models.folding import fold_batchnorm
-from wm_lightning.models.heads import LEAST_TRANSPARENCY, LayerHead
+from wm_lightning.models.heads import correction_of
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": None}
@@ -37,17 +37,7 @@ class CorrectionNet(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Runs the network on (B, 3, H, W) in 0..1, of a size that it takes."""
-        found = self.net.restore(image)
-        if found.mask is None:
-            change = found.image.float() - image
-            return torch.zeros_like(change), change, torch.ones_like(change[:, :1])
-        if found.alpha is None or found.layer is None or found.content is None or found.gate is None:
-            assert found.proposal is not None
-            return (-found.mask).expand_as(image), found.mask * found.proposal, found.mask
-        # The blend's inverse as far as the gate lets it through, and painted content for the rest.
-        inverse = (1 - found.gate) / (1 - found.alpha).clamp(min=LEAST_TRANSPARENCY)
-        offset = found.gate * found.content - inverse * found.layer
-        return found.mask * (inverse - 1), found.mask * offset, found.mask
+        return correction_of(self.net.restore(image), image, self.net.knows_layers)
 
 
 class TorchEngine:
@@ -66,13 +56,13 @@ class TorchEngine:
         self.dtype = TYPES[choose_precision(self.device.type)]
         folded = CorrectionNet(fold_batchnorm(deepcopy(net).eval()))
         self.net = folded.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
-        self.knows_layers = knows_layers(net)
+        self.knows_layers = net.knows_layers
         self._cores, self._running, self._lock = torch.get_num_threads(), 0, threading.Lock()
 
     def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
         """See :class:`~wm_lightning.inference.engine.Engine`."""
         height, width = picture.shape[:2]
-        padded = pad(picture, self.net.size.multiple, self.net.size.minimum)
+        padded = pad(picture, self.net.size)
         # (1, 3, H, W) over the same memory is channels last already.
         image = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].to(self.device)
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
@@ -93,11 +83,6 @@ class TorchEngine:
             with self._lock:
                 self._running -= 1
             torch.set_num_threads(self._cores)
-
-
-def knows_layers(net: RestorationNet) -> bool:
-    """Returns whether a network's corrections keep what shines through a mark."""
-    return isinstance(getattr(net, "head", None), LayerHead)
 
 
 def _found(device: Device) -> torch.device:

@@ -95,6 +95,23 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
     return value.reshape(-1)
 
 
+def ssim_map(prediction: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity around each pixel, the mean of the channels; the mean of the map is :func:`ssim`.
+
+    Args:
+        prediction: (B, 3, H, W) in 0..1, at least 6 pixels high and wide.
+        target: (B, 3, H, W) in 0..1.
+
+    Returns:
+        (B, H, W) in -1..1.
+    """
+    with torch.autocast(prediction.device.type, enabled=False):
+        _, similarity = structural_similarity_index_measure(
+            prediction.float(), target.float(), data_range=1.0, reduction="none", return_full_image=True
+        )
+    return similarity.mean(dim=1)
+
+
 def ssim_uniform(prediction: Tensor, target: Tensor) -> Tensor:
     """Structural similarity as scikit-image computes it by default, and with it the SWCNN benchmark.
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from wm_lightning.models.ensemble import predict_ensemble
-from wm_lightning.models.size import SizeRequirement, pad_to_requirement
+from wm_lightning.models.size import pad_to_requirement
+from wm_lightning.self_ensemble import self_ensemble
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
 
 
@@ -28,8 +29,8 @@ class RestorationNet(nn.Module, ABC):
         attention_layers: Modules that put out one map in 0..1, (B, 1, h, w).
         decoder_layer: The last module with features of the picture's size; None where there is none.
         first_layer: The convolution that sees the picture itself; None where there is none.
-        copies: Mirrored and turned copies of a picture to predict from: 1, 2, 4 or 8, see
-            :func:`~wm_lightning.models.ensemble.predict_ensemble`.
+        copies: Mirrored and turned copies of a picture whose predictions' mean is taken: 1, 2, 4 or 8, see
+            :mod:`wm_lightning.self_ensemble`.
     """
 
     size: ClassVar[SizeRequirement]
@@ -40,6 +41,11 @@ class RestorationNet(nn.Module, ABC):
 
     copies: int = 1
     _compiled: Callable[[Tensor], Prediction] | None = None
+
+    @property
+    def knows_layers(self) -> bool:
+        """Whether its head does, see :class:`~wm_lightning.models.heads.Head`; not where it has none."""
+        return bool(getattr(getattr(self, "head", None), "knows_layers", False))
 
     def forward(self, image: Tensor) -> Tensor:
         """Restores pictures of any size.
@@ -54,7 +60,8 @@ class RestorationNet(nn.Module, ABC):
 
     def predict(self, image: Tensor) -> Prediction:
         """Restores pictures of any size, (B, 3, H, W) in 0..1, and says what else the network knows of them."""
-        return predict_ensemble(self._compiled or self._predict, image, self.copies)
+        parts = self_ensemble(self._compiled or self._predict, image, self.copies, Tensor.flip, axes=(-2, -1))
+        return Prediction._make(parts)
 
     def _predict(self, image: Tensor) -> Prediction:
         return self.restore(pad_to_requirement(image, self.size)).cropped(*image.shape[-2:])

@@ -7,8 +7,8 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head, start_from_identity
-from wm_lightning.models.size import SizeRequirement
+from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
 
 LEAST_DEPTH = 3
@@ -22,7 +22,7 @@ class DnCNN(RestorationNet):
     Args:
         depth: Number of convolutions, at least 3.
         width: Number of channels between them.
-        head: How the last maps become a picture; the paper's is ``residual``.
+        head: How the last maps become a picture, a name or a head of your own; the paper's is ``residual``.
 
     Raises:
         ValueError: There are too few layers or channels.
@@ -33,7 +33,7 @@ class DnCNN(RestorationNet):
     decoder_layer: ClassVar[str | None] = "middle"
     first_layer: ClassVar[str | None] = "first.0"
 
-    def __init__(self, depth: int = 17, width: int = 64, head: HeadName = "residual") -> None:
+    def __init__(self, depth: int = 17, width: int = 64, head: HeadName | Head = "residual") -> None:
         super().__init__()
         if depth < LEAST_DEPTH:
             raise ValueError(f"model.depth={depth} must be at least {LEAST_DEPTH}")

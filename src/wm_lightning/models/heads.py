@@ -28,10 +28,13 @@ class Head(nn.Module):
         channels: How many maps it takes.
         identity: How many of the first maps decide whether the picture changes, and a value with which it does not;
             None where no value does that.
+        knows_layers: Whether ``proposal`` is the input without the mark, ``(x - layer) / (1 - alpha)``, but for what
+            ``gate`` replaces by ``content``; then its corrections keep what shines through a mark and can be enlarged.
     """
 
     channels: ClassVar[int]
     identity: ClassVar[tuple[int, float] | None] = None
+    knows_layers: ClassVar[bool] = False
 
     def forward(self, maps: Tensor, image: Tensor) -> Prediction:
         """Makes a prediction.
@@ -98,6 +101,7 @@ class LayerHead(Head):
 
     channels: ClassVar[int] = 11
     identity: ClassVar[tuple[int, float] | None] = (1, CLOSED)
+    knows_layers: ClassVar[bool] = True
 
     def forward(self, maps: Tensor, image: Tensor) -> Prediction:
         """See :class:`Head`; pixels whose probability is below :data:`MASK_FLOOR` keep their value to the bit."""
@@ -108,7 +112,7 @@ class LayerHead(Head):
         alpha, colour, gate = (opacity - 1).sigmoid(), (colour + 1).sigmoid(), (gate - 1).sigmoid()
         content = content.sigmoid()
         layer = alpha * colour
-        behind = (image.float() - layer) / (1 - alpha).clamp(min=LEAST_TRANSPARENCY)
+        behind = (image.float() - layer) / _transparency(alpha)
         behind = behind.clamp(-OVERSHOOT, 1 + OVERSHOOT)
         proposal = torch.lerp(behind, content, gate)
         return _composed(image, logits, proposal, content=content, alpha=alpha, layer=layer, gate=gate)
@@ -119,19 +123,23 @@ HEADS: dict[HeadName, type[Head]] = {
 }  # fmt: skip
 
 
-def build_head(name: HeadName, activation: Callable[[Tensor], Tensor] = torch.sigmoid) -> Head:
+def build_head(head: HeadName | Head, activation: Callable[[Tensor], Tensor] = torch.sigmoid) -> Head:
     """Builds a head by its name.
 
     Args:
-        name: One of the four.
-        activation: What a network that paints every pixel ends with.
+        head: One of the four names; a head that is built already is returned as it is.
+        activation: What a network that paints every pixel ends with, where it is named ``full``.
 
     Raises:
         ValueError: There is no such head.
     """
-    if name not in HEADS:
-        raise ValueError(f"model.head={name} must be one of {', '.join(get_args(HeadName))}")
-    return FullHead(activation) if name == "full" else HEADS[name]()
+    if isinstance(head, Head):
+        return head
+    if not isinstance(head, str):
+        raise ValueError(f"model.head={type(head).__name__} must be a name or a wm_lightning.models.Head")
+    if head not in HEADS:
+        raise ValueError(f"model.head={head} must be one of {', '.join(get_args(HeadName))}")
+    return FullHead(activation) if head == "full" else HEADS[head]()
 
 
 @torch.no_grad()
@@ -152,6 +160,48 @@ def start_from_identity(head: Head, last: nn.Conv2d) -> None:
     last.weight[:rows] = 0
     if last.bias is not None:
         last.bias[:rows] = value
+
+
+def correction_of(found: Prediction, image: Tensor, knows_layers: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Says how a prediction changes each pixel: ``image + gain * image + offset``.
+
+    That is what the heads above compute, in a form that can be averaged, enlarged and chained; but for values of an
+    inverted blend beyond :data:`OVERSHOOT`, which no gain and offset limit. They do not compute it this way: losses
+    need the limited proposal itself, and results of training would change in their last bits.
+
+    Args:
+        found: What a network says.
+        image: Its input, (B, 3, H, W) in 0..1.
+        knows_layers: As its head says; then ``alpha`` and ``layer`` are there, and all or nothing of ``content`` and
+            ``gate``.
+
+    Returns:
+        Gain and offset, (B, 3, H, W), and the mask, (B, 1, H, W), which is 1 everywhere where none is predicted.
+
+    Raises:
+        ValueError: A part is missing that a prediction with a mask or with layers must have.
+    """
+    mask, proposal, alpha, layer = found.mask, found.proposal, found.alpha, found.layer
+    if mask is None:
+        change = found.image.float() - image
+        return torch.zeros_like(change), change, torch.ones_like(change[:, :1])
+    if not knows_layers:
+        if proposal is None:
+            raise ValueError("a head that predicts a mask must predict a proposal")
+        return (-mask).expand_as(image), mask * proposal, mask
+    if alpha is None or layer is None:
+        raise ValueError("a head that knows layers must predict alpha and layer")
+    if found.gate is None or found.content is None:
+        inverse = 1 / _transparency(alpha)
+        return mask * (inverse - 1), -mask * inverse * layer, mask
+    # The blend's inverse as far as the gate lets it through, and painted content for the rest.
+    inverse = (1 - found.gate) / _transparency(alpha)
+    return mask * (inverse - 1), mask * (found.gate * found.content - inverse * layer), mask
+
+
+def _transparency(alpha: Tensor) -> Tensor:
+    """Returns how much of the photograph shines through, as far as a blend is divided by it."""
+    return (1 - alpha).clamp(min=LEAST_TRANSPARENCY)
 
 
 def _composed(image: Tensor, logits: Tensor, proposal: Tensor, **others: Tensor) -> Prediction:

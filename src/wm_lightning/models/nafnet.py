@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head, start_from_identity
-from wm_lightning.models.size import SizeRequirement, space_to_depth
+from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
+from wm_lightning.models.size import space_to_depth
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
 
 
@@ -62,7 +63,7 @@ class NAFNet(RestorationNet):
         middle: Blocks at the bottom.
         decoder: Blocks of each level on the way up, from the bottom.
         shuffle: Side in pixels of what becomes one position; 1 is the paper's.
-        head: How the last maps become a picture; the paper's is ``residual``.
+        head: How the last maps become a picture, a name or a head of your own; the paper's is ``residual``.
 
     Raises:
         ValueError: A number is out of range, or encoder and decoder have not as many levels.
@@ -78,7 +79,7 @@ class NAFNet(RestorationNet):
         middle: int = 2,
         decoder: Sequence[int] = (1, 1, 1),
         shuffle: int = 2,
-        head: HeadName = "layer",
+        head: HeadName | Head = "layer",
     ) -> None:
         super().__init__()
         if len(encoder) != len(decoder) or not encoder:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from wm_lightning.models.attention import SelfAttention
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head, start_from_identity
-from wm_lightning.models.size import SizeRequirement, space_to_depth
+from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
+from wm_lightning.models.size import space_to_depth
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
 
 
@@ -42,7 +43,7 @@ class ShuffleUNet(RestorationNet):
         widths: Channels of each level, from the top.
         shuffle: Side in pixels of what becomes one position.
         attention: Layers of self-attention at the bottom.
-        head: How the last maps become a picture.
+        head: How the last maps become a picture, a name or a head of your own.
 
     Raises:
         ValueError: A number is out of range.
@@ -55,7 +56,7 @@ class ShuffleUNet(RestorationNet):
         widths: Sequence[int] = (48, 96, 128, 160),
         shuffle: int = 2,
         attention: int = 0,
-        head: HeadName = "layer",
+        head: HeadName | Head = "layer",
     ) -> None:
         super().__init__()
         if len(widths) < 2 or min(widths) < 1:

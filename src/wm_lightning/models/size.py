@@ -1,30 +1,12 @@
-"""The picture sizes a network takes, and how any other size is brought to them and back."""
+"""Tensors brought to the sizes that a network takes, and back."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class SizeRequirement:
-    """Heights and widths a network accepts.
-
-    Attributes:
-        multiple: Height and width must be multiples of this many pixels.
-        minimum: Neither may be smaller than this many pixels.
-    """
-
-    multiple: int = 1
-    minimum: int = 1
-
-    def padded(self, length: int) -> int:
-        """Returns the smallest allowed length, in pixels, that is not shorter than ``length``."""
-        wanted = max(length, self.minimum)
-        return -(-wanted // self.multiple) * self.multiple
+from wm_lightning.sizes import SizeRequirement
 
 
 def pad_to_requirement(image: Tensor, requirement: SizeRequirement) -> Tensor:
@@ -39,12 +21,11 @@ def pad_to_requirement(image: Tensor, requirement: SizeRequirement) -> Tensor:
     Returns:
         (B, C, H', W') with ``image`` in its top-left corner; ``image`` itself where its size is allowed already.
     """
-    height, width = image.shape[-2:]
-    bottom, right = requirement.padded(height) - height, requirement.padded(width) - width
-    if not (bottom or right):
+    padding = requirement.padding(*image.shape[-2:])
+    if padding is None:
         return image
-    mode = "reflect" if bottom < height and right < width else "replicate"
-    return F.pad(image, (0, right, 0, bottom), mode=mode)
+    mode = "reflect" if padding.mirrored else "replicate"
+    return F.pad(image, (0, padding.right, 0, padding.bottom), mode=mode)
 
 
 def space_to_depth(image: Tensor, side: int) -> Tensor:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head, start_from_identity
-from wm_lightning.models.size import SizeRequirement
+from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
 
 DOWN = 48
@@ -29,7 +29,8 @@ class SWCNN(RestorationNet):
     2015; without normalisation PyTorch's own start gives the lowest level a billionth of the last one's gradient.
 
     Args:
-        head: How the last maps become a picture; ``full``, with a LeakyReLU at the end, is the paper's.
+        head: How the last maps become a picture, a name or a head of your own; ``full``, with a LeakyReLU at
+            the end, is the paper's.
     """
 
     size: ClassVar[SizeRequirement] = SizeRequirement(multiple=32)
@@ -38,7 +39,7 @@ class SWCNN(RestorationNet):
     decoder_layer: ClassVar[str | None] = "dec5"
     first_layer: ClassVar[str | None] = "enc1.0"
 
-    def __init__(self, head: HeadName = "layer") -> None:
+    def __init__(self, head: HeadName | Head = "layer") -> None:
         super().__init__()
         self.head = build_head(head, activation=partial(F.leaky_relu, negative_slope=0.1))
         self.enc1 = nn.Sequential(*_conv(3, DOWN), *_conv(DOWN, DOWN), nn.MaxPool2d(2))

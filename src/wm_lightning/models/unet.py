@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from wm_lightning.models.attention import SelfAttention
 from wm_lightning.models.base import RestorationNet
-from wm_lightning.models.heads import HeadName, build_head, start_from_identity
-from wm_lightning.models.size import SizeRequirement
+from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
+from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
 
 WIDTHS = (48, 96, 144)
@@ -46,7 +46,8 @@ class HeterogeneousUNet(RestorationNet):
     Args:
         attention: What follows the bottleneck's convolutions: ``gate``, the notebook's squared sigmoid map, or
             ``sdpa``, scaled dot-product self-attention over the bottleneck's positions.
-        head: How the last maps become a picture; ``full`` is the notebook's, with its keys and parameters.
+        head: How the last maps become a picture, a name or a head of your own; ``full`` is the notebook's, with its
+            keys and parameters.
     """
 
     size: ClassVar[SizeRequirement] = SizeRequirement(multiple=8)
@@ -55,7 +56,7 @@ class HeterogeneousUNet(RestorationNet):
     decoder_layer: ClassVar[str | None] = "dec3"
     first_layer: ClassVar[str | None] = "enc1.conv.0"
 
-    def __init__(self, attention: Literal["gate", "sdpa"] = "gate", head: HeadName = "layer") -> None:
+    def __init__(self, attention: Literal["gate", "sdpa"] = "gate", head: HeadName | Head = "layer") -> None:
         super().__init__()
         self.head = build_head(head)
         c1, c2, c3 = WIDTHS

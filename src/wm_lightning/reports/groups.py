@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wm_lightning.data.synthesis.traits import Traits
+from wm_lightning.files import write_csv
 from wm_lightning.metrics.statistics import Interval, bootstrap_mean
 
 # Edges of the groups; the last one is closed. Half of what the synthesis makes covers less than a tenth.
@@ -77,13 +77,12 @@ def write_groups(groups: Mapping[str, Sequence[Group]], path: Path) -> None:
         path: Of a CSV file.
     """
     scores = Group._fields[1:]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["by", "group", "pictures", *scores])
-        for title, members in groups.items():
-            for group in members:
-                means = [f"{getattr(group, score).mean:.4f}" for score in scores]
-                writer.writerow([title, group.label, group.psnr.pictures, *means])
+    rows = (
+        [title, group.label, group.psnr.pictures, *(getattr(group, score).mean for score in scores)]
+        for title, members in groups.items()
+        for group in members
+    )
+    write_csv(path, ["by", "group", "pictures", *scores], rows)
 
 
 def write_traits(pictures: Sequence[PictureScore], path: Path) -> None:
@@ -93,13 +92,17 @@ def write_traits(pictures: Sequence[PictureScore], path: Path) -> None:
         pictures: Those that were scored.
         path: Of a CSV file; ``kinds`` and ``languages`` are separated by spaces, ``opacity`` is empty where unknown.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["name", "coverage", "opacity", "kinds", "languages"])
-        for name, _, traits in pictures:
-            opacity = "" if math.isnan(traits.opacity) else f"{traits.opacity:.6f}"
-            kinds, languages = " ".join(traits.kinds), " ".join(traits.languages)
-            writer.writerow([name, f"{traits.coverage:.6f}", opacity, kinds, languages])
+    rows = (
+        [
+            name,
+            traits.coverage,
+            None if math.isnan(traits.opacity) else traits.opacity,
+            " ".join(traits.kinds),
+            " ".join(traits.languages),
+        ]
+        for name, _, traits in pictures
+    )
+    write_csv(path, ["name", "coverage", "opacity", "kinds", "languages"], rows)
 
 
 def _opacity(traits: Traits) -> Iterable[str]:

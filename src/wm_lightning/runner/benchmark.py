@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 from wm_lightning.data.swcnn import BenchmarkPair, swcnn_pairs
 from wm_lightning.data.synthesis.blend import changed
 from wm_lightning.errors import UserError
+from wm_lightning.files import write_csv
 from wm_lightning.metrics import PRESETS, measure
 from wm_lightning.reports.record import write_record
 from wm_lightning.types import Sample
@@ -72,11 +72,7 @@ def means_by_opacity(rows: Sequence[Row]) -> dict[float, dict[str, float]]:
 
 def write_rows(rows: Sequence[Row], folder: Path) -> None:
     """Writes ``benchmark.csv``, a row for each pair, and ``benchmark.json``, the means."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "benchmark.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(folder / "benchmark.csv", tuple(rows[0]), (row.values() for row in rows))
     write_record(
         folder / "benchmark.json", {f"{opacity:g}": means for opacity, means in means_by_opacity(rows).items()}
     )

@@ -16,7 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization import matplotlib as pictures
 
-from wm_lightning.sweep_table import print_table, write_csv
+from wm_lightning.sweep_table import print_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def write_trials(study: optuna.Study, metric: str, folder: Path) -> list[dict[st
     """Writes ``sweep.csv``; returns its rows."""
     rows = collect_trials(study, metric, folder)
     if rows:
-        write_csv(rows, folder / "sweep.csv", tuple(rows[0]))
+        write_table(rows, folder / "sweep.csv", tuple(rows[0]))
     return rows
 
 

@@ -30,6 +30,9 @@ ATTEMPTS = 3
 def held(folder: Path) -> Iterator[None]:
     """Keeps a second search out of the same folder; however this process ends, the folder is free again.
 
+    A lock of SQLite belongs to a process. That of most versions of ``filelock`` is shared with forked loaders, which
+    keep it for seconds after their search was killed.
+
     Raises:
         UserError: Another search holds it.
     """
@@ -79,7 +82,11 @@ def open_study(config: DictConfig, space: Mapping[str, BaseDistribution], folder
 
 
 def run_again(study: optuna.Study, trial: Trial | FrozenTrial, attempt: int) -> None:
-    """Marks an unfinished trial as failed and puts its values first in the queue, as their n-th attempt."""
+    """Marks an unfinished trial as failed and puts its values first in the queue, as their n-th attempt.
+
+    Optuna's own retry needs a heartbeat, which only ``Study.optimize`` has; it waits for that to be old, where the lock
+    says at once that nobody runs the trial, and counts a stop as an attempt.
+    """
     study.enqueue_trial(trial.params, user_attrs={"attempt": attempt})
     study.tell(trial.number, state=TrialState.FAIL)
 

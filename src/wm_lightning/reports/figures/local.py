@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from wm_lightning.metrics.functional import decibels
+from wm_lightning.metrics.functional import decibels, ssim_map
 from wm_lightning.reports.figures.style import GAIN, QUALITY, colour_bar, heat, picture_grid, quantiles, show
 
 # Above it nobody sees a difference: an error of a third of a grey level. It also keeps exact patches on the scale.
@@ -34,10 +30,7 @@ def local_psnr(picture: Tensor, clean: Tensor, patch: int = 16) -> Tensor:
 
 
 def local_ssim(picture: Tensor, clean: Tensor) -> Tensor:
-    """Returns the structural similarity around each pixel (Wang et al., 2004), the mean over the channels.
-
-    ``(2 m_x m_y + c1)(2 s_xy + c2) / ((m_x^2 + m_y^2 + c1)(s_x^2 + s_y^2 + c2))`` with means m and (co)variances s
-    under an 11x11 Gaussian window, sigma 1.5, and mirrored borders; its mean is the SSIM of the project's metrics.
+    """Returns the structural similarity around each pixel; its mean is the SSIM of the project's metrics.
 
     Args:
         picture: (3, H, W) in 0..1, at least 6 pixels high and wide.
@@ -46,14 +39,7 @@ def local_ssim(picture: Tensor, clean: Tensor) -> Tensor:
     Returns:
         (H, W) in -1..1, on the CPU.
     """
-    x, y = (values.detach().float().cpu().permute(1, 2, 0).numpy() for values in (picture, clean))
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = (_smooth(values) for values in (x, y, x * x, y * y, x * y))
-    variances = mean_xx - mean_x**2 + mean_yy - mean_y**2
-    covariance = mean_xy - mean_x * mean_y
-    c1, c2 = 0.01**2, 0.03**2
-    similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    similarity /= (mean_x**2 + mean_y**2 + c1) * (variances + c2)
-    return torch.from_numpy(similarity.mean(axis=2))
+    return ssim_map(picture.detach()[None], clean.detach()[None])[0].cpu()
 
 
 def local_psnr_map(watermarked: Tensor, predicted: Tensor, clean: Tensor, patch: int = 16) -> Figure:
@@ -108,9 +94,3 @@ def _maps(
     image = heat(panels[1, 2], gain, words, cmap=GAIN, limits=(-end, end), size=size)
     colour_bar(image, panels[1, 2], f"gain in {label}: blue is better, red is worse", extend="both")
     return figure
-
-
-def _smooth(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Averages (H, W, C) under the window of SSIM; a convolution of PyTorch takes seconds for a megapixel."""
-    smooth = cv2.GaussianBlur(values, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT_101)
-    return np.asarray(smooth, dtype=np.float32)

@@ -2,12 +2,12 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
 from wm_lightning.models import ShuffleUNet
-from wm_lightning.models.ensemble import predict_ensemble
-from wm_lightning.types import Prediction
+from wm_lightning.self_ensemble import COPIES, self_ensemble
 
 
 def picture(height=6, width=9):
@@ -23,7 +23,7 @@ def net():
     return net
 
 
-@pytest.mark.parametrize("copies", [1, 2, 4, 8])
+@pytest.mark.parametrize("copies", COPIES)
 def test_it_is_the_mean_over_all_combinations(net, copies):
     switches = list(itertools.product(*([False, True] if copies > step else [False] for step in (1, 2, 4))))
     assert len(switches) == copies
@@ -48,8 +48,27 @@ def test_it_is_the_mean_over_all_combinations(net, copies):
 
 
 @pytest.mark.parametrize("copies", [2, 4, 8])
-def test_what_no_copy_changes_stays_to_the_bit(copies):
-    found = predict_ensemble(lambda image: Prediction(image), picture(), copies)
-    assert torch.equal(found.image, picture())
-    assert found.mask is None
-    assert found.mask_logits is None
+def test_what_no_copy_changes_stays_to_the_bit_and_what_is_not_found_stays_so(copies):
+    found, none = self_ensemble(lambda image: (image, None), picture(), copies, torch.Tensor.flip, (-2, -1))
+    assert torch.equal(found, picture())
+    assert none is None
+
+
+@pytest.mark.parametrize("copies", COPIES)
+def test_arrays_and_tensors_are_averaged_alike(copies):
+    """Of what depends on the place: rows, then columns, as each copy sees them."""
+    image = picture()
+
+    def ramp(height, width):
+        return torch.arange(height * width).float().reshape(height, width) ** 2
+
+    def of_tensor(seen):
+        return [seen * ramp(*seen.shape[-2:])]
+
+    def of_array(seen):
+        return [seen * ramp(*seen.shape[:2]).numpy()[..., None]]
+
+    (tensor,) = self_ensemble(of_tensor, image, copies, torch.Tensor.flip, (-2, -1))
+    (array,) = self_ensemble(of_array, image[0].movedim(0, -1).numpy(), copies, np.flip, (0, 1))
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, tensor[0].movedim(0, -1).numpy())

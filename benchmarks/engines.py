@@ -19,9 +19,10 @@ from hydra.utils import instantiate
 
 from wm_lightning.data.pairs import WatermarkPairs
 from wm_lightning.files import CONF
+from wm_lightning.inference.choices import ENSEMBLES
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
+from wm_lightning.inference.ensemble import SelfEnsemble
 from wm_lightning.inference.onnx_engine import OnnxEngine
 from wm_lightning.inference.torch_engine import TorchEngine
 from wm_lightning.trained import load

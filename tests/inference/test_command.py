@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference import command, findings, sheets
+from wm_lightning.inference import batch, findings, sheets
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.search import SENSITIVITIES
@@ -29,7 +29,7 @@ def run(engine, tmp_path, monkeypatch, capsys):
         opened.append(arguments)
         return engine
 
-    monkeypatch.setattr(command, "open_engine", open_engine)
+    monkeypatch.setattr(batch, "open_engine", open_engine)
 
     def call(*arguments):
         capsys.readouterr()
@@ -203,7 +203,7 @@ def test_sensitivity_and_scales_are_passed_on(run, save, monkeypatch):
         searches.append(arguments[-1])
         return clean_pixels(*arguments)
 
-    monkeypatch.setattr(command, "clean_pixels", watched)
+    monkeypatch.setattr(batch, "clean_pixels", watched)
     save("photo.png")
     run("photo.png", "-o", "out")
     run("photo.png", "-o", "out", "--sensitivity", "low", "--scales", "1")
@@ -267,7 +267,7 @@ def test_a_disk_that_is_full_is_one_sentence_for_each_picture(run, save, monkeyp
     def full(content, target):
         raise UserError(f"{target} cannot be written: No space left on device.")
 
-    monkeypatch.setattr(command, "write_whole", full)
+    monkeypatch.setattr(batch, "write_whole", full)
     status, _, err = run("photo.png", "-o", "out")
     assert (status, err) == (1, "error: out/photo.png cannot be written: No space left on device.\n")
 

@@ -5,8 +5,9 @@ import pytest
 
 from wm_lightning.errors import UserError
 from wm_lightning.inference import remover as module
+from wm_lightning.inference.choices import ENSEMBLES
 from wm_lightning.inference.correction import Correction
-from wm_lightning.inference.ensemble import ENSEMBLES, SelfEnsemble
+from wm_lightning.inference.ensemble import SelfEnsemble
 from wm_lightning.inference.remover import open_engine
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from wm_lightning.errors import UserError
+from wm_lightning.inference.choices import ENSEMBLES
 from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
-
-ENSEMBLES = (1, 2, 4, 8)
 
 
 class SelfEnsemble:

@@ -1,0 +1,4 @@
+"""What commands offer to choose from: free of NumPy and all else that is slow to import, so that ``--help`` is not."""
+
+DEFAULT = "general"  # of the weights that come with this project
+ENSEMBLES = (1, 2, 4, 8)  # copies of a picture that the mean is taken over

@@ -65,6 +65,14 @@ def test_inference_of_small_and_large_files():
     assert all(map(filled, table.values()))
 
 
+def test_start():
+    table = table_of("start", "--rounds", 1)
+    assert table["1 turns"] == ["seconds", "of importing PyTorch"]
+    assert '`python -c "import torch"`' in table
+    assert "`predict.py small.png`" in table
+    assert all(map(filled, table.values()))
+
+
 def test_synthesis(photographs):
     done = run("synthesis", photographs, "--count", 1)
     assert done.returncode == 0, done.stderr

@@ -39,7 +39,7 @@ def sweep() -> None:
 
 
 def preview() -> None:
-    """Entry point of ``python -m wm_lightning.data.synthesis.preview``."""
+    """Entry point of ``preview.py`` and ``wm-preview``."""
     from wm_lightning.runner import preview as run
 
     _command("preview", run)

@@ -8,8 +8,8 @@ import hydra
 import pytest
 from PIL import Image
 
-from wm_lightning.configuration import check_config
 from wm_lightning.files import CONF
+from wm_lightning.runner.configuration import check_config
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -8,11 +8,11 @@ import torch
 from hydra.utils import instantiate
 from PIL import Image
 
-from wm_lightning.configuration import check_config
 from wm_lightning.data import Augmentation, DemoDataModule, FolderDataModule
 from wm_lightning.data.sources import FolderSource, decode, split_names
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
+from wm_lightning.runner.configuration import check_config
 
 LOGGER = "wm_lightning.data.datamodule"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from wm_lightning.configuration import check_config
 from wm_lightning.errors import UserError
 from wm_lightning.reports.contact_sheet import contact_sheet
 from wm_lightning.runner.build import build_data
+from wm_lightning.runner.configuration import check_config
 
 log = logging.getLogger(__name__)
 

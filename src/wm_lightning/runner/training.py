@@ -20,7 +20,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from wm_lightning.callbacks import Beginning, ConfigInCheckpoint, RunDescription, RunSummary
 from wm_lightning.commands import command, shell
-from wm_lightning.configuration import plain, suggestion
 from wm_lightning.data.datamodule import BaseDataModule
 from wm_lightning.data.pairs import STAGES
 from wm_lightning.engine import WatermarkRemoval
@@ -28,6 +27,7 @@ from wm_lightning.errors import OtherLengthError, UserError
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.build import ask_for_terms, build_module, prepare, score, shown
+from wm_lightning.runner.configuration import plain, suggestion
 from wm_lightning.runner.examples import write_examples
 from wm_lightning.runner.processes import ending_with, one_job_for_processes
 from wm_lightning.runner.resume import BestSoFar, Origin, rebuilt, settle_resume

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wm_lightning.explanations import explain
+from wm_lightning.runner.explanations import explain
 
 log = logging.getLogger(__name__)
 

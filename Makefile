@@ -20,6 +20,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python scripts/check_asserts.py src tests benchmarks scripts
+	$(BIN)/python scripts/draw_structure.py --check
 	$(BIN)/mypy
 
 .venv/installed: pyproject.toml constraints.txt

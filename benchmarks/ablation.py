@@ -34,9 +34,9 @@ from recipes import RECIPES, Recipe
 from steps import bare_trainer
 
 from wm_lightning.commands import override
-from wm_lightning.explanations import explain
 from wm_lightning.files import CONF
 from wm_lightning.runner.build import build_data, build_module, prepare
+from wm_lightning.runner.explanations import explain
 
 log = logging.getLogger("ablation")
 TOP = Path(__file__).parents[1]

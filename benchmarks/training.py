@@ -32,10 +32,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from turns import ChildError, Children, Order, Turn, device_of
 
 from wm_lightning.commands import override
-from wm_lightning.configuration import check_config
-from wm_lightning.explanations import explain
 from wm_lightning.files import CONF
 from wm_lightning.hardware import choose_precision
+from wm_lightning.runner.configuration import check_config
+from wm_lightning.runner.explanations import explain
 from wm_lightning.types import Sample
 
 log = logging.getLogger("training")

@@ -15,8 +15,8 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from wm_lightning.explanations import explain
 from wm_lightning.hardware import peak_memory
+from wm_lightning.runner.explanations import explain
 
 
 class ChildError(Exception):

@@ -17,8 +17,6 @@ import pytest
 import torch
 from PIL import Image
 
-from wm_lightning import cli
-
 # Small and exact: a step takes a fraction of a second and float32 leaves no room for rounding. The head changes every
 # pixel: in so few steps others hardly find a mark, and a picture that stays as it is would pass many a test.
 TINY = (
@@ -80,6 +78,8 @@ def command(
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
         status: int | str | None = 0
         capsys.readouterr()
+        from wm_lightning import cli  # which imports all that trains: tests of other things need not wait for it
+
         try:
             getattr(cli, name)()
         except SystemExit as end:
@@ -95,6 +95,8 @@ def command_in() -> Callable[..., Outcome]:
     """Runs a command as typed, from a folder: for outputs that several tests look at."""
 
     def run(folder: Path, name: str, *arguments: str) -> Outcome:
+        from wm_lightning import cli
+
         out, err, status = io.StringIO(), io.StringIO(), 0
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.chdir(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from wm_lightning.sweep_table import _without_shared, collect
+from wm_lightning.runner.sweep_table import _without_shared, collect
 
 SHORT = ("trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "test=false")
 

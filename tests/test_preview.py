@@ -1,3 +1,4 @@
+import cv2
 import pytest
 from PIL import Image
 
@@ -13,6 +14,16 @@ def test_a_contact_sheet_is_written_and_is_the_same_for_a_seed(command):
     width, height = Image.open("sheets/first.png").size
     assert width > 5 * 48
     assert height > 3 * 48
+
+
+def test_opencv_has_its_threads_back(command):
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        assert command("preview", *ARGUMENTS).status == 0
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_photographs_and_preset_can_be_chosen(command, photographs):

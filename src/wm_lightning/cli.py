@@ -9,12 +9,13 @@ from collections.abc import Callable
 import hydra
 from omegaconf import DictConfig
 
+from wm_lightning import runner
 from wm_lightning.commands import importing_from_here
 from wm_lightning.errors import UserError
-from wm_lightning.explanations import explain
 from wm_lightning.files import CONF
 from wm_lightning.plugins import find_plugins
-from wm_lightning.sweep_table import SweepTable
+from wm_lightning.runner.explanations import explain
+from wm_lightning.runner.sweep_table import SweepTable
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _WANTED = "WM_LIGHTNING_FULL_ERROR"  # what the user said, told to the processes of a training with several
@@ -22,16 +23,12 @@ _WANTED = "WM_LIGHTNING_FULL_ERROR"  # what the user said, told to the processes
 
 def train() -> None:
     """Entry point of ``train.py`` and ``wm-train``."""
-    from wm_lightning.runner import train as run
-
-    _command("train", run)
+    _command("train", runner.train)
 
 
 def evaluate() -> None:
     """Entry point of ``evaluate.py`` and ``wm-evaluate``."""
-    from wm_lightning.runner import evaluate as run
-
-    _command("evaluate", run)
+    _command("evaluate", runner.evaluate)
 
 
 def sweep() -> None:
@@ -40,10 +37,8 @@ def sweep() -> None:
 
 
 def preview() -> None:
-    """Entry point of ``python -m wm_lightning.data.synthesis.preview``."""
-    from wm_lightning.runner import preview as run
-
-    _command("preview", run)
+    """Entry point of ``preview.py`` and ``wm-preview``."""
+    _command("preview", runner.preview)
 
 
 def _search(config: DictConfig) -> None:

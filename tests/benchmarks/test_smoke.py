@@ -8,8 +8,8 @@ import hydra
 import pytest
 from PIL import Image
 
-from wm_lightning.configuration import check_config
 from wm_lightning.files import CONF
+from wm_lightning.runner.configuration import check_config
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -62,6 +62,14 @@ def test_scales(photographs):
 def test_inference_of_small_and_large_files():
     table = table_of("inference", "--pictures", 1, "--rounds", 1, "--megapixels", 0.01)
     assert list(table) == ["", "plain", "this project", "megapixels", "0.01"]
+    assert all(map(filled, table.values()))
+
+
+def test_start():
+    table = table_of("start", "--rounds", 1)
+    assert table["1 turns"] == ["seconds", "of importing PyTorch"]
+    assert '`python -c "import torch"`' in table
+    assert "`predict.py small.png`" in table
     assert all(map(filled, table.values()))
 
 

@@ -1,6 +1,7 @@
 import logging
 from functools import partial
 
+import cv2
 import hydra
 import numpy as np
 import pytest
@@ -8,11 +9,11 @@ import torch
 from hydra.utils import instantiate
 from PIL import Image
 
-from wm_lightning.configuration import check_config
 from wm_lightning.data import Augmentation, DemoDataModule, FolderDataModule
 from wm_lightning.data.sources import FolderSource, decode, split_names
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
+from wm_lightning.runner.configuration import check_config
 
 LOGGER = "wm_lightning.data.datamodule"
 
@@ -318,3 +319,38 @@ def test_the_demo_has_no_such_options(tmp_path, key):
     config = composed(f"+data.{key}=x", f"paths.output_dir={tmp_path}", "trainer.precision=32-true")
     with pytest.raises(UserError, match=rf"data\.{key}: there is no such option of data"):
         check_config(config)
+
+
+@pytest.fixture
+def _three_threads():
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("_three_threads")
+def test_opencv_has_one_thread_between_setup_and_teardown(make_module):
+    module = make_module()
+    assert cv2.getNumThreads() == 3
+    for stage in ("fit", "test"):  # of the second the photographs are found already
+        module.setup(stage)
+        assert cv2.getNumThreads() == 1
+        module.setup(stage)
+        module.teardown(stage)
+        assert cv2.getNumThreads() == 3
+    cv2.setNumThreads(2)
+    module.teardown("test")  # there is nothing to give back
+    assert cv2.getNumThreads() == 2
+
+
+@pytest.mark.usefixtures("_three_threads")
+def test_loader_processes_work_after_opencv_did(make_module):
+    module = make_module(num_workers=1, size=24)
+    for stage in ("fit", "test"):
+        cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (500, 500), interpolation=cv2.INTER_AREA)  # starts its threads
+        module.setup(stage)
+        loader = module.val_dataloader()
+        loader.timeout = 60  # in place of waiting for ever
+        assert next(iter(loader)).clean.shape == (4, 24, 24, 3)
+        module.teardown(stage)

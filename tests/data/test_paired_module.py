@@ -6,9 +6,9 @@ import hydra
 import pytest
 from PIL import Image
 
-from wm_lightning.configuration import check_config
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
+from wm_lightning.runner.configuration import check_config
 
 STAGES = ("train", "val", "test")
 TINY = (

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.inference.awkward import AWKWARD, LOSSLESS
 from wm_lightning.files import FORMATS
-from wm_lightning.inference import command
+from wm_lightning.inference import batch
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.pictures import encode_picture, read_picture
@@ -46,9 +46,9 @@ def outcomes(tmp_path_factory):
             said[source.name] = refused or "; ".join(outcome.notes) or "as it was"
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "open_engine", lambda *arguments: Nothing())
-        patch.setattr(command, "_summarise", keep)
-        patch.setattr(command, "file_of", written_anew)
+        patch.setattr(batch, "open_engine", lambda *arguments: Nothing())
+        patch.setattr(batch, "_summarise", keep)
+        patch.setattr(batch, "file_of", written_anew)
         status = predict([*(str(folder / name) for name in AWKWARD), "-o", str(folder / "out")])
     return folder, status, said, contents
 
@@ -88,7 +88,7 @@ def test_exif_and_profile_stay_equal(outcomes, name):
 def test_a_file_in_which_nothing_is_found_is_the_same_file(outcomes, tmp_path, monkeypatch):
     folder, _, said, _ = outcomes
     good = [name for name, text in said.items() if not text.startswith("refused")]
-    monkeypatch.setattr(command, "open_engine", lambda *arguments: Nothing())
+    monkeypatch.setattr(batch, "open_engine", lambda *arguments: Nothing())
     assert predict([*(str(folder / name) for name in good), "-o", str(tmp_path)]) == 0
     same = [name for name in good if FORMATS.get(Path(name).suffix.lower()) == read_picture(folder / name).format]
     assert len(same) > 40

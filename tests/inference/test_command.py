@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference import command, findings, sheets
+from wm_lightning.inference import batch, findings, sheets
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.search import SENSITIVITIES
@@ -29,7 +29,7 @@ def run(engine, tmp_path, monkeypatch, capsys):
         opened.append(arguments)
         return engine
 
-    monkeypatch.setattr(command, "open_engine", open_engine)
+    monkeypatch.setattr(batch, "open_engine", open_engine)
 
     def call(*arguments):
         capsys.readouterr()
@@ -69,7 +69,7 @@ def test_a_picture_comes_out_clean_and_the_input_stays(run, save):
     assert "cleaned/photo.png: 1 mark, 25.0% of its pixels changed: 30x20 at 20,10 (96% sure)" in out
     assert "1 of 1 pictures written; " in out
     assert "pictures/s" in out
-    assert run.opened == [("general", "auto", "torch", 1)]
+    assert run.opened == [("general", "auto", "torch", 1, [])]
 
 
 def test_a_folder_comes_out_with_its_structure_in_order(run, save):
@@ -83,7 +83,7 @@ def test_a_folder_comes_out_with_its_structure_in_order(run, save):
     assert out.count("nothing found that is surely a watermark") == 4
     assert "8 of 8 pictures written; 4 of them as they were; " in out
     assert out.count("--sensitivity high, or up to 1, asks for less evidence") == 1
-    assert run.opened == [("mine.safetensors", "cpu", "torch", 1)]
+    assert run.opened == [("mine.safetensors", "cpu", "torch", 1, [])]
 
 
 def test_masks_and_comparisons_are_written_beside(run, save):
@@ -203,7 +203,7 @@ def test_sensitivity_and_scales_are_passed_on(run, save, monkeypatch):
         searches.append(arguments[-1])
         return clean_pixels(*arguments)
 
-    monkeypatch.setattr(command, "clean_pixels", watched)
+    monkeypatch.setattr(batch, "clean_pixels", watched)
     save("photo.png")
     run("photo.png", "-o", "out")
     run("photo.png", "-o", "out", "--sensitivity", "low", "--scales", "1")
@@ -267,7 +267,7 @@ def test_a_disk_that_is_full_is_one_sentence_for_each_picture(run, save, monkeyp
     def full(content, target):
         raise UserError(f"{target} cannot be written: No space left on device.")
 
-    monkeypatch.setattr(command, "write_whole", full)
+    monkeypatch.setattr(batch, "write_whole", full)
     status, _, err = run("photo.png", "-o", "out")
     assert (status, err) == (1, "error: out/photo.png cannot be written: No space left on device.\n")
 
@@ -332,7 +332,7 @@ def test_what_no_search_can_be_is_one_sentence(run, save, option, sentence):
 def test_the_ensemble_is_passed_on(run, save, capsys):
     save("photo.png")
     assert run("photo.png", "-o", "cleaned", "--ensemble", "8")[0] == 0
-    assert run.opened == [("general", "auto", "torch", 8)]
+    assert run.opened == [("general", "auto", "torch", 8, [])]
     with pytest.raises(SystemExit):
         predict(["photo.png", "-o", "cleaned", "--ensemble", "3"])
     assert "argument --ensemble: invalid choice: 3 (choose from 1, 2, 4, 8)" in capsys.readouterr().err

@@ -14,7 +14,8 @@ from torch import nn
 from wm_lightning.errors import UserError
 from wm_lightning.inference import export as module
 from wm_lightning.inference.engine import pad
-from wm_lightning.inference.export import export, main
+from wm_lightning.inference.export import export
+from wm_lightning.inference.export_command import main
 from wm_lightning.inference.onnx_engine import METADATA, OnnxEngine
 from wm_lightning.inference.torch_engine import CorrectionNet, TorchEngine
 from wm_lightning.models import ShuffleUNet

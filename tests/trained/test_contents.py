@@ -7,9 +7,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from safetensors import safe_open
 
-from wm_lightning.configuration import check_config
 from wm_lightning.files import SHIPPED
 from wm_lightning.losses import CompositeLoss
+from wm_lightning.runner.configuration import check_config
 from wm_lightning.trained import read
 
 OLD = {

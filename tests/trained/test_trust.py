@@ -8,7 +8,7 @@ import torch
 from wm_lightning.app.command import serve
 from wm_lightning.errors import UserError
 from wm_lightning.inference.command import predict
-from wm_lightning.inference.export import main as export
+from wm_lightning.inference.export_command import main as export
 from wm_lightning.models import DnCNN
 from wm_lightning.trained import load
 from wm_lightning.trained.trust import build, check_trusted, trusted_class
@@ -32,7 +32,7 @@ def package(tmp_path, monkeypatch):
     [
         "os.system",
         "wm_lightning.files.os.system",
-        "wm_lightning.inference.command.ThreadPoolExecutor",  # a class, but not of this project
+        "wm_lightning.inference.batch.ThreadPoolExecutor",  # a class, but not of this project
         "wm_lightning.files.replacing",  # of this project, but no class
         "wm_lightning.nowhere.Class",
         "wm_lightning",

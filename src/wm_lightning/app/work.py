@@ -17,13 +17,14 @@ from wm_lightning.app.painting import Painting
 from wm_lightning.app.previews import encoded, outlined, tinted
 from wm_lightning.errors import UserError
 from wm_lightning.files import shipped_names
+from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
 from wm_lightning.inference.pictures import Picture, file_of, read_picture
-from wm_lightning.inference.remover import DEFAULT, EngineName, open_engine
+from wm_lightning.inference.remover import EngineName, open_engine
 from wm_lightning.inference.search import NORMAL, Search
 
 if TYPE_CHECKING:

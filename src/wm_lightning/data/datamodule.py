@@ -79,6 +79,7 @@ class BaseDataModule(L.LightningDataModule):
         self.split: Split | None = None
         self.broken: list[str] = []
         self._trained_split: str | None = None
+        self._opencv_threads: int | None = None  # as many as there were before; None while they are as they were
         self._epoch = 0
 
     @abstractmethod
@@ -98,12 +99,17 @@ class BaseDataModule(L.LightningDataModule):
         """Returns the pairs of one stage; needs :meth:`setup`."""
 
     def setup(self, stage: str | None = None) -> None:
-        """Finds, checks and splits the photographs; the second call finds it done."""
-        if self.split is not None:
-            return
+        """Finds, checks and splits the photographs; the second call finds it done.
+
+        OpenCV has one thread from now on, until :meth:`teardown`.
+        """
         # OpenCV's threads do not survive the fork of a loader process, which would wait for them for ever; and with
         # many loader processes they would only take the cores from each other.
-        cv2.setNumThreads(1)
+        if self._opencv_threads is None:
+            self._opencv_threads = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        if self.split is not None:
+            return
         # The split is drawn before broken files leave it: one bad file moves no other photograph across stages.
         whole = self.find()
         broken = self.check()
@@ -116,6 +122,12 @@ class BaseDataModule(L.LightningDataModule):
                 raise UserError(f"No readable photograph is left for {stage_name}: {len(broken)} cannot be decoded.")
         log.info("photographs: %d train, %d val, %d test, %d broken", *map(len, self.split), len(broken))
         self._compare_split()
+
+    def teardown(self, stage: str | None = None) -> None:
+        """Gives OpenCV its threads back; Lightning calls it when a fit or test has ended, and :meth:`setup` before."""
+        if self._opencv_threads is not None:
+            cv2.setNumThreads(self._opencv_threads)
+            self._opencv_threads = None
 
     @rank_zero_only
     def save_split(self) -> None:

@@ -1,11 +1,9 @@
-"""``export.py`` and ``wm-export``: a network as an ONNX file or a ``torch.export`` archive."""
+"""Writes a network as an ONNX file or a ``torch.export`` archive."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,14 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wm_lightning.commands import add_trust, importing_from_here
 from wm_lightning.errors import UserError
 from wm_lightning.files import replacing
 from wm_lightning.inference.onnx_engine import METADATA
-from wm_lightning.inference.remover import DEFAULT
 from wm_lightning.inference.torch_engine import CorrectionNet
 from wm_lightning.models import RestorationNet
-from wm_lightning.trained import load
 
 OUTPUTS = ("gain", "offset", "mask")
 TOLERANCE = 1e-4
@@ -59,23 +54,6 @@ def export(net: RestorationNet, path: Path) -> float:
         if difference > TOLERANCE:
             raise UserError(f"{path} would differ from its network by {difference:.1e}; it was not written.")
     return difference
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of ``export.py`` and ``wm-export``."""
-    parser = argparse.ArgumentParser(prog="wm-export", description="Writes a network for ONNX Runtime or torch.export.")
-    parser.add_argument("weights", nargs="?", default=DEFAULT, help="file of weights, or the name of shipped ones")
-    parser.add_argument("-o", "--output", required=True, type=Path, help="FILE.onnx, or FILE.pt2 for torch.export")
-    add_trust(parser)
-    options = parser.parse_args(arguments)
-    try:
-        with importing_from_here():
-            difference = export(load(options.weights, options.trust).net, options.output)
-    except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(1)
-    size = options.output.stat().st_size / 2**20
-    sys.stdout.write(f"{options.output}: {size:.1f} MiB, equal to its network within {difference:.0e} on three sizes\n")
 
 
 def _shape(net: CorrectionNet, shape: tuple[int, int, int]) -> tuple[int, int, int, int]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wm_lightning.errors import UserError
+from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.ensemble import SelfEnsemble, check_ensemble
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 else:
     Kind = TypeVar("Kind")
 
-DEFAULT = "general"
 EngineName = Literal["torch", "onnx"]
 
 

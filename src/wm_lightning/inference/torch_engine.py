@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from typing import Literal
 
@@ -15,6 +12,7 @@ from torch import Tensor, nn
 
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import choose_precision
+from wm_lightning.inference.cores import CORES
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import pad
 from wm_lightning.models import RestorationNet
@@ -57,7 +55,6 @@ class TorchEngine:
         folded = CorrectionNet(fold_batchnorm(deepcopy(net).eval()))
         self.net = folded.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
         self.knows_layers = net.knows_layers
-        self._cores, self._running, self._lock = torch.get_num_threads(), 0, threading.Lock()
 
     def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
         """See :class:`~wm_lightning.inference.engine.Engine`."""
@@ -66,23 +63,9 @@ class TorchEngine:
         # (1, 3, H, W) over the same memory is channels last already.
         image = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None].to(self.device)
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
-        with self._share_of_cores(), torch.inference_mode(), autocast:
+        with CORES.share(), torch.inference_mode(), autocast:
             found = self.net(image)
         return Correction(*(part[0, :, :height, :width].float().permute(1, 2, 0).cpu().numpy() for part in found))
-
-    @contextmanager
-    def _share_of_cores(self) -> Iterator[None]:
-        """Pictures that are worked on side by side take a core each, a picture alone takes them all."""
-        with self._lock:
-            self._running += 1
-            threads = max(1, self._cores // self._running)
-        torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running -= 1
-            torch.set_num_threads(self._cores)
 
 
 def _found(device: Device) -> torch.device:

@@ -15,13 +15,13 @@ from hydra.utils import instantiate
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from wm_lightning.configuration import check_config
 from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import check_accelerator, choose_precision
 from wm_lightning.losses.composite import LETTERS
 from wm_lightning.metrics import COLUMNS
+from wm_lightning.runner.configuration import check_config
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from wm_lightning.configuration import suggestion
 from wm_lightning.errors import UserError
 from wm_lightning.metrics import COLUMNS
+from wm_lightning.runner.configuration import suggestion
 
 COMPILE_MODES = (None, "default", "reduce-overhead", "max-autotune")
 

@@ -17,7 +17,6 @@ from rich.console import Console
 from torch import Tensor
 
 from wm_lightning.callbacks import PerImageTable, PixelCounts, read_history
-from wm_lightning.configuration import check_config
 from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.data.pairs import StagePairs, WatermarkPairs
 from wm_lightning.data.synthesis.traits import Traits, traits_of, traits_of_mask
@@ -36,6 +35,7 @@ from wm_lightning.reports.table import print_result
 from wm_lightning.runner.as_trained import Run, listed, read_runs
 from wm_lightning.runner.benchmark import means_by_opacity, write_rows
 from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
+from wm_lightning.runner.configuration import check_config
 from wm_lightning.runner.examples import restore, write_examples
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from wm_lightning.configuration import plain
 from wm_lightning.errors import UserError
+from wm_lightning.runner.configuration import plain
 
 EXTRAS = ("wandb", "mlflow")  # loggers whose packages pyproject.toml has as extras of the same name
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from wm_lightning.configuration import check_config
 from wm_lightning.errors import UserError
 from wm_lightning.reports.contact_sheet import contact_sheet
 from wm_lightning.runner.build import build_data
+from wm_lightning.runner.configuration import check_config
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,12 @@ def preview(config: DictConfig) -> None:
         raise UserError(f"out={config.out} must be a picture file: .png, .jpg or .webp.")
     if config.count < 1:
         raise UserError(f"count={config.count} must be at least 1.")
-    pairs = build_data(config).pairs("train")
+    data = build_data(config)
+    pairs = data.pairs("train")
     if not len(pairs):
         raise UserError("data.root holds no pairs for train; add them, or give a folder that has some.")
     samples = [pairs[0, index % len(pairs)] for index in range(config.count)]
+    data.teardown()
     columns = [column for column in COLUMNS if getattr(samples[0], column) is not None]
     rows = [[getattr(sample, column).numpy().squeeze() for column in columns] for sample in samples]
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -15,12 +15,12 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from wm_lightning.configuration import plain
 from wm_lightning.data.datamodule import BaseDataModule
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.files import replacing
 from wm_lightning.runner.build import absolute_paths, shown
+from wm_lightning.runner.configuration import plain
 from wm_lightning.runner.typed import command_to_go_on, recorded
 from wm_lightning.trained import read
 

@@ -18,7 +18,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from wm_lightning.callbacks import Beginning, ConfigInCheckpoint, RunDescription, RunSummary
 from wm_lightning.commands import command, shell
-from wm_lightning.configuration import plain
 from wm_lightning.data.datamodule import BaseDataModule
 from wm_lightning.data.pairs import STAGES
 from wm_lightning.engine import WatermarkRemoval
@@ -26,6 +25,7 @@ from wm_lightning.errors import OtherLengthError, UserError
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.build import ask_for_terms, build_module, prepare, score, shown
 from wm_lightning.runner.checks import check_monitors, check_training
+from wm_lightning.runner.configuration import plain
 from wm_lightning.runner.examples import write_examples
 from wm_lightning.runner.loggers import log_hyperparameters, open_loggers
 from wm_lightning.runner.processes import ending_with, one_job_for_processes

@@ -16,7 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization import matplotlib as pictures
 
-from wm_lightning.sweep_table import print_table, write_table
+from wm_lightning.runner.sweep_table import print_table, write_table
 
 log = logging.getLogger(__name__)
 

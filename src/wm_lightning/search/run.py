@@ -21,10 +21,10 @@ from optuna.trial import TrialState
 
 from wm_lightning.callbacks import NotFiniteError
 from wm_lightning.commands import program, shell
-from wm_lightning.configuration import check_config, plain
 from wm_lightning.errors import UserError
-from wm_lightning.explanations import explain
 from wm_lightning.runner import check_objective, train
+from wm_lightning.runner.configuration import check_config, plain
+from wm_lightning.runner.explanations import explain
 from wm_lightning.search.pruning import ReportEpochs
 from wm_lightning.search.report import draw, print_trials, write_trials
 from wm_lightning.search.space import corners, overrides, read_space

@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from wm_lightning.commands import override
-from wm_lightning.configuration import plain, suggestion
 from wm_lightning.errors import UserError
+from wm_lightning.runner.configuration import plain, suggestion
 
 _OPTIONS = ("low", "high", "step", "log")
 _EXAMPLE = "'+space.loss.alpha={low: 0, high: 1}'"

@@ -9,11 +9,11 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image, ImageFont, features
 
-from wm_lightning.configuration import check_config
 from wm_lightning.data.synthesis import Assets, Synthesizer, TextSampler
 from wm_lightning.data.synthesis.assets import find_fonts, load_font
 from wm_lightning.data.synthesis.spec import Emblem, Logo, Text
 from wm_lightning.files import CONF
+from wm_lightning.runner.configuration import check_config
 
 NAMES = ("diverse", "watermarkcnn", "logos", "swcnn", "clwd", "logo_l", "logo_h", "general", "held_out", "real")
 PHOTOGRAPH = np.random.default_rng(0).integers(60, 200, (96, 128, 3), dtype=np.uint8)

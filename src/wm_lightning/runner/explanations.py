@@ -16,9 +16,9 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from wm_lightning.configuration import parameters_of
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
+from wm_lightning.runner.configuration import parameters_of
 
 _OVERRIDE = re.compile(r"Could not override '\+?([^']+)'")
 # How Lightning's EarlyStopping and ModelCheckpoint say that they wait for a figure in vain

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wm_lightning.explanations import explain
 from wm_lightning.files import write_csv
+from wm_lightning.runner.explanations import explain
 
 log = logging.getLogger(__name__)
 

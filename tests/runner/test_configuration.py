@@ -5,9 +5,9 @@ import hydra
 import pytest
 from omegaconf import OmegaConf
 
-from wm_lightning.configuration import check_config, suggestion
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
+from wm_lightning.runner.configuration import check_config, suggestion
 
 
 class Base:

@@ -1,0 +1,3 @@
+"""What commands offer to choose from: free of NumPy and all else that is slow to import, so that ``--help`` is not."""
+
+DEFAULT = "general"  # of the weights that come with this project

@@ -1,0 +1,32 @@
+"""``export.py`` and ``wm-export``: a network as a file for ONNX Runtime or ``torch.export``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from wm_lightning.commands import add_trust, importing_from_here
+from wm_lightning.errors import UserError
+from wm_lightning.inference.choices import DEFAULT
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of ``export.py`` and ``wm-export``."""
+    parser = argparse.ArgumentParser(prog="wm-export", description="Writes a network for ONNX Runtime or torch.export.")
+    parser.add_argument("weights", nargs="?", default=DEFAULT, help="file of weights, or the name of shipped ones")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="FILE.onnx, or FILE.pt2 for torch.export")
+    add_trust(parser)
+    options = parser.parse_args(arguments)
+    from wm_lightning.inference.export import export  # what was mistyped, or --help, need not wait for PyTorch
+    from wm_lightning.trained import load
+
+    try:
+        with importing_from_here():
+            difference = export(load(options.weights, options.trust).net, options.output)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    size = options.output.stat().st_size / 2**20
+    sys.stdout.write(f"{options.output}: {size:.1f} MiB, equal to its network within {difference:.0e} on three sizes\n")

@@ -17,14 +17,20 @@ _SCRIPTS = tuple(f"{name}.py" for name in ("train", "evaluate", "sweep", "previe
 
 
 @contextmanager
-def importing_from_here() -> Iterator[None]:
-    """Lets modules of the current folder be imported: one's own terms, networks and callbacks may lie there."""
-    here = str(Path.cwd())
-    sys.path.append(here)
+def importing_from_here(wanted: bool = True) -> Iterator[None]:
+    """Lets modules of the current folder be imported: one's own terms, networks and callbacks may lie there.
+
+    Args:
+        wanted: Whether anybody asked for one's own code. A folder of pictures may hold modules too, by the names of
+            packages that libraries look for and do not need.
+    """
+    before, here = list(sys.path), str(Path.cwd())
+    if wanted:
+        sys.path.append(here)
     try:
         yield
     finally:
-        sys.path.remove(here)
+        sys.path[:] = before
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:

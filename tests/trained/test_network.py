@@ -53,11 +53,11 @@ def test_shipped_weights_are_found_by_name_and_a_file_of_that_name_comes_first(t
 )
 def test_a_weight_file_builds_no_other_things(tmp_path, target):
     save(tmp_path / "net.safetensors", target)
-    with pytest.raises(UserError, match=rf"net.safetensors asks for {target or 'a network'}.* not built"):
+    with pytest.raises(UserError, match=rf"net.safetensors asks for {target or 'a class'}.* nothing was built"):
         load(str(tmp_path / "net.safetensors"))
 
 
-@pytest.mark.parametrize("target", ["wm_lightning.models.SizeRequirement", "wm_lightning.losses.Lab"])
+@pytest.mark.parametrize("target", ["wm_lightning.data.Augmentation", "wm_lightning.losses.Lab"])
 def test_what_is_no_network_is_not_built(tmp_path, target):
     save(tmp_path / "net.safetensors", target)
     with pytest.raises(UserError, match=rf"asks for {target}, which is no network; it was not built"):

@@ -35,7 +35,7 @@ def serve(arguments: Sequence[str] | None = None) -> int:
     try:
         if find_spec("gradio") is None:
             raise UserError('The page needs Gradio; install it with: pip install -e ".[app]"')
-        with tempfile.TemporaryDirectory(prefix="wm-app-") as folder:
+        with tempfile.TemporaryDirectory(prefix="wm-app-") as folder, importing_from_here(bool(options.trust)):
             _serve(options, Path(folder))
     except UserError as error:
         Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
@@ -45,9 +45,7 @@ def serve(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> None:
     """Entry point of ``app.py`` and ``wm-app``."""
-    with importing_from_here():
-        status = serve()
-    sys.exit(status)
+    sys.exit(serve())
 
 
 class OnlyLocal:

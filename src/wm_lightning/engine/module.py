@@ -30,6 +30,8 @@ OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[..., LRScheduler]
 Kept = Literal["raw", "average"]
 
+REMEMBERED = ("target", "channels_last", "measure_every")  # arguments that a checkpoint holds as hyperparameters
+
 
 class StepOutput(TypedDict):
     """What validation and test steps hand to callbacks.
@@ -91,7 +93,7 @@ class WatermarkRemoval(L.LightningModule):
         own_metrics: Mapping[str, OwnMetric] | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters("target", "channels_last", "measure_every", logger=False)
+        self.save_hyperparameters(*REMEMBERED, logger=False)
         if measure_every < 1:
             raise ValueError(f"measure_every={measure_every} must be at least 1")
         self.measure_every = measure_every
@@ -102,43 +104,54 @@ class WatermarkRemoval(L.LightningModule):
         self.target = target
         self._steps_before: int | None = None
         self.own_metrics = dict(own_metrics or {})
-        own = own_columns(self.own_metrics)
-        self.columns = {"train": TRAIN_COLUMNS, "val": (*COLUMNS, *own), "test": (*test_columns, *own)}
+        self.measured: dict[str, tuple[str, ...]] = {
+            "train": TRAIN_COLUMNS,
+            "val": COLUMNS,
+            "test": tuple(test_columns),
+        }
         self.average, self._steps_averaged = average, 0
         self.kept: Kept = "raw"
         if average is not None:
-            self.columns = {**self.columns, "val_raw": self.columns["val"], "val_average": self.columns["val"]}
+            self.measured |= {"val_raw": COLUMNS, "val_average": COLUMNS}
+        own = own_columns(self.own_metrics)
         self.metrics = nn.ModuleDict(
-            {f"{stage}_metrics": metric_collection(stage, columns) for stage, columns in self.columns.items()}
+            {
+                f"{stage}_metrics": metric_collection(stage, columns if stage == "train" else (*columns, *own))
+                for stage, columns in self.measured.items()
+            }
         )
 
     @classmethod
-    def load_from_checkpoint(  # type: ignore[override]  # whose network and loss a checkpoint of this project names
+    def load_from_checkpoint(  # type: ignore[override]  # whose network and loss a file of this project names
         cls,
         checkpoint_path: str | Path,
         *,
         trust: Sequence[str] = (),
         **options: Any,  # noqa: ANN401
     ) -> Self:
-        """Builds the module that a checkpoint is of, with the weights that were kept.
+        """Builds the module that a checkpoint or weight file is of, with the weights that were kept.
+
+        It is of the class that this is called on, and has no metrics but this project's, whatever the training had.
 
         Args:
-            checkpoint_path: Of its file.
+            checkpoint_path: Of the file, or the name of weights that come with this project.
             trust: Packages beside this one whose classes it may ask for; see :mod:`wm_lightning.trained.trust`.
-            options: Arguments of Lightning's method and of the module, such as an optimizer to train on with.
+            options: Arguments of the module in place of what the file says, such as a loss, or an optimizer to train
+                on with.
 
         Raises:
             UserError: The file cannot be read, or asks for code that is not trusted.
         """
         path = str(checkpoint_path)
-        config = read(path)["config"]
+        content = read(path)
         for name, key in (("net", "model"), ("loss", "loss")):
             if name not in options:
-                check_trusted(config[key], path, trust)
-                options[name] = build(config[key], path, trust)
-        loaded = super().load_from_checkpoint(path, weights_only=True, **options)
-        assert isinstance(loaded, cls)
-        return loaded
+                check_trusted(content["config"][key], path, trust)
+                options[name] = build(content["config"][key], path, trust)
+        remembered = content.get("hyper_parameters") or {}
+        module = cls(**{**{name: remembered[name] for name in REMEMBERED if name in remembered}, **options})
+        module.load_state_dict(content["state_dict"])
+        return module
 
     def forward(self, image: Tensor) -> Tensor:
         """Removes watermarks from (B, 3, H, W) in 0..1."""
@@ -205,8 +218,7 @@ class WatermarkRemoval(L.LightningModule):
         """Scores each picture, and logs the means."""
         image, mask = prediction.image.detach(), None if prediction.mask is None else prediction.mask.detach()
         own = {} if stage == "train" else self.own_metrics
-        columns = [column for column in self.columns[stage] if column not in own_columns(own)]
-        scores = measure(image, batch, columns, mask, own)
+        scores = measure(image, batch, self.measured[stage], mask, own)
         collection = self.metrics[f"{stage}_metrics"]
         assert isinstance(collection, MetricCollection)
         for column, metric in collection.items(keep_base=True):
@@ -259,8 +271,15 @@ class WatermarkRemoval(L.LightningModule):
             self._steps_averaged = self.trainer.global_step
             self.average.update(self.net)
 
+    def on_test_start(self) -> None:
+        """Brings metrics to where pictures are."""
+        for metric in self.own_metrics.values():
+            if isinstance(metric, nn.Module):
+                metric.to(self.device)
+
     def on_validation_start(self) -> None:
         """Gives all processes the mean of their BatchNorm statistics, so that all score the same network."""
+        self.on_test_start()
         if self.trainer.world_size == 1:
             return
         for net in self.candidates.values():

@@ -16,14 +16,13 @@ def predict(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     from wm_lightning.inference.batch import clean_files  # what was mistyped, or --help, need not wait for it
 
-    return clean_files(options)
+    with importing_from_here(bool(options.trust)):
+        return clean_files(options)
 
 
 def main() -> None:
     """Entry point of ``predict.py`` and ``wm-predict``."""
-    with importing_from_here():
-        status = predict()
-    sys.exit(status)
+    sys.exit(predict())
 
 
 def _parser() -> argparse.ArgumentParser:

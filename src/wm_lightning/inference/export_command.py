@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from wm_lightning.trained import load
 
     try:
-        with importing_from_here():
+        with importing_from_here(bool(options.trust)):
             difference = export(load(options.weights, options.trust).net, options.output)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")

@@ -190,10 +190,11 @@ def own_columns(own: Iterable[str]) -> tuple[str, ...]:
     Raises:
         UserError: A name is that of a column that there is.
     """
-    for name in own:
-        if name in _SCORES or f"{name}_input" in _SCORES:
-            raise UserError(f"own_metrics.{name}: there is a metric {name} already; give yours another name.")
-    return tuple(column for name in own for column in (name, f"{name}_input"))
+    columns = [column for name in own for column in (name, f"{name}_input")]
+    for column in columns:
+        if column in _SCORES or columns.count(column) > 1 or column == "loss" or column.startswith("loss_"):
+            raise UserError(f"own_metrics: {column} has a figure already; give your metric another name.")
+    return tuple(columns)
 
 
 def metric_collection(stage: str, columns: Sequence[str]) -> MetricCollection:

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from wm_lightning.errors import UserError
-from wm_lightning.runner.build import absolute_paths
+from wm_lightning.runner.build import PRECISIONS, absolute_paths
 from wm_lightning.trained import located, read
 from wm_lightning.trained.trust import check_trusted
 
 DEMO = "wm_lightning.data.DemoDataModule"
-BUILT = ("model", "module", "loss", "data", "own_metrics", "seed")  # of what a file was trained with
-MODULE = {"_target_": "wm_lightning.engine.WatermarkRemoval"}  # of files from before one could choose it
+BUILT = ("model", "module", "loss", "data", "seed")  # of what a file was trained with
 
 
 class Run(NamedTuple):
@@ -42,9 +41,13 @@ def read_runs(config: DictConfig) -> list[Run]:
     """
     paths = [located(str(path)) for path in (config.ckpt, *listed(config.compare))]
     checkpoints = [read(path) for path in paths]  # a wrong path is found before anything is scored
-    runs = [Run(path, found, _as_trained(config, path, found)) for path, found in zip(paths, checkpoints, strict=True)]
+    first = checkpoints[0]["config"]["own_metrics"] if config.get("benchmark") is None else {}
+    own = _own_metrics(config, first, paths[0])
+    runs = [
+        Run(path, found, _as_trained(config, path, found, own)) for path, found in zip(paths, checkpoints, strict=True)
+    ]
     for run in runs[1:]:
-        run.config.data, run.config.own_metrics = runs[0].config.data, runs[0].config.own_metrics
+        run.config.data = runs[0].config.data
     return runs
 
 
@@ -55,7 +58,16 @@ def listed(value: Any) -> list[Any]:  # noqa: ANN401 - whatever the command line
     return list(value) if isinstance(value, ListConfig) else [value]
 
 
-def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any]) -> DictConfig:
+def _own_metrics(config: DictConfig, trained: dict[str, Any], path: str) -> dict[str, Any]:
+    """Returns the metrics of the first file's training, and those that were asked for; null leaves one out."""
+    asked = OmegaConf.to_container(config.own_metrics) if config.own_metrics else {}
+    assert isinstance(asked, dict)
+    kept = {name: node for name, node in trained.items() if name not in asked}
+    check_trusted(kept, path, listed(config.trust))
+    return {**kept, **{str(name): node for name, node in asked.items() if node is not None}}
+
+
+def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any], own: dict[str, Any]) -> DictConfig:
     """Returns the configuration of a checkpoint's training with what is to be different."""
     trained = OmegaConf.create(_needed(checkpoint["config"], path, listed(config.trust)))
     data = OmegaConf.to_container(config.data, resolve=False)
@@ -68,7 +80,9 @@ def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any]) -> Di
     else:
         changes = absolute_paths({key: value for key, value in data.items() if value is not None})
         trained.data.split_dir = None  # the training's folder is not this run's to write to
-        trained.data.pop("cache", None)  # a test looks at each photograph once
+        for key, value in (("cache", "none"), ("cache_dir", None)):  # a test looks at each photograph once
+            if key in trained.data:
+                trained.data[key] = value
         trained.data = OmegaConf.merge(trained.data, changes)
         if "root" in changes and trained.data["_target_"] == DEMO:  # whose pictures come with a library
             trained.data["_target_"] = "wm_lightning.data.FolderDataModule"
@@ -76,7 +90,7 @@ def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any]) -> Di
         if "synthesis" not in trained.data:
             raise UserError("synthesis: real pairs have their marks already; leave it out.")
         trained.data.synthesis = config.synthesis
-    trained.own_metrics = OmegaConf.merge(trained.get("own_metrics") or {}, config.own_metrics)
+    trained.own_metrics = own
     precision = config.trainer.precision or trained.trainer.precision
     run = OmegaConf.merge(trained, {"trainer": {**config.trainer, "precision": precision}, "paths": config.paths})
     assert isinstance(run, DictConfig)
@@ -90,8 +104,11 @@ def _needed(config: dict[str, Any], path: str, trust: Sequence[str]) -> dict[str
         UserError: It asks for code that is not trusted.
     """
     needed = {key: config[key] for key in BUILT if key in config}
+    if not all(isinstance(needed.get(key), dict) for key in ("model", "loss", "data")):
+        raise UserError(f"{path} does not say what network, loss and data it is of, so it cannot be scored.")
     if "augment" in needed["data"]:  # a test changes no pictures
         needed["data"] = {**needed["data"], "augment": {"_target_": "wm_lightning.data.Augmentation"}}
     check_trusted(needed, path, trust)
-    precision = config.get("trainer", {}).get("precision")
-    return {"module": MODULE, **needed, "trainer": {"precision": str(precision) if precision else None}}
+    trainer = config.get("trainer")
+    precision = trainer.get("precision") if isinstance(trainer, dict) else None
+    return {**needed, "trainer": {"precision": precision if precision in PRECISIONS else None}}

@@ -48,7 +48,7 @@ def check_objective(config: DictConfig, node: str = "objective") -> None:
     metric = OmegaConf.select(config, f"{node}.metric")
     if config.trainer.limit_val_batches == 0:
         raise UserError("trainer.limit_val_batches=0 leaves nothing to choose the best checkpoint by; allow some.")
-    known = ["val/loss", *(f"val/{column}" for column in (*COLUMNS, *config.get("own_metrics", {})))]
+    known = ["val/loss", *(f"val/{column}" for column in (*COLUMNS, *(config.get("own_metrics") or {})))]
     if metric not in known:
         raise UserError(f"{node}.metric={metric} is not measured.{suggestion(metric, known)}")
 
@@ -63,7 +63,7 @@ def check_monitors(config: DictConfig, terms: Sequence[str]) -> None:
     Raises:
         UserError: One looks at something else.
     """
-    columns = (*COLUMNS, *config.own_metrics)
+    columns = (*COLUMNS, *(config.own_metrics or {}))
     known = ["val/loss", *(f"val/{column}" for column in columns), *(f"val/loss_{name}" for name in terms)]
     for name, node in config.callbacks.items():
         monitor = None if node is None else node.get("monitor")

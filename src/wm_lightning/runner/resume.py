@@ -169,8 +169,7 @@ class BestSoFar(L.Callback):
                 field: _moved(state.get(field), keeper.dirpath) for field in ("best_model_path", "last_model_path")
             }
             best = moved["best_model_path"]
-            if state.get("best_model_score") is not None:
-                _move_kept(state, keeper)
+            _move_kept(state, keeper)
             # With another folder's name Lightning forgets the score, as it should where the file is gone.
             state.update(moved, dirpath=keeper.dirpath if best else None)
 
@@ -178,12 +177,13 @@ class BestSoFar(L.Callback):
 def _move_kept(state: dict[str, Any], keeper: ModelCheckpoint) -> None:
     """Says where those are that a callback keeps, and which is the worst of them, the first to be replaced."""
     assert keeper.dirpath is not None
-    scores = {_moved(path, keeper.dirpath): score for path, score in state.get("best_k_models", {}).items()}
+    scores = {_moved(path, keeper.dirpath): score for path, score in (state.get("best_k_models") or {}).items()}
     scores.pop("", None)
-    best = _moved(state["best_model_path"], keeper.dirpath)
-    if best:
+    best = _moved(state.get("best_model_path"), keeper.dirpath)
+    if best and state.get("best_model_score") is not None:
         scores.setdefault(best, state["best_model_score"])
-    state["best_k_models"] = scores
+    # What is named here Lightning may delete one day: nothing but what lies in the run's own folder.
+    state["best_k_models"], state["kth_best_model_path"] = scores, ""
     if scores:
         worst = (min if keeper.mode == "max" else max)(scores, key=lambda path: float(scores[path]))
         state["kth_best_model_path"], state["kth_value"] = worst, scores[worst]

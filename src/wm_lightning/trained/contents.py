@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def read(name: str) -> dict[str, Any]:
         name: See :func:`located`.
 
     Returns:
-        At least ``state_dict``, ``config`` (as this version would write it) and ``epoch``.
+        At least ``state_dict``, ``epoch`` and ``config``: as this version would write it, of dictionaries, lists and
+        plain values alone.
 
     Raises:
         UserError: The file is missing, damaged or of another project.
@@ -39,7 +41,15 @@ def read(name: str) -> dict[str, Any]:
     content = _read(name)
     if "config" not in content:
         raise UserError(f"{name} is no checkpoint of this project: it lacks the configuration it was trained with.")
-    return {**content, "config": of_today(content["config"])}
+    try:
+        # What pickle and YAML could smuggle in beside plain values ends here.
+        config = json.loads(json.dumps(content["config"]))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{name} has a configuration that is no plain values; it was not used.") from error
+    kinds = ((config, dict), (content.get("state_dict"), dict), (content.get("epoch"), int))
+    if not all(isinstance(part, kind) for part, kind in kinds):
+        raise UserError(f"{name} is damaged: its weights, its epoch or its configuration is missing.")
+    return {**content, "config": of_today(config)}
 
 
 def load_state(net: RestorationNet, name: str) -> None:

@@ -45,9 +45,9 @@ def load(name: str, trust: Sequence[str] = ()) -> TrainedNetwork:
     """
     path = located(name)
     content = read(path)
-    options = content["config"].get("model", {})
-    target = options.get("_target_", "")
+    options = content["config"].get("model")
     check_trusted(options, path, trust)
+    target = options.get("_target_") if isinstance(options, dict) else None
     if not issubclass(trusted_class(target, path, trust), RestorationNet):
         raise UserError(f"{path} asks for {target}, which is no network; it was not built.")
     try:

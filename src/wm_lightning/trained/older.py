@@ -11,11 +11,13 @@ OLD_TERMS = {
     "opacity": ("OpacityL1", 0), "layer": ("LayerL1", 0), "proposal": ("ProposalL1", 0), "content": ("ContentL1", 0),
     "psnr": ("NegativePsnr", 0),
 }  # fmt: skip
+MODULE = {"_target_": "wm_lightning.engine.WatermarkRemoval"}  # from before one could choose it
 OLD_LETTERS = {"alpha": "Perceptual", "beta": "Lab", "gamma": "Ssim", "delta": "Laplacian"}
 
 
 def of_today(config: dict[str, Any]) -> dict[str, Any]:
     """Returns the configuration of a file as it would be written now."""
+    config = {"module": dict(MODULE), "own_metrics": {}, **config}
     loss = config.get("loss", {})
     if loss.get("_target_") != OLD_LOSS:
         return config

@@ -81,7 +81,12 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
     if "wm_lightning" not in metadata:
         raise UserError(f"{path} holds no weights of this project: it does not say which network they belong to.")
     widened = {key: value.float() if value.dtype == torch.float16 else value for key, value in state.items()}
-    return {"state_dict": widened, **json.loads(metadata["wm_lightning"])}
+    try:
+        facts = json.loads(metadata["wm_lightning"])
+        kept = {key: facts[key] for key in ("config", "epoch", "card") if key in facts}
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged: what it says of its network cannot be read.") from error
+    return {**kept, "state_dict": widened}
 
 
 def _without_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds

@@ -24,6 +24,7 @@ from wm_lightning.data.synthesis.spec import (
     Text,
     Tiling,
 )
+from wm_lightning.errors import UserError
 
 KINDS = ("text", "logo", "line", "rectangle", "circle", "grid", "bars")
 COVERING = frozenset({"grid", "bars"})  # cells that only make sense repeated
@@ -97,6 +98,8 @@ class MarkSampler:
     ) -> None:
         where = "synthesis.sampler"
         self.own = dict(own or {})
+        if taken := sorted(set(self.own) & set(KINDS)):
+            raise UserError(f"{where}.own.{taken[0]}: there is a kind of mark of this name; give yours another one.")
         known = (*(kind for kind in KINDS if text is not None or kind != "text"), *self.own)
         self.kinds = checked_frequencies(f"{where}.kinds", kinds, known)
         self.blends = checked_frequencies(f"{where}.blends", blends or {"normal": 1}, get_args(Blend))

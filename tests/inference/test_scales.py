@@ -88,3 +88,12 @@ def test_tiles_of_a_reduced_picture_are_the_whole(shortsighted, marked, textured
     assert whole.mask.any()
     for one, other in zip(whole, tiled, strict=True):
         assert other == pytest.approx(one, abs=2e-3)
+
+
+@pytest.mark.parametrize(("side", "taken"), [(30, True), (60, False)])
+def test_a_mark_that_covers_much_needs_more_evidence(engine, textured, marked, monkeypatch, side, taken):
+    monkeypatch.setattr(scales, "certainties", lambda engine, tile, marks, search: np.full(len(marks.areas), 0.9))
+    picture, search = marked(textured(90, 90), slice(10, 10 + side), slice(10, 10 + side)), Search(0.15)
+    view = scales.View(picture)
+    _, chosen, _ = scales.judged(engine, view, scales.seen(engine, view, search), search)
+    assert chosen.any() == taken

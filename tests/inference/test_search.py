@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from wm_lightning.errors import UserError
@@ -15,6 +16,13 @@ from wm_lightning.inference.search import SENSITIVITIES, Search, as_scales, as_s
 def test_a_sensitivity_is_a_word_or_a_share(given, number):
     assert as_sensitivity(given) == number
     assert Search(as_sensitivity(given)).least_certainty == 1 - number
+
+
+@pytest.mark.parametrize(("sensitivity", "least"), [(0, 1), (0.15, 1 - 0.15 * 1.15 / 2), (0.5, 1 - 0.375), (1, 0)])
+def test_a_mark_that_covers_much_must_be_surer(sensitivity, least):
+    shares = np.array([0, 0.01, 0.3, 0.31, 1])
+    wanted = [1 - sensitivity] * 3 + [least] * 2
+    assert Search(sensitivity).least_certainties(shares) == pytest.approx(wanted)
 
 
 def test_words_are_in_order():

@@ -134,7 +134,7 @@ def judged(
         worth &= marks.touching(allowed > 0)
     marks = marks._replace(sure=marks.sure & worth[marks.labels])
     certainty = certainties(engine, view.tile, marks, search) if worth.any() else np.zeros(len(worth))
-    return marks, worth & (certainty >= search.least_certainty), certainty
+    return marks, worth & (certainty >= search.least_certainties(marks.areas / mask.size)), certainty
 
 
 def _at_scale(engine: Engine, pixels: Pixels, before: Found, whole: tuple[int, int], search: Search) -> Found:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from wm_lightning.errors import UserError
 
 TILE = 1024
@@ -11,6 +14,9 @@ OVERLAP = 192
 # docs/predict.md has what they mean in misses and false alarms
 SENSITIVITIES = {"low": 0.05, "normal": 0.15, "high": 0.3}
 NORMAL = SENSITIVITIES["normal"]
+
+
+MUCH = 0.3  # share of a picture's pixels; few marks cover more
 
 
 class Search(NamedTuple):
@@ -34,6 +40,14 @@ class Search(NamedTuple):
     def least_certainty(self) -> float:
         """The certainty from which a mark is taken away."""
         return 1 - self.sensitivity
+
+    def least_certainties(self, shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Returns the same for marks that cover shares of the picture, (N,): few cover much, so these must be surer.
+
+        They may be half as doubtful; at a sensitivity of 1 as much as all others, and of 0 not at all.
+        """
+        doubt = np.where(shares > MUCH, (1 + self.sensitivity) / 2, 1.0) * self.sensitivity
+        return 1 - doubt
 
 
 AS_USUAL = Search()

@@ -1,6 +1,7 @@
 """Which terms a training's loss is made of: what the head feeds, what the command line asks for, and one's own."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -148,8 +149,12 @@ def test_a_term_of_ones_own_is_a_class_and_an_entry(command, tiny, own):
     assert terms_of() == OF_PICTURES | {"mine"}
     assert summary_of()["criterion"]["mine"] == 0.5
     assert read("run/checkpoints/best.ckpt")["loss"]["rows"] == "7"
-    options = ("ckpt=run/checkpoints/best.ckpt", "report=false", "hydra.run.dir=scored", "trainer.accelerator=cpu")
-    outcome = command("evaluate", *options)
+    options = ("report=false", "hydra.run.dir=scored", "trainer.accelerator=cpu")
+    refused = command("evaluate", "ckpt=run/checkpoints/best.ckpt", *options)
+    assert refused.status == 1
+    assert f"Name {own} in trust" in refused.err
+    _, _, told = outcome.out.partition("score it again: ")  # says whom to trust
+    outcome = command("evaluate", *shlex.split(told.splitlines()[0])[2:], *options)
     assert outcome.status == 0, outcome.err
     assert "loss_mine" in json.loads(Path("scored/metrics.json").read_text())["test"]
 

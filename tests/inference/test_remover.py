@@ -30,8 +30,8 @@ def pair(textured, marked):
 
 def test_it_is_what_the_package_offers():
     assert wm_lightning.Remover is Remover
-    with pytest.raises(AttributeError, match="has no attribute 'Removal'"):
-        _ = wm_lightning.Removal
+    with pytest.raises(AttributeError, match="has no attribute 'Remove'"):
+        _ = wm_lightning.Remove
 
 
 def test_arrays_keep_type_shape_and_what_was_not_marked(remover, pair):

@@ -69,7 +69,7 @@ def _own_metrics(config: DictConfig, trained: dict[str, Any], path: str) -> dict
 
 def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any], own: dict[str, Any]) -> DictConfig:
     """Returns the configuration of a checkpoint's training with what is to be different."""
-    trained = OmegaConf.create(_needed(checkpoint["config"], path, listed(config.trust)))
+    trained = OmegaConf.create(_trusted(checkpoint["config"], path, listed(config.trust)))
     data = OmegaConf.to_container(config.data, resolve=False)
     assert isinstance(data, dict)
     if "_target_" in data:
@@ -97,18 +97,24 @@ def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any], own: 
     return run
 
 
-def _needed(config: dict[str, Any], path: str, trust: Sequence[str]) -> dict[str, Any]:
-    """Returns what a test needs of a file's configuration; nothing else that it asks for is ever built.
+def needed(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a test needs of the configuration of a training; nothing else of it is ever built."""
+    found = {key: config[key] for key in BUILT if key in config}
+    if "augment" in found.get("data", {}):  # a test changes no pictures
+        found["data"] = {**found["data"], "augment": {"_target_": "wm_lightning.data.Augmentation"}}
+    return found
+
+
+def _trusted(config: dict[str, Any], path: str, trust: Sequence[str]) -> dict[str, Any]:
+    """Returns what a test needs of a file's configuration.
 
     Raises:
-        UserError: It asks for code that is not trusted.
+        UserError: It asks for code that is not trusted, or is not there.
     """
-    needed = {key: config[key] for key in BUILT if key in config}
-    if not all(isinstance(needed.get(key), dict) for key in ("model", "loss", "data")):
+    if not all(isinstance(config.get(key), dict) for key in ("model", "loss", "data")):
         raise UserError(f"{path} does not say what network, loss and data it is of, so it cannot be scored.")
-    if "augment" in needed["data"]:  # a test changes no pictures
-        needed["data"] = {**needed["data"], "augment": {"_target_": "wm_lightning.data.Augmentation"}}
-    check_trusted(needed, path, trust)
+    found = needed(config)
+    check_trusted(found, path, trust)
     trainer = config.get("trainer")
     precision = trainer.get("precision") if isinstance(trainer, dict) else None
-    return {**needed, "trainer": {"precision": precision if precision in PRECISIONS else None}}
+    return {**found, "trainer": {"precision": precision if precision in PRECISIONS else None}}

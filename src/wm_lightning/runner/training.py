@@ -23,6 +23,7 @@ from wm_lightning.data.pairs import STAGES
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import OtherLengthError, UserError
 from wm_lightning.reports.table import print_result
+from wm_lightning.runner.as_trained import needed
 from wm_lightning.runner.build import ask_for_terms, build_module, prepare, score, shown
 from wm_lightning.runner.checks import check_monitors, check_training
 from wm_lightning.runner.configuration import plain
@@ -32,6 +33,7 @@ from wm_lightning.runner.processes import ending_with, one_job_for_processes
 from wm_lightning.runner.resume import BestSoFar, Origin, rebuilt, settle_resume
 from wm_lightning.runner.typed import command_to_go_on, typed
 from wm_lightning.trained import load_state, read
+from wm_lightning.trained.trust import packages_asked_for
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +190,11 @@ def _say_how_to_go_on(config: DictConfig, run: _Run, checkpoint: str | None, she
         )
         log.warning("%s skipped", were)
     if checkpoint is not None:
-        log.info("score it again: %s", command("evaluate", ckpt=shown(checkpoint)))
+        kept = rebuilt(config)
+        trust = sorted(packages_asked_for([needed(kept), kept["own_metrics"]]))
+        log.info(
+            "score it again: %s", command("evaluate", ckpt=shown(checkpoint), **({"trust": trust} if trust else {}))
+        )
     if any(isinstance(logger, TensorBoardLogger) for logger in run.trainer.loggers):
         log.info("watch it: %s", shell("tensorboard", "--logdir", shown(config.paths.output_dir)))
     if sheet is not None:

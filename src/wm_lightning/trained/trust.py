@@ -65,6 +65,16 @@ def check_trusted(node: Any, path: str, trust: Sequence[str] = ()) -> None:  # n
         raise UserError(f"{path} holds a {type(node).__name__}, which no file of this project does; it was not used.")
 
 
+def packages_asked_for(node: Any) -> set[str]:  # noqa: ANN401 - a configuration, or a part of it
+    """Returns the packages that a file with this configuration has to be trusted with to be used."""
+    if isinstance(node, list):
+        return set().union(*map(packages_asked_for, node))
+    if not isinstance(node, dict):
+        return set()
+    own = {str(node[TARGET]).partition(".")[0]} if TARGET in node and node[TARGET] not in OWN else set()
+    return own.union(*map(packages_asked_for, node.values()))
+
+
 def build(node: Any, path: str, trust: Sequence[str] = ()) -> Any:  # noqa: ANN401 - whatever it asks for
     """Builds what a ``_target_`` stands for, with all below it; arguments and errors as of :func:`check_trusted`.
 

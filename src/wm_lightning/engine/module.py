@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import lightning as L
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
-from typing_extensions import Self
 
 from wm_lightning.engine.average import WeightAverage, weights_of
 from wm_lightning.errors import OtherLengthError, UserError
@@ -25,6 +24,9 @@ from wm_lightning.models import RestorationNet
 from wm_lightning.trained import read
 from wm_lightning.trained.trust import build, check_trusted
 from wm_lightning.types import Prediction, Sample
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[..., LRScheduler]
@@ -271,15 +273,19 @@ class WatermarkRemoval(L.LightningModule):
             self._steps_averaged = self.trainer.global_step
             self.average.update(self.net)
 
-    def on_test_start(self) -> None:
-        """Brings metrics to where pictures are."""
+    def _bring_metrics(self) -> None:
+        """Puts metrics where pictures are: they are no part of the module, whose weights a checkpoint would have."""
         for metric in self.own_metrics.values():
             if isinstance(metric, nn.Module):
                 metric.to(self.device)
 
+    def on_test_start(self) -> None:
+        """Prepares what is measured."""
+        self._bring_metrics()
+
     def on_validation_start(self) -> None:
         """Gives all processes the mean of their BatchNorm statistics, so that all score the same network."""
-        self.on_test_start()
+        self._bring_metrics()
         if self.trainer.world_size == 1:
             return
         for net in self.candidates.values():

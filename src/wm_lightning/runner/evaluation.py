@@ -87,7 +87,7 @@ def evaluate(config: DictConfig) -> None:
     if config.get("benchmark") is not None:
         _score_benchmark(config, runs)
     else:
-        _score_split(config, runs, (*columns, *own_columns(map(str, runs[0].config.own_metrics))))
+        _score_split(config, runs, columns)
 
 
 def _score_benchmark(config: DictConfig, runs: Sequence[Run]) -> None:
@@ -105,7 +105,7 @@ def _score_benchmark(config: DictConfig, runs: Sequence[Run]) -> None:
 
 
 def _score_split(config: DictConfig, runs: Sequence[Run], columns: Sequence[str]) -> None:
-    """Scores a split of the runs' data and writes what was asked for."""
+    """Scores a split of the runs' data by columns of this project and their own; writes what was asked for."""
     output = Path(config.paths.output_dir)
     datamodule = build_data(runs[0].config)
     datamodule.scored = config.split
@@ -116,6 +116,7 @@ def _score_split(config: DictConfig, runs: Sequence[Run], columns: Sequence[str]
     if not tested[0].trainer.is_global_zero:
         return
     _write_record(output / "metrics.json", tested, config.split)
+    columns = (*columns, *own_columns(tested[0].module.own_metrics))
     for found in tested:
         title = f"{found.path}: {len(found.table.rows)} pictures"
         print_result({column: found.scores[column] for column in columns}, title)
@@ -143,9 +144,7 @@ def _test(run: Run, copies: int, datamodule: BaseDataModule, columns: Sequence[s
 
 def _rebuilt(run: Run, copies: int, target: Target, columns: Sequence[str]) -> WatermarkRemoval:
     """Builds a checkpoint's module."""
-    own = own_columns(map(str, run.config.own_metrics))
-    wanted = tuple(column for column in dict.fromkeys(columns) if column not in own)
-    module = build_module(run.config, target, wanted)
+    module = build_module(run.config, target, tuple(dict.fromkeys(columns)))
     module.load_state_dict(run.checkpoint["state_dict"])
     module.net.copies = copies
     for term in module.loss.terms.values():

@@ -22,6 +22,7 @@ from wm_lightning.hardware import check_accelerator, choose_precision
 from wm_lightning.losses.composite import LETTERS
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.runner.configuration import check_config
+from wm_lightning.trained.weights import with_texts
 
 log = logging.getLogger(__name__)
 
@@ -100,18 +101,14 @@ def _weight_of(term: str, loss: DictConfig) -> tuple[str, float | None]:
 
 def absolute_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
     """Returns a configuration's node whose files and folders are absolute, so that they are found from anywhere."""
-    if isinstance(node, dict):
-        return {key: _absolute(key, value) for key, value in node.items()}
-    return [absolute_paths(item) for item in node] if isinstance(node, list) else node
+    return with_texts(node, _absolute, lists=PATHS_OR_WORDS)
 
 
-def _absolute(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
-    if isinstance(value, list) and key in PATHS_OR_WORDS:
-        return [_absolute(key, item) for item in value]
-    if not value or not isinstance(value, str) or key not in (*FOLDERS, *PATHS_OR_WORDS):
-        return absolute_paths(value)
-    path = Path(value).expanduser()
-    return str(path.absolute()) if key in FOLDERS or (value not in WORDS and path.exists()) else value
+def _absolute(key: str, text: str) -> str:
+    if not text or key not in (*FOLDERS, *PATHS_OR_WORDS):
+        return text
+    path = Path(text).expanduser()
+    return str(path.absolute()) if key in FOLDERS or (text not in WORDS and path.exists()) else text
 
 
 def build_data(config: DictConfig) -> BaseDataModule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def write_weights(checkpoint: dict[str, Any], path: Path, half: bool = False) ->
         if key.startswith("net."):
             keep = not half or not value.is_floating_point() or value.ndim < 2
             state[key.removeprefix("net.")] = (value if keep else value.half()).contiguous()
-    config = _without_paths(checkpoint["config"])
+    config = with_texts(checkpoint["config"], _placeholder, lists=FOR_ABSOLUTE)
     card = {key: checkpoint[key] for key in ("card",) if checkpoint.get(key)}
     text = json.dumps({"config": config, "epoch": checkpoint["epoch"], **card})
     with replacing(path) as draft:
@@ -89,15 +89,25 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {**kept, "state_dict": widened}
 
 
-def _without_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
+def with_texts(node: Any, change: Callable[[str, str], Any], lists: Collection[str] = ()) -> Any:  # noqa: ANN401
+    """Returns a configuration's node whose texts are others: what to do with one is said by the key it stands at.
+
+    Args:
+        node: Dictionaries, lists and plain values; left as it is.
+        change: Takes a key and its text.
+        lists: Keys whose lists hold such texts too; in other lists they stay.
+    """
+
+    def changed(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
+        if isinstance(value, list) and key in lists:
+            return [changed(key, item) for item in value]
+        return change(key, value) if isinstance(value, str) else with_texts(value, change, lists)
+
     if isinstance(node, dict):
-        return {key: _without_path(key, value) for key, value in node.items()}
-    return [_without_paths(item) for item in node] if isinstance(node, list) else node
+        return {key: changed(key, value) for key, value in node.items()}
+    return [with_texts(item, change, lists) for item in node] if isinstance(node, list) else node
 
 
-def _without_path(key: str, value: Any) -> Any:  # noqa: ANN401 - whatever a configuration holds
-    if isinstance(value, list) and key in FOR_ABSOLUTE:
-        return [_without_path(key, item) for item in value]
-    if not isinstance(value, str):
-        return _without_paths(value)
-    return PLACEHOLDERS.get(key, FOR_ABSOLUTE.get(key, value) if Path(value).is_absolute() else value)
+def _placeholder(key: str, text: str) -> str | None:
+    """Returns what stands in for a path of the machine a network was trained on."""
+    return PLACEHOLDERS.get(key, FOR_ABSOLUTE.get(key, text) if Path(text).is_absolute() else text)

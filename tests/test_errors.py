@@ -38,7 +38,10 @@ CASES = [
     (["synthesis.fonts=[/nowhere.ttf]"], "synthesis.fonts: there is no /nowhere.ttf"),
     (["synthesis.logos=/nowhere"], "synthesis.logos=/nowhere is not a folder"),
     (["synthesis.sampler.kinds.texts=1"], "synthesis.sampler.kinds.texts: there is no such key"),
-    (["synthesis.capture.jpeg_quality=[0,200]"], "synthesis.capture.jpeg_quality=[0,200] must lie within 1..100"),
+    (
+        ["synthesis.degradation.jpeg_quality=[0,200]"],
+        "synthesis.degradation.jpeg_quality=[0,200] must lie within 1..100",
+    ),
     (["seed=abc"], "seed='abc' does not fit"),
     (["objective.metric=val/psnrr"], "objective.metric=val/psnrr is not measured. Did you mean val/psnr?"),
     (["ckpt_path=/nowhere.ckpt"], "There is no checkpoint /nowhere.ckpt"),

@@ -23,7 +23,7 @@ class Sample(NamedTuple):
         alpha: How much of the photograph the marks of ``watermarked`` take away, (3, H, W) in 0..1; None where it is
             not known.
         layer: What they put in its place, already multiplied with alpha, (3, H, W) in 0..1; None where it is not known.
-            Unless a capture came after the marks, ``watermarked = (1 - alpha) * clean + layer`` to one grey level.
+            Unless a degradation came after the marks, ``watermarked = (1 - alpha) * clean + layer`` to one grey level.
     """
 
     watermarked: Tensor

@@ -26,7 +26,7 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_reaches_the_weights(co
         return loss
 
     monkeypatch.setattr(WatermarkRemoval, "training_step", broken)
-    outcome = command("train", *tiny, RUN, "trainer.max_epochs=4", "augment=none", "synthesis.capture=null")
+    outcome = command("train", *tiny, RUN, "trainer.max_epochs=4", "augment=none", "synthesis.degradation=null")
     assert outcome.status == 1
     assert "The loss became nan in epoch 3, step 8" in outcome.err
     assert outcome.err.splitlines()[-1].startswith("error: ")

@@ -67,7 +67,7 @@ def test_each_preset_composes_is_accepted_and_makes_the_same_marks_again(name, l
     assert [view.spec for pair in first for view in pair] != [view.spec for pair in other for view in pair]
     for view in (view for pair in first for view in pair):
         assert np.mean(view.alpha.max(axis=2) > 0) <= synthesizer.max_coverage
-        threshold = synthesizer.mask_threshold if view.spec.capture is None else synthesizer.captured_threshold
+        threshold = synthesizer.mask_threshold if view.spec.degradation is None else synthesizer.degraded_threshold
         difference = np.abs(view.image.astype(int) - view.clean).max(axis=2)
         np.testing.assert_array_equal(view.mask, difference > threshold)
 
@@ -76,7 +76,7 @@ def test_there_is_no_other_preset():
     assert {path.stem for path in (CONF / "synthesis").glob("*.yaml")} == set(NAMES)
 
 
-def test_diverse_has_every_kind_of_mark_style_blend_and_capture():
+def test_diverse_has_every_kind_of_mark_style_blend_and_degradation():
     synthesizer = build("diverse")
     generator = np.random.default_rng(0)
     marks = [synthesizer.sampler(generator) for _ in range(1000)]
@@ -96,9 +96,9 @@ def test_diverse_has_every_kind_of_mark_style_blend_and_capture():
         assert -60 <= mark.angle <= 60
         low, high = (0.15, 0.5) if mark.tiling else (0.15, 1)
         assert low <= mark.size <= high
-    captures = [synthesizer.capture(generator) for _ in range(1000)]
-    assert np.mean([capture is not None for capture in captures]) == pytest.approx(0.25, abs=0.05)
-    assert (synthesizer.mask_threshold, synthesizer.captured_threshold, synthesizer.max_coverage) == (0, 4, 0.4)
+    degradations = [synthesizer.degradation(generator) for _ in range(1000)]
+    assert np.mean([degradation is not None for degradation in degradations]) == pytest.approx(0.25, abs=0.05)
+    assert (synthesizer.mask_threshold, synthesizer.degraded_threshold, synthesizer.max_coverage) == (0, 4, 0.4)
     assert {len(marks) for marks in marks_of(synthesizer, 40)} <= {0, 1, 2, 3}
 
 
@@ -141,7 +141,7 @@ def test_swcnn_stamps_the_same_upright_flat_logo_on_both_views_at_different_plac
     seen, covered = set(), []
     for first, second in pairs(swcnn, 30):
         stamps = (*first.spec.marks, *second.spec.marks)
-        assert first.spec.capture is second.spec.capture is None
+        assert first.spec.degradation is second.spec.degradation is None
         assert len({(mark.art, mark.opacity) for mark in stamps}) == 1
         assert len({mark.center for mark in stamps}) == len(stamps)
         for mark in stamps:
@@ -182,7 +182,7 @@ def test_swcnn_knows_nothing_between_marked_and_unmarked_but_at_edges(swcnn, log
 
 def test_clwd_has_one_mark_of_any_rotation_and_a_mask_of_5_levels(logos):
     synthesizer = build("clwd", f"synthesis.logos={logos}")
-    assert (synthesizer.capture, synthesizer.mask_threshold, synthesizer.max_coverage) == (None, 5, 1)
+    assert (synthesizer.degradation, synthesizer.mask_threshold, synthesizer.max_coverage) == (None, 5, 1)
     marks = []
     for view, _ in pairs(synthesizer, 150):
         (mark,) = view.spec.marks
@@ -203,7 +203,7 @@ def test_clwd_has_one_mark_of_any_rotation_and_a_mask_of_5_levels(logos):
 @pytest.mark.parametrize(("name", "low", "high"), [("logo_l", 0.4, 0.6), ("logo_h", 0.6, 0.8)])
 def test_the_logo_sets_have_one_mark_in_its_proportions_of_their_sizes_and_opacities(logos, name, low, high):
     synthesizer = build(name, f"synthesis.logos={logos}")
-    assert (synthesizer.capture, synthesizer.mask_threshold) == (None, 0)
+    assert (synthesizer.degradation, synthesizer.mask_threshold) == (None, 0)
     marks = marks_of(synthesizer, 100)
     assert {len(drawn) for drawn in marks} == {1}
     for (mark,) in marks:
@@ -323,10 +323,10 @@ def test_real_has_unmarked_pictures_compressed_ones_and_made_up_logos_beside_fil
     synthesizer = build("real", f"synthesis.logos={logos}")
     views = [view for pair in pairs(synthesizer, 150) for view in pair]
     assert 0.22 < np.mean([not view.spec.marks for view in views]) < 0.44
-    compressed = [view.spec.capture for view in views if view.spec.capture and view.spec.capture.jpeg]
+    compressed = [view.spec.degradation for view in views if view.spec.degradation and view.spec.degradation.jpeg]
     assert 0.45 < len(compressed) / len(views) < 0.75
-    assert 0.15 < np.mean([capture.full_chroma for capture in compressed]) < 0.45
-    assert min(capture.jpeg for capture in compressed if capture.jpeg) < 40
+    assert 0.15 < np.mean([degradation.full_chroma for degradation in compressed]) < 0.45
+    assert min(degradation.jpeg for degradation in compressed if degradation.jpeg) < 40
     arts = [mark.art for view in views for mark in view.spec.marks]
     drawn = [art for art in arts if isinstance(art, Emblem | Logo)]
     assert 0.25 < np.mean([isinstance(art, Emblem) for art in drawn]) < 0.55

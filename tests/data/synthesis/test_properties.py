@@ -92,7 +92,7 @@ def assert_sound(view, clean):
     assert view.mask.shape == (height, width)
     assert view.mask.dtype == bool
     assert (view.layer <= view.alpha).all()
-    if view.spec.capture is None:
+    if view.spec.degradation is None:
         np.testing.assert_array_equal(view.clean, clean)
         exact = (1 - view.alpha / 255) * clean + view.layer
         assert np.abs(view.image - exact).max() <= 1

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wm_lightning.data.synthesis.spec import (
     Blend,
-    CaptureSpec,
+    DegradationSpec,
     Emblem,
     Frame,
     Logo,
@@ -42,11 +42,11 @@ marks = st.builds(
     aspect=st.none() | numbers, tiling=st.none() | tilings, alpha_field=rows,
     occlusion=st.none() | st.tuples(*[numbers] * 4),
 )  # fmt: skip
-captures = st.builds(
-    CaptureSpec, contrast=numbers, brightness=numbers, moire=st.none() | st.tuples(*[numbers] * 3), blur=numbers,
+degradations = st.builds(
+    DegradationSpec, contrast=numbers, brightness=numbers, moire=st.none() | st.tuples(*[numbers] * 3), blur=numbers,
     resample=numbers, jpeg=st.none() | st.integers(1, 100),
 )  # fmt: skip
-views = st.builds(ViewSpec, marks=st.lists(marks, max_size=3).map(tuple), capture=st.none() | captures)
+views = st.builds(ViewSpec, marks=st.lists(marks, max_size=3).map(tuple), degradation=st.none() | degradations)
 
 ARTS = [
     Text("© Jane\nعينة", "NotoSans-Regular.ttf", "outline", 0.1),
@@ -64,7 +64,7 @@ def test_every_spec_comes_back_equal_from_json(spec):
 
 @pytest.mark.parametrize("art", ARTS, ids=lambda art: art.kind)
 def test_each_kind_of_art_comes_back_as_the_same_type(art):
-    spec = ViewSpec((MarkSpec(art, tiling=Tiling((0.1, 0.2), 0.5), occlusion=(0.1, 0.2, 0.3, 0.4)),), CaptureSpec())
+    spec = ViewSpec((MarkSpec(art, tiling=Tiling((0.1, 0.2), 0.5), occlusion=(0.1, 0.2, 0.3, 0.4)),), DegradationSpec())
     back = from_json(to_json(spec))
     assert back == spec
     assert type(back.marks[0].art) is type(art)
@@ -85,11 +85,11 @@ def test_an_empty_view_is_a_spec_too():
 def test_json_is_readable_by_anything_and_names_the_kind_of_art():
     read = json.loads(to_json(ViewSpec((MarkSpec(Shape("grid")),))))
     assert read["marks"][0]["art"] == {"kind": "grid", "aspect": 1.0, "thickness": 0.0}
-    assert read["capture"] is None
+    assert read["degradation"] is None
 
 
 @pytest.mark.parametrize(
-    "thing", [*ARTS, Tiling(), MarkSpec(ARTS[0]), CaptureSpec(), ViewSpec()], ids=lambda thing: type(thing).__name__
+    "thing", [*ARTS, Tiling(), MarkSpec(ARTS[0]), DegradationSpec(), ViewSpec()], ids=lambda thing: type(thing).__name__
 )
 def test_nothing_in_a_spec_can_be_assigned(thing):
     for field in dataclasses.fields(thing):
@@ -99,7 +99,7 @@ def test_nothing_in_a_spec_can_be_assigned(thing):
 
 def changed(path, value):
     """The JSON of a good spec with one thing in it replaced, or taken away where ``value`` is ...."""
-    tree = json.loads(to_json(ViewSpec((MarkSpec(ARTS[0]), MarkSpec(Shape("line"))), CaptureSpec())))
+    tree = json.loads(to_json(ViewSpec((MarkSpec(ARTS[0]), MarkSpec(Shape("line"))), DegradationSpec())))
     node = tree
     for step in path[:-1]:
         node = node[step]
@@ -123,7 +123,7 @@ def changed(path, value):
         (["marks", 0, "art", "kind"], "picture", r"marks\.0\.art"),
         (["marks", 1, "art"], ..., r"marks\.1\.art"),
         (["marks"], 3, "marks"),
-        (["capture", "jpeg"], "good", r"capture\.jpeg"),
+        (["degradation", "jpeg"], "good", r"degradation\.jpeg"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_place(path, value, place):

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wm_lightning.data.synthesis import CaptureSampler, CaptureSpec, Synthesizer, ViewSpec, from_json, replay, to_json
+from wm_lightning.data.synthesis import (
+    DegradationSampler,
+    DegradationSpec,
+    Synthesizer,
+    ViewSpec,
+    from_json,
+    replay,
+    to_json,
+)
 from wm_lightning.data.synthesis.spec import Logo, MarkSpec, Shape, Text
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
@@ -67,13 +75,13 @@ def assert_equal_views(first, second):
 
 
 def assert_sound(view, threshold):
-    """The mask is where the pixels differ, and the layers make the image where no capture came after them."""
+    """The mask is where the pixels differ, and the layers make the image where no degradation came after them."""
     assert view.image.dtype == view.clean.dtype == view.alpha.dtype == view.layer.dtype == np.uint8
     assert view.mask.dtype == bool
     difference = np.abs(view.image.astype(int) - view.clean).max(axis=2)
     np.testing.assert_array_equal(view.mask, difference > threshold)
     assert (view.layer <= view.alpha).all()
-    if view.spec.capture is None:
+    if view.spec.degradation is None:
         exact = (1 - view.alpha / 255) * view.clean + view.layer
         assert np.abs(view.image - exact).max() <= 1
 
@@ -85,8 +93,8 @@ def test_views_replay_bit_for_bit_also_from_json(preset, logos, own_logos):
     for seed in range(150 if preset == "diverse" else 25):
         picture = photograph(48 + seed % 30, 56 + 5 * (seed % 7), seed)
         for view in synthesizer.pair(picture, np.random.default_rng(seed)):
-            captured = view.spec.capture is not None
-            threshold = synthesizer.captured_threshold if captured else synthesizer.mask_threshold
+            degraded = view.spec.degradation is not None
+            threshold = synthesizer.degraded_threshold if degraded else synthesizer.mask_threshold
             assert_sound(view, threshold)
             assert (view.alpha.any(axis=2)).mean() <= synthesizer.max_coverage
             spec = from_json(to_json(view.spec))
@@ -94,7 +102,7 @@ def test_views_replay_bit_for_bit_also_from_json(preset, logos, own_logos):
             assert_equal_views(replay(picture, spec, threshold), view)
 
 
-def test_every_kind_of_mark_and_every_capture_is_among_them(own_logos):
+def test_every_kind_of_mark_and_every_degradation_is_among_them(own_logos):
     pictures = [photograph(32, 40, seed) for seed in range(250)]
     views = [
         view
@@ -109,25 +117,25 @@ def test_every_kind_of_mark_and_every_capture_is_among_them(own_logos):
     assert {mark.blend for mark in marks} == {"normal", "screen", "multiply"}
     assert {mark.art.kind for mark in marks if mark.tiling} == {"text", "logo", "emblem", "grid", "bars"}
     assert {mark.colour is None for mark in marks if isinstance(mark.art, Logo)} == {True, False}
-    captures = [view.spec.capture for view in views if view.spec.capture]
-    assert 0.15 < len(captures) / len(views) < 0.35
-    for field, plain in vars(CaptureSpec(full_chroma=True)).items():  # diverse has half colour alone
-        assert any(getattr(capture, field) != plain for capture in captures)
+    degradations = [view.spec.degradation for view in views if view.spec.degradation]
+    assert 0.15 < len(degradations) / len(views) < 0.35
+    for field, plain in vars(DegradationSpec(full_chroma=True)).items():  # diverse has half colour alone
+        assert any(getattr(degradation, field) != plain for degradation in degradations)
 
 
 def test_recipe_marks_nearly_every_picture():
-    views = [configured("watermarkcnn", "synthesis.capture=null")(photograph(), np.random.default_rng(seed))
+    views = [configured("watermarkcnn", "synthesis.degradation=null")(photograph(), np.random.default_rng(seed))
              for seed in range(100)]  # fmt: skip
     assert sum(view.mask.any() for view in views) >= 97
     assert 0.05 < np.mean([view.mask.mean() for view in views]) < 0.2
 
 
-def test_both_views_share_capture_and_clean_picture_and_nothing_else():
-    synthesizer = configured("diverse", "synthesis.capture.share=1", "synthesis.capture.jpeg=1")
+def test_both_views_share_degradation_and_clean_picture_and_nothing_else():
+    synthesizer = configured("diverse", "synthesis.degradation.share=1", "synthesis.degradation.jpeg=1")
     for seed in range(20):
         first, second = synthesizer.pair(photograph(), np.random.default_rng(seed))
-        assert first.spec.capture == second.spec.capture
-        assert first.spec.capture is not None
+        assert first.spec.degradation == second.spec.degradation
+        assert first.spec.degradation is not None
         np.testing.assert_array_equal(first.clean, second.clean)
         assert not set(first.spec.marks) & set(second.spec.marks)
 
@@ -147,7 +155,7 @@ def test_what_the_first_view_draws_does_not_shift_the_second():
             return original(generator)
 
     first, second = plain.pair(photograph(), np.random.default_rng(4))
-    wasteful = Synthesizer(lambda assets: Wasteful(), capture=plain.capture)
+    wasteful = Synthesizer(lambda assets: Wasteful(), degradation=plain.degradation)
     other_first, other_second = wasteful.pair(photograph(), np.random.default_rng(4))
     assert first.spec != other_first.spec
     assert_equal_views(second, other_second)
@@ -169,7 +177,7 @@ def test_equal_generators_give_equal_pairs_and_others_give_others(preset):
 def test_global_generators_are_left_alone(global_random_state):
     before = global_random_state()
     for seed in range(10):
-        configured("diverse", "synthesis.capture.share=1").pair(photograph(), np.random.default_rng(seed))
+        configured("diverse", "synthesis.degradation.share=1").pair(photograph(), np.random.default_rng(seed))
         configured("swcnn")(photograph(), np.random.default_rng(seed))
     assert global_random_state() == before
 
@@ -214,13 +222,13 @@ def test_mask_leaves_out_what_changes_by_no_more_than_the_threshold():
     assert masks[0] > masks[1] > masks[2] > 0
 
 
-def test_captured_pictures_have_their_own_threshold():
-    capture = CaptureSampler(1, tone=0, moire=0, blur=0, resample=0, jpeg=1, jpeg_quality=(90, 90))
+def test_degraded_pictures_have_their_own_threshold():
+    degradation = DegradationSampler(1, tone=0, moire=0, blur=0, resample=0, jpeg=1, jpeg_quality=(90, 90))
     mark = MarkSpec(Shape("rectangle"), size=0.3)
     for threshold in (0, 4, 30):
-        synthesizer = making(mark, capture=capture, mask_threshold=200, captured_threshold=threshold)
+        synthesizer = making(mark, degradation=degradation, mask_threshold=200, degraded_threshold=threshold)
         view = synthesizer(photograph(), np.random.default_rng(0))
-        assert view.spec.capture == CaptureSpec(jpeg=90)
+        assert view.spec.degradation == DegradationSpec(jpeg=90)
         assert_sound(view, threshold)
         assert_equal_views(replay(photograph(), view.spec, threshold), view)
         # The clean picture went through the same compression, so far from the mark nothing differs.
@@ -290,7 +298,7 @@ def test_without_same_mark_each_view_stamps_its_own():
 
 def test_specification_can_be_replayed_on_a_photograph_of_another_size():
     for seed in range(10):
-        view = configured("logos", "synthesis.capture=null")(photograph(100, 120), np.random.default_rng(seed))
+        view = configured("logos", "synthesis.degradation=null")(photograph(100, 120), np.random.default_rng(seed))
         other = replay(photograph(200, 240), view.spec)
         assert other.alpha.shape == (200, 240, 3)
         reduced = other.alpha.reshape(100, 2, 120, 2, 3).mean(axis=(1, 3))
@@ -308,7 +316,7 @@ def test_replay_names_what_is_gone(art):
     [
         *(({"max_coverage": value}, r"max_coverage=") for value in (0, -0.1, 1.1, float("nan"))),
         *(({"mask_threshold": value}, r"mask_threshold=") for value in (-1, 255)),
-        *(({"captured_threshold": value}, r"captured_threshold=") for value in (-1, 255)),
+        *(({"degraded_threshold": value}, r"degraded_threshold=") for value in (-1, 255)),
         *(({"stamped": value}, r"stamped=") for value in ((0.5, 0.2), (-0.1, 0.2), (0.5, 1.1), (0.5,))),
         ({"same_mark": True}, r"same_mark=true needs synthesis\.stamped"),
         ({"fonts": ["/nowhere"]}, r"fonts.*nowhere"),

@@ -1,21 +1,21 @@
 """Watermark synthesis: sample a specification, render it, blend it.
 
-``spec`` says what a mark is; ``arts``, ``sampler`` and ``capture`` draw specifications and are the only randomness;
+``spec`` says what a mark is; ``arts``, ``sampler`` and ``degradation`` draw specifications and are the only randomness;
 ``assets`` is the only file access; ``draw``, ``emblems``, ``render`` and ``blend`` are deterministic; ``synthesizer``
 puts them together.
 """
 
 from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler
 from wm_lightning.data.synthesis.assets import Assets, find_assets
-from wm_lightning.data.synthesis.capture import CaptureSampler
+from wm_lightning.data.synthesis.degradation import DegradationSampler
 from wm_lightning.data.synthesis.sampler import MarkSampler
-from wm_lightning.data.synthesis.spec import CaptureSpec, MarkSpec, OwnArt, ViewSpec, from_json, to_json
+from wm_lightning.data.synthesis.spec import DegradationSpec, MarkSpec, OwnArt, ViewSpec, from_json, to_json
 from wm_lightning.data.synthesis.synthesizer import Synthesizer, View, replay
 
 __all__ = [
     "Assets",
-    "CaptureSampler",
-    "CaptureSpec",
+    "DegradationSampler",
+    "DegradationSpec",
     "LogoSampler",
     "MarkSampler",
     "MarkSpec",

@@ -182,7 +182,7 @@ class MarkSpec:
 
 
 @dataclass(frozen=True)
-class CaptureSpec:
+class DegradationSpec:
     """What a scan, a camera or a website does to a whole picture, the mark included; in this order.
 
     Attributes:
@@ -213,7 +213,7 @@ class ViewSpec:
     __pydantic_config__ = _KNOWN_KEYS_ONLY
 
     marks: tuple[MarkSpec, ...] = ()
-    capture: CaptureSpec | None = None
+    degradation: DegradationSpec | None = None
 
 
 _VIEW = TypeAdapter(ViewSpec)

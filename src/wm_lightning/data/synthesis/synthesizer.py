@@ -11,11 +11,11 @@ import numpy.typing as npt
 from wm_lightning.data.sources import Photograph
 from wm_lightning.data.synthesis.assets import Assets, find_assets
 from wm_lightning.data.synthesis.blend import Overlay, changed
-from wm_lightning.data.synthesis.capture import CaptureSampler, capture
+from wm_lightning.data.synthesis.degradation import DegradationSampler, degrade
 from wm_lightning.data.synthesis.ranges import checked_range, checked_share
 from wm_lightning.data.synthesis.render import render
 from wm_lightning.data.synthesis.sampler import MarkSampler
-from wm_lightning.data.synthesis.spec import CaptureSpec, MarkSpec, ViewSpec
+from wm_lightning.data.synthesis.spec import DegradationSpec, MarkSpec, ViewSpec
 from wm_lightning.errors import UserError
 
 ATTEMPTS = 10  # how often a first mark over the cap is drawn again, before its picture stays unmarked
@@ -25,11 +25,11 @@ MOST_STAMPS = 200  # a mark so faint or so far outside that it covers nothing mu
 class View(NamedTuple):
     """A watermarked view of a photograph.
 
-    Before a capture, ``image = (1 - alpha) * clean + layer`` to one grey level, per channel, in 0..1.
+    Before a degradation, ``image = (1 - alpha) * clean + layer`` to one grey level, per channel, in 0..1.
 
     Attributes:
         image: (H, W, 3) uint8.
-        clean: The photograph without marks, after the same capture: (H, W, 3) uint8.
+        clean: The photograph without marks, after the same degradation: (H, W, 3) uint8.
         mask: (H, W) bool, where any channel of the view differs from ``clean`` by more than the threshold.
         alpha: How much of the photograph the marks take away, (H, W, 3) uint8.
         layer: What they put in its place, already multiplied with alpha, (H, W, 3) uint8.
@@ -53,12 +53,12 @@ class Synthesizer:
         bundled_fonts: Uses the bundled fonts.
         system_fonts: Uses the fonts of this machine too; equal seeds then give other marks on other machines.
         logos: A folder of pictures with transparency; without one, logos are made of shapes and letters.
-        capture: Draws what happens to whole pictures; None leaves them as they are.
+        degradation: Draws what happens to whole pictures; None leaves them as they are.
         max_coverage: Largest share of a picture's pixels under marks. Below one half, a second view that is marked
             independently shows the clean pixel more often than not, which an L1 loss needs to find it.
         mask_threshold: Grey levels that a pixel may change by without counting as marked.
-        captured_threshold: The same where a capture came after the marks: JPEG spreads a change of a level or two over
-            whole blocks.
+        degraded_threshold: The same where a degradation came after the marks: JPEG spreads a change of a level or two
+            over whole blocks.
         stamped: Repeats one mark at other places until it covers a share drawn from this range, as SWCNN does; None
             draws as many marks as the sampler says.
         same_mark: Gives both views of a pair the same mark at different places; needs ``stamped``.
@@ -75,17 +75,17 @@ class Synthesizer:
         bundled_fonts: bool = True,
         system_fonts: bool = False,
         logos: str | None = None,
-        capture: CaptureSampler | None = None,
+        degradation: DegradationSampler | None = None,
         max_coverage: float = 0.4,
         mask_threshold: int = 0,
-        captured_threshold: int = 4,
+        degraded_threshold: int = 4,
         stamped: Sequence[float] | None = None,
         same_mark: bool = False,
         unmarked: float = 0.0,
     ) -> None:
         if not 0 < max_coverage <= 1:
             raise UserError(f"synthesis.max_coverage={max_coverage} must be above 0 and at most 1.")
-        for name, value in (("mask_threshold", mask_threshold), ("captured_threshold", captured_threshold)):
+        for name, value in (("mask_threshold", mask_threshold), ("degraded_threshold", degraded_threshold)):
             if not 0 <= value <= 254:
                 raise UserError(f"synthesis.{name}={value} must lie within 0..254 grey levels.")
         if same_mark and stamped is None:
@@ -93,22 +93,22 @@ class Synthesizer:
         self.stamped = None if stamped is None else checked_range("synthesis.stamped", stamped, 0, 1)
         self.unmarked = checked_share("synthesis.unmarked", unmarked)
         self.same_mark, self.max_coverage = same_mark, max_coverage
-        self.mask_threshold, self.captured_threshold = mask_threshold, captured_threshold
+        self.mask_threshold, self.degraded_threshold = mask_threshold, degraded_threshold
         self.sampler = sampler(find_assets(fonts, bundled_fonts=bundled_fonts, system_fonts=system_fonts, logos=logos))
-        self.capture = capture
+        self.degradation = degradation
 
     def pair(
         self, photograph: Photograph, generator: np.random.Generator, second_view: bool = True
     ) -> tuple[View, View | None]:
-        """Draws two independently marked views of a photograph, (H, W, 3) uint8, that share one capture.
+        """Draws two independently marked views of a photograph, (H, W, 3) uint8, that share one degradation.
 
         Without ``second_view`` only the first, the same as with it.
         """
         # Separate streams: what one view draws cannot shift what the other does.
         first, second, shared = generator.spawn(3)
-        filters = self.capture(shared) if self.capture is not None else None
+        filters = self.degradation(shared) if self.degradation is not None else None
         mark = self.sampler(shared) if self.same_mark else None
-        clean = _captured(photograph, filters)
+        clean = _degraded(photograph, filters)
         return (
             self._view(photograph, clean, first, filters, mark),
             self._view(photograph, clean, second, filters, mark) if second_view else None,
@@ -116,15 +116,15 @@ class Synthesizer:
 
     def __call__(self, photograph: Photograph, generator: np.random.Generator) -> View:
         """Draws one view of a photograph, (H, W, 3) uint8; only ``generator`` is used and advanced."""
-        filters = self.capture(generator) if self.capture is not None else None
-        return self._view(photograph, _captured(photograph, filters), generator, filters, None)
+        filters = self.degradation(generator) if self.degradation is not None else None
+        return self._view(photograph, _degraded(photograph, filters), generator, filters, None)
 
     def _view(
         self,
         photograph: Photograph,
         clean: Photograph,
         generator: np.random.Generator,
-        filters: CaptureSpec | None,
+        filters: DegradationSpec | None,
         mark: MarkSpec | None,
     ) -> View:
         overlay = Overlay(*photograph.shape[:2])
@@ -134,7 +134,7 @@ class Synthesizer:
             marks = self._several(overlay, generator)
         else:
             marks = self._stamped(overlay, generator, mark or self.sampler(generator), self.stamped)
-        threshold = self.mask_threshold if filters is None else self.captured_threshold
+        threshold = self.mask_threshold if filters is None else self.degraded_threshold
         return _finished(photograph, clean, overlay, ViewSpec(tuple(marks), filters), threshold)
 
     def _several(self, overlay: Overlay, generator: np.random.Generator) -> list[MarkSpec]:
@@ -174,14 +174,14 @@ def replay(photograph: Photograph, spec: ViewSpec, mask_threshold: int = 0) -> V
     overlay = Overlay(*photograph.shape[:2])
     for mark in spec.marks:
         overlay.put(render(mark, *photograph.shape[:2]))
-    return _finished(photograph, _captured(photograph, spec.capture), overlay, spec, mask_threshold)
+    return _finished(photograph, _degraded(photograph, spec.degradation), overlay, spec, mask_threshold)
 
 
-def _captured(picture: Photograph, filters: CaptureSpec | None) -> Photograph:
-    return picture if filters is None else capture(picture, filters)
+def _degraded(picture: Photograph, filters: DegradationSpec | None) -> Photograph:
+    return picture if filters is None else degrade(picture, filters)
 
 
 def _finished(photograph: Photograph, clean: Photograph, overlay: Overlay, spec: ViewSpec, mask_threshold: int) -> View:
-    image = _captured(overlay.on(photograph), spec.capture)
+    image = _degraded(overlay.on(photograph), spec.degradation)
     mask = changed(clean, image, mask_threshold)
     return View(image, clean, mask, overlay.alpha, overlay.colour, spec)

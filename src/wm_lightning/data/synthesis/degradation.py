@@ -11,12 +11,12 @@ import numpy.typing as npt
 from cv2.typing import MatLike
 
 from wm_lightning.data.synthesis.ranges import checked_range, checked_share, within
-from wm_lightning.data.synthesis.spec import CaptureSpec
+from wm_lightning.data.synthesis.spec import DegradationSpec
 
 Picture = npt.NDArray[np.uint8]
 
 
-class CaptureSampler:
+class DegradationSampler:
     """Draws what happens to a picture; ranges are inclusive (low, high) and uniform.
 
     Args:
@@ -55,7 +55,7 @@ class CaptureSampler:
         jpeg_quality: Sequence[int] = (50, 95),
         full_chroma: float = 0.0,
     ) -> None:
-        where = "synthesis.capture"
+        where = "synthesis.degradation"
         shares = {"share": share, "tone": tone, "moire": moire, "blur": blur, "resample": resample, "jpeg": jpeg}
         self.shares = {name: checked_share(f"{where}.{name}", value) for name, value in shares.items()}
         self.full_chroma = checked_share(f"{where}.full_chroma", full_chroma)
@@ -66,8 +66,8 @@ class CaptureSampler:
         self.resample_scale = checked_range(f"{where}.resample_scale", resample_scale, 0.05, 1)
         self.jpeg_quality = checked_range(f"{where}.jpeg_quality", jpeg_quality, 1, 100)
 
-    def __call__(self, generator: np.random.Generator) -> CaptureSpec | None:
-        """Draws one capture; None where nothing happens."""
+    def __call__(self, generator: np.random.Generator) -> DegradationSpec | None:
+        """Draws one degradation; None where nothing happens."""
 
         def happens(name: str) -> bool:
             return bool(generator.random() < self.shares[name])
@@ -75,7 +75,7 @@ class CaptureSampler:
         if not happens("share"):
             return None
         tone = happens("tone")
-        spec = CaptureSpec(
+        spec = DegradationSpec(
             contrast=within(self.contrast, generator) if tone else 1.0,
             brightness=within(self.brightness, generator) if tone else 0.0,
             moire=self._moire(generator) if happens("moire") else None,
@@ -85,15 +85,15 @@ class CaptureSampler:
         )
         if spec.jpeg is not None and self.full_chroma and generator.random() < self.full_chroma:
             spec = replace(spec, full_chroma=True)
-        return None if spec == CaptureSpec() else spec
+        return None if spec == DegradationSpec() else spec
 
     def _moire(self, generator: np.random.Generator) -> tuple[float, float, float]:
         strength, period = within(self.moire_strength, generator), within((2.2, 6), generator)
         return strength, period, within((0, 180), generator)
 
 
-def capture(picture: Picture, spec: CaptureSpec) -> Picture:
-    """Applies a capture to (H, W, 3) uint8; equal specs change equal pictures equally."""
+def degrade(picture: Picture, spec: DegradationSpec) -> Picture:
+    """Applies a degradation to (H, W, 3) uint8; equal specs change equal pictures equally."""
     height, width = picture.shape[:2]
     out: MatLike = picture
     if spec.contrast != 1 or spec.brightness:

@@ -4,19 +4,19 @@ import cv2
 import numpy as np
 import pytest
 
-from wm_lightning.data.synthesis.capture import CaptureSampler, capture
-from wm_lightning.data.synthesis.spec import CaptureSpec
+from wm_lightning.data.synthesis.degradation import DegradationSampler, degrade
+from wm_lightning.data.synthesis.spec import DegradationSpec
 from wm_lightning.errors import UserError
 
 SPECS = {
-    "contrast": CaptureSpec(contrast=1.3),
-    "brightness": CaptureSpec(brightness=-17.5),
-    "moire": CaptureSpec(moire=(5.0, 3.7, 25.0)),
-    "blur": CaptureSpec(blur=0.8),
-    "resample": CaptureSpec(resample=0.6),
-    "jpeg": CaptureSpec(jpeg=60),
+    "contrast": DegradationSpec(contrast=1.3),
+    "brightness": DegradationSpec(brightness=-17.5),
+    "moire": DegradationSpec(moire=(5.0, 3.7, 25.0)),
+    "blur": DegradationSpec(blur=0.8),
+    "resample": DegradationSpec(resample=0.6),
+    "jpeg": DegradationSpec(jpeg=60),
 }
-EVERYTHING = CaptureSpec(contrast=0.8, brightness=12, moire=(5.0, 3.7, 25.0), blur=0.8, resample=0.6, jpeg=60)
+EVERYTHING = DegradationSpec(contrast=0.8, brightness=12, moire=(5.0, 3.7, 25.0), blur=0.8, resample=0.6, jpeg=60)
 
 
 def photograph(height=48, width=64, seed=0):
@@ -30,18 +30,20 @@ def even(level, height=48, width=64):
 
 def sampler(**options):
     """Everything happens, but for what is told."""
-    return CaptureSampler(**{**dict.fromkeys(("share", "tone", "moire", "blur", "resample", "jpeg"), 1.0), **options})
+    return DegradationSampler(
+        **{**dict.fromkeys(("share", "tone", "moire", "blur", "resample", "jpeg"), 1.0), **options}
+    )
 
 
-def test_capture_of_nothing_changes_nothing():
-    np.testing.assert_array_equal(capture(photograph(), CaptureSpec()), photograph())
+def test_degradation_by_nothing_changes_nothing():
+    np.testing.assert_array_equal(degrade(photograph(), DegradationSpec()), photograph())
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_each_filter_changes_something_and_equal_pictures_equally(name):
     picture = photograph()
     picture.flags.writeable = False
-    first, second = (capture(shown, SPECS[name]) for shown in (picture, photograph()))
+    first, second = (degrade(shown, SPECS[name]) for shown in (picture, photograph()))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(picture, photograph())
     assert first.shape == picture.shape
@@ -54,13 +56,13 @@ def test_each_filter_changes_something_and_equal_pictures_equally(name):
 def test_tone_is_a_factor_around_middle_grey_and_an_offset(contrast, brightness):
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
     exact = ((levels - 127.5) * contrast + 127.5 + brightness).clip(0, 255)
-    out = capture(levels, CaptureSpec(contrast=contrast, brightness=brightness))
+    out = degrade(levels, DegradationSpec(contrast=contrast, brightness=brightness))
     assert np.abs(out - exact).max() <= 0.501
 
 
 @pytest.mark.parametrize(("strength", "period", "angle"), [(2.0, 2.2, 0.0), (6.0, 4.0, 30.0), (20.0, 6.0, 135.0)])
 def test_moire_is_a_wave_of_its_strength_period_and_angle(strength, period, angle):
-    stripes = capture(even(128, 256, 256), CaptureSpec(moire=(strength, period, angle))).astype(float) - 128
+    stripes = degrade(even(128, 256, 256), DegradationSpec(moire=(strength, period, angle))).astype(float) - 128
     assert (stripes == stripes[..., :1]).all()
     assert np.abs(stripes).max() <= strength + 0.5
     assert np.abs(stripes).max() >= strength - 0.6
@@ -74,7 +76,7 @@ def test_moire_is_a_wave_of_its_strength_period_and_angle(strength, period, angl
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_moire_stays_within_black_and_white(level):
-    out = capture(even(level), SPECS["moire"]).astype(int)
+    out = degrade(even(level), SPECS["moire"]).astype(int)
     assert np.abs(out - level).max() <= 5
 
 
@@ -87,19 +89,19 @@ def test_blur_is_a_gaussian(sigma):
     exact = np.pad(photograph(), ((reach, reach), (reach, reach), (0, 0)), mode="reflect").astype(float)
     for axis in (0, 1):
         exact = np.apply_along_axis(np.convolve, axis, exact, weights, "valid")
-    assert np.abs(capture(photograph(), CaptureSpec(blur=sigma)) - exact).max() <= 2
+    assert np.abs(degrade(photograph(), DegradationSpec(blur=sigma)) - exact).max() <= 2
 
 
 @pytest.mark.parametrize("name", ["blur", "resample", "jpeg"])
 @pytest.mark.parametrize("level", [0, 37, 128, 255])
 def test_even_picture_stays_even(name, level):
-    assert np.abs(capture(even(level), SPECS[name]).astype(int) - level).max() <= 1
+    assert np.abs(degrade(even(level), SPECS[name]).astype(int) - level).max() <= 1
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.5, 0.77, 0.9])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (33, 64), (48, 50)])
 def test_resampling_keeps_the_shape(scale, height, width):
-    out = capture(photograph(height, width), CaptureSpec(resample=scale))
+    out = degrade(photograph(height, width), DegradationSpec(resample=scale))
     assert out.shape == (height, width, 3)
     assert out.dtype == np.uint8
 
@@ -107,8 +109,8 @@ def test_resampling_keeps_the_shape(scale, height, width):
 def test_resampling_loses_what_is_fine_and_keeps_what_is_coarse():
     board = even(0)
     board[::2, ::2] = board[1::2, 1::2] = 255
-    assert np.abs(capture(board, CaptureSpec(resample=0.5)).astype(int) - 127).max() <= 2
-    assert np.abs(capture(photograph(), CaptureSpec(resample=0.5)).astype(int) - photograph()).mean() < 4
+    assert np.abs(degrade(board, DegradationSpec(resample=0.5)).astype(int) - 127).max() <= 2
+    assert np.abs(degrade(photograph(), DegradationSpec(resample=0.5)).astype(int) - photograph()).mean() < 4
 
 
 @pytest.mark.parametrize("quality", [1, 50, 95, 100])
@@ -116,21 +118,21 @@ def test_jpeg_is_the_round_trip_of_opencv(quality):
     blue_first = photograph()[..., ::-1].copy()
     _, data = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, quality])
     wanted = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
-    np.testing.assert_array_equal(capture(photograph(), CaptureSpec(jpeg=quality)), wanted)
+    np.testing.assert_array_equal(degrade(photograph(), DegradationSpec(jpeg=quality)), wanted)
 
 
 @pytest.mark.parametrize("colour", [(255, 0, 0), (0, 0, 255), (200, 120, 40)])
 def test_jpeg_keeps_red_red_and_blue_blue(colour):
     picture = even(0)
     picture[...] = colour
-    assert np.abs(capture(picture, CaptureSpec(jpeg=95)).astype(int) - colour).max() <= 3
+    assert np.abs(degrade(picture, DegradationSpec(jpeg=95)).astype(int) - colour).max() <= 3
 
 
 def test_full_chroma_keeps_colours_apart_that_half_the_resolution_mixes():
     stripes = np.zeros((16, 16, 3), np.uint8)
     stripes[:, ::2, 0] = stripes[:, 1::2, 2] = 200
     errors = [
-        np.abs(capture(stripes, CaptureSpec(jpeg=95, full_chroma=full)).astype(int) - stripes).mean()
+        np.abs(degrade(stripes, DegradationSpec(jpeg=95, full_chroma=full)).astype(int) - stripes).mean()
         for full in (False, True)
     ]
     assert errors[1] < 0.25 * errors[0]
@@ -144,7 +146,9 @@ def test_as_many_compressed_pictures_keep_full_chroma_as_asked_for():
 
 
 def test_better_jpeg_comes_closer():
-    errors = [np.abs(capture(photograph(), CaptureSpec(jpeg=q)).astype(int) - photograph()).mean() for q in (5, 50, 95)]
+    errors = [
+        np.abs(degrade(photograph(), DegradationSpec(jpeg=q)).astype(int) - photograph()).mean() for q in (5, 50, 95)
+    ]
     assert errors[0] > errors[1] > errors[2]
 
 
@@ -154,13 +158,13 @@ def test_filters_come_in_the_order_of_the_specification():
         change = {field: getattr(EVERYTHING, field)}
         if field == "contrast":  # both in one step, so that nothing is rounded between them
             change["brightness"] = EVERYTHING.brightness
-        out = capture(out, replace(CaptureSpec(), **change))
-    np.testing.assert_array_equal(capture(photograph(), EVERYTHING), out)
+        out = degrade(out, replace(DegradationSpec(), **change))
+    np.testing.assert_array_equal(degrade(photograph(), EVERYTHING), out)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 50), (50, 1), (2, 3), (600, 40)])
-def test_pictures_of_any_size_can_be_captured(height, width):
-    assert capture(photograph(height, width), EVERYTHING).shape == (height, width, 3)
+def test_pictures_of_any_size_can_be_degraded(height, width):
+    assert degrade(photograph(height, width), EVERYTHING).shape == (height, width, 3)
 
 
 def test_share_says_how_often_anything_happens():
@@ -172,7 +176,7 @@ def test_share_says_how_often_anything_happens():
     assert sum(some(np.random.default_rng(seed)) is not None for seed in range(500)) == pytest.approx(150, abs=45)
 
 
-def test_a_capture_in_which_nothing_happens_is_none():
+def test_a_degradation_in_which_nothing_happens_is_none():
     nothing = sampler(tone=0, moire=0, blur=0, resample=0, jpeg=0)
     assert nothing(np.random.default_rng(0)) is None
 
@@ -189,7 +193,7 @@ def test_a_capture_in_which_nothing_happens_is_none():
 )
 def test_each_filter_has_its_own_share(share, fields):
     without, rare = sampler(**{share: 0}, full_chroma=1), sampler(**{share: 0.25})
-    plain = CaptureSpec()
+    plain = DegradationSpec()
     fields += ("full_chroma",) if share == "jpeg" else ()  # which is of a compression
     specs = [without(np.random.default_rng(seed)) for seed in range(30)]
     for field in vars(plain):
@@ -243,8 +247,8 @@ def test_ranges_are_kept_and_used():
     ],
 )
 def test_wrong_value_is_refused_by_name(key, value):
-    with pytest.raises(UserError, match=rf"synthesis\.capture\.{key}="):
-        CaptureSampler(**{key: value})
+    with pytest.raises(UserError, match=rf"synthesis\.degradation\.{key}="):
+        DegradationSampler(**{key: value})
 
 
 def test_only_the_generator_given_is_used(global_random_state):
@@ -253,5 +257,5 @@ def test_only_the_generator_given_is_used(global_random_state):
     assert first == second
     assert len({spec.contrast for spec in first}) == 5
     for spec in first:
-        capture(photograph(), spec)
+        degrade(photograph(), spec)
     assert global_random_state() == before

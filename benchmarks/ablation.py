@@ -226,7 +226,7 @@ def main() -> None:
         try:
             scores = measure_row(name, options)
             table.append(told(name, scores))
-            nothing = f"| do nothing | | {scores[0]['psnr_input']:.2f} | 0 | | 0 | exact | |"
+            nothing = f"| identity | | {scores[0]['psnr_input']:.2f} | 0 | | 0 | exact | |"
         except RowError as error:
             table.append(f"| {name} | failed: {error} |")
             failed = True

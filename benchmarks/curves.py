@@ -54,13 +54,13 @@ def read_curve(name: str, run: Path) -> Curve:
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:
-    """Draws a panel for each metric, doing nothing being 0."""
+    """Draws a panel for each metric, the identity being 0."""
     figure = new_figure(4.2, "Validation over the time of training")
     for axes, (metric, where) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
-        axes.axhline(0, color=IDENTITY, linestyle="--", linewidth=1, label="doing nothing")
+        axes.axhline(0, color=IDENTITY, linestyle="--", linewidth=1, label="identity")
         for curve, colour in zip(curves, COLOURS, strict=False):
             axes.plot(*zip(*curve.points[metric], strict=True), color=colour, marker=".", label=curve.name)
-        plain_axes(axes, f"Decibels over doing nothing, {where}", "minutes", "dB")
+        plain_axes(axes, f"Decibels over the identity, {where}", "minutes", "dB")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

@@ -22,12 +22,12 @@ from wm_lightning.data.pairs import WatermarkPairs
 from wm_lightning.files import CONF
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.ensemble import SelfEnsemble
 from wm_lightning.inference.onnx_engine import OnnxEngine
 from wm_lightning.inference.torch_engine import TorchEngine
+from wm_lightning.inference.tta_engine import AugmentedEngine
 from wm_lightning.metrics.functional import decibels
-from wm_lightning.self_ensemble import COPIES
 from wm_lightning.trained import load
+from wm_lightning.tta import COPIES
 
 log = logging.getLogger("engines")
 
@@ -57,7 +57,7 @@ def engines(weights: str, files: list[Path]) -> dict[str, Engine]:
     usual = TorchEngine(load(weights).net, "cpu")
     found: dict[str, Engine] = {"PyTorch, float32": exact}
     for copies in COPIES:
-        found[f"PyTorch, {usual.dtype}, --ensemble {copies}"] = SelfEnsemble(usual, copies)
+        found[f"PyTorch, {usual.dtype}, --tta {copies}"] = AugmentedEngine(usual, copies)
     return found | {file.name: OnnxEngine(str(file), "cpu") for file in files}
 
 
@@ -73,11 +73,11 @@ def main() -> None:
     options = parser.parse_args()
     pairs = held_out(options.photographs, options.size)
     opened = engines(options.weights, options.files)
-    errors: dict[str, list[float]] = {name: [] for name in ("do nothing", *opened)}
+    errors: dict[str, list[float]] = {name: [] for name in ("identity", *opened)}
     seconds = dict.fromkeys(opened, 0.0)
     for number in range(min(options.pictures, len(pairs))):
         view, _ = pairs.views((0, number))
-        errors["do nothing"].append(squared_error(view.image, view.clean))
+        errors["identity"].append(squared_error(view.image, view.clean))
         for name, engine in opened.items():
             if not number:
                 clean_pixels(engine, view.image)

@@ -25,7 +25,7 @@ def weights(**terms: float) -> tuple[str, ...]:
     return tuple(f"loss.terms.{name}.weight={weight}" for name, weight in terms.items())
 
 
-PSNR_FIRST = weights(psnr=0.3, proposal=0.5, opacity=0.25, layer=0.25, content=0.15)
+PSNR_FIRST = weights(psnr=0.3, background=0.5, opacity=0.25, layer=0.25, inpainting=0.15)
 
 GENERAL = Recipe(
     base=("experiment=general",),
@@ -34,9 +34,9 @@ GENERAL = Recipe(
         "the recipe": (),
         "head masked": ("model.head=masked",),
         "head residual": ("model.head=residual",),
-        "head full": ("model.head=full",),
-        "loss: picture and mask alone": weights(proposal=0, opacity=0, layer=0, content=0),
-        "loss: content 1": weights(content=1),
+        "head full": ("model.head=direct",),
+        "loss: picture and mask alone": weights(background=0, opacity=0, layer=0, inpainting=0),
+        "loss: inpainting 1": weights(inpainting=1),
         "loss: SSIM too": ("loss.gamma=0.2",),
         "loss: PSNR too": weights(psnr=0.1),
         "loss: PSNR 0.3, the others halved": PSNR_FIRST,
@@ -54,7 +54,7 @@ GENERAL = Recipe(
         "batch 16": ("data.batch_size=16",),
         "AdamW": ("optim=adamw_cosine", "~optim.optimizer.adamw_lr", "optim.optimizer.lr=2e-3"),
         "self-attention at the bottom": ("model.attention=2",),
-        "shuffle_unet_small": ("model=shuffle_unet_small",),
+        "pixel_unshuffle_unet_small": ("model=pixel_unshuffle_unet_small",),
         "nafnet": ("model=nafnet",),
         "unet": ("model=unet",),
         "swcnn": ("model=swcnn",),
@@ -73,7 +73,7 @@ PLAIN = Recipe(
     scored=("synthesis=diverse", "data.size=128"),
     rows={
         "the defaults": (),
-        "head full": ("model.head=full",),
+        "head full": ("model.head=direct",),
         "head residual": ("model.head=residual",),
         "head masked": ("model.head=masked",),
         "loss: perceptual term": ("loss.alpha=0.3",),
@@ -98,7 +98,7 @@ PLAIN = Recipe(
         "average of the weights, 0.99": ("average.decay=0.99",),
         "BatchNorm's statistics fixed": ("callbacks.freeze_batchnorm.from_epoch=0",),
         "target the clean photograph": ("data.target=clean",),
-        "shuffle_unet": ("model=shuffle_unet",),
+        "pixel_unshuffle_unet": ("model=pixel_unshuffle_unet",),
         "nafnet": ("model=nafnet",),
         # Its schedule knows epochs, of which a row has one: the schedule is laid over the row as over its 27.
         "the notebook's training": (

@@ -67,7 +67,7 @@ def main() -> None:
     log.info("| SMALLEST, LARGE, GAP, WHOLE | %s |\n|---|%s", shares, "---:|" * len(SHARES))
     views = [list(large_pictures(options.photographs, options.side, share, options.pictures)) for share in SHARES]
     told = [f"{np.mean([psnr(view.image, view.clean) for view in group]):.2f}" for group in views]
-    log.info("| do nothing | %s |", " | ".join(told))
+    log.info("| identity | %s |", " | ".join(told))
     for setting in settings:
         scales.SMALLEST, scales.LARGE, marks.GAP, scales.WHOLE = setting
         cells = []

@@ -42,7 +42,7 @@ class Point(NamedTuple):
         sensitivity: 0..1.
         alarms: Share of unmarked pictures that were changed.
         hits: Share of marked pictures whose marks were found.
-        gain: Mean over marked pictures of the PSNR above that of doing nothing, in dB.
+        gain: Mean over marked pictures of the PSNR above that of the identity, in dB.
     """
 
     sensitivity: float
@@ -69,7 +69,7 @@ def false_alarms(engine: Engine, unmarked: Path, searches: Sequence[Search]) -> 
 
 
 def finds(engine: Engine, view: View, searches: Sequence[Search]) -> list[tuple[bool, float]]:
-    """Says of each search whether it finds the marks, and the PSNR in dB above that of doing nothing."""
+    """Says of each search whether it finds the marks, and the PSNR in dB above that of the identity."""
     found = [clean_pixels(engine, view.image, search=search) for search in searches]
     before = psnr(view.image, view.clean)
     return [

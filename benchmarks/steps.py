@@ -208,7 +208,7 @@ class _Steps(L.Callback):
         count(pl_module.net, "predict", FORWARD)
         for name, term in pl_module.loss.terms.items():
             count(term, "forward", LOSS + name)
-        count(pl_module, "_measure", metrics_part(pl_module.measure_every))
+        count(pl_module, "_measure", metrics_part(pl_module.train_metrics_every_n_steps))
         if pl_module.average is not None:
             count(pl_module.average, "update", AVERAGE)
         self._next(trainer)

@@ -120,7 +120,7 @@ def compare(config: DictConfig, rounds: int, steps: int, matmul: int, parts: boo
 
 def parts_table(children: Children, config: DictConfig, steps: int) -> list[str]:
     """Returns where the time of a step goes: medians over steps, of the scores over the steps that have some."""
-    every = config.measure_every
+    every = config.train_metrics_every_n_steps
     measured = children.turn(OURS, Order(-(-steps // every) * every, exact=True)).parts
     names = in_order(dict.fromkeys(name for parts in measured for name in parts), every)
     seconds = {name: statistics.median(parts[name] for parts in measured if name in parts) for name in names}

@@ -30,7 +30,7 @@ ROWS = (
     ("engine", "reports"),
     ("losses", "trained"),
     ("data", "hardware", "metrics", "models"),
-    ("commands", "errors", "files", "plugins", "self_ensemble", "sizes", "types"),
+    ("commands", "errors", "files", "plugins", "tta", "sizes", "types"),
 )
 
 Kind = Literal["now", "later", "types"]  # when a module is loaded, in a function, for type checkers alone

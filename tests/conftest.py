@@ -22,7 +22,7 @@ from PIL import Image
 TINY = (
     "data=folder", "data.repeats=1", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0",
     "trainer.max_epochs=1",
-    "trainer.precision=32-true", "trainer.accelerator=cpu", "model.head=full",
+    "trainer.precision=32-true", "trainer.accelerator=cpu", "model.head=direct",
     "trainer.enable_progress_bar=false", "synthesis.system_fonts=false", "callbacks.figures.names=[]",
 )  # fmt: skip
 

@@ -85,7 +85,7 @@ def compared(checkpoint, command_in, tmp_path_factory):
 
 def test_the_record_says_what_was_scored_and_on_how_many_pictures(compared, checkpoint):
     record = record_of(compared.folder)
-    assert list(record) == ["checkpoint", "epoch", "split", "ensemble", "pictures", "test", "defined_on", "compared"]
+    assert list(record) == ["checkpoint", "epoch", "split", "tta", "pictures", "test", "defined_on", "compared"]
     assert record["checkpoint"] == str(checkpoint)
     assert (record["epoch"], record["pictures"]) == (0, 2)
     assert set(record["test"]) == {
@@ -204,7 +204,7 @@ def test_without_a_report_there_is_none_and_other_metrics_have_their_columns(com
     ("options", "sentence"),
     [
         (["metrics=slbrr"], "There are no metrics slbrr; choose from: full, swcnn, slbr, watermarkcnn."),
-        (["ensemble=3"], "ensemble=3 must be one of 1, 2, 4, 8."),
+        (["tta=3"], "tta=3 must be one of 1, 2, 4, 8."),
         (["split=train"], "split=train must be one of test, val."),
         (["extra_metrics=[fid]"], "There are no metrics fid; choose from: lpips, niqe."),
         (["extra_metrics=fid"], "There are no metrics fid; choose from: lpips, niqe."),
@@ -242,7 +242,7 @@ def test_real_pairs_are_scored_with_a_network_that_saw_none(command, checkpoint,
 
 
 def test_real_pairs_are_scored_without_the_terms_of_the_loss_that_they_do_not_know(command, tiny, tmp_path):
-    asked = ("model.head=layer", "loss.terms.opacity.weight=1", "trainer.limit_train_batches=1", "test=false")
+    asked = ("model.head=decomposition", "loss.terms.opacity.weight=1", "trainer.limit_train_batches=1", "test=false")
     assert command("train", *tiny, *asked, "hydra.run.dir=run").status == 0
     root = save_pairs(tmp_path / "pairs", 20, side=8)
     options = ("data=paired", f"data.root={root}", "data.layout=plain", "data.size=32")
@@ -344,10 +344,10 @@ def test_copies_are_scored_that_are_mirrored(command, checkpoint, tmp_path):
     root = save_pairs(tmp_path / "pairs", 10, side=8)  # pictures that mirroring does not change, a network that it does
     scores = {}
     for copies in (1, 2, 8):
-        options = ("data=paired", f"data.root={root}", "data.layout=plain", "data.size=32", f"ensemble={copies}")
+        options = ("data=paired", f"data.root={root}", "data.layout=plain", "data.size=32", f"tta={copies}")
         outcome = command("evaluate", f"ckpt={checkpoint}", *options, *QUICK)
         assert outcome.status == 0, outcome.err
-        assert record_of()["ensemble"] == copies
+        assert record_of()["tta"] == copies
         scores[copies] = record_of()["test"]
     assert scores[1]["psnr_input"] == scores[2]["psnr_input"] == scores[8]["psnr_input"]
     assert scores[1]["psnr"] < scores[2]["psnr"] < scores[8]["psnr"]  # a mean of equally wrong pictures errs less

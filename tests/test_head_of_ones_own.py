@@ -13,7 +13,13 @@ from wm_lightning.errors import UserError
 from wm_lightning.inference.torch_engine import TorchEngine
 from wm_lightning.trained import load, read
 
-RUN = ("hydra.run.dir=run", "trainer.limit_train_batches=1", "test=false", "model=shuffle_unet", "model.widths=[8,12]")
+RUN = (
+    "hydra.run.dir=run",
+    "trainer.limit_train_batches=1",
+    "test=false",
+    "model=pixel_unshuffle_unet",
+    "model.widths=[8,12]",
+)
 
 OWN = """
 import torch
@@ -35,8 +41,8 @@ class Lighter(Head):
         logits, colour = torch.split(maps.float(), [1, 3], dim=1)
         alpha, mask = torch.full_like(colour, self.opacity), (logits.sigmoid() - 0.02).clamp(min=0)
         layer = alpha * colour.sigmoid()
-        proposal = (image.float() - layer) / (1 - alpha)
-        return Prediction(torch.lerp(image.float(), proposal, mask), logits, mask, proposal, None, alpha, layer)
+        background = (image.float() - layer) / (1 - alpha)
+        return Prediction(torch.lerp(image.float(), background, mask), logits, mask, background, None, alpha, layer)
 """
 
 
@@ -89,7 +95,7 @@ def test_it_trains_is_scored_and_cleans_pictures(command, tiny, own):
             "{_target_: torch.nn.Identity}",
             "model.head=Identity must be a name or a wm_lightning.models.Head",
         ),
-        ("mask", "model.head='mask' does not fit: input should be 'full', 'residual', 'masked' or 'layer'"),
+        ("mask", "model.head='mask' does not fit: input should be 'direct', 'residual', 'masked' or 'decomposition'"),
         ("3", "model.head=3 does not fit"),
     ],
 )

@@ -52,7 +52,7 @@ def test_two_processes_for_each_job_keep_to_its_folder(in_two_processes, tmp_pat
 
 
 def test_a_job_of_two_processes_that_fails_leaves_the_others_alone(in_two_processes, tmp_path):
-    outcome = in_two_processes("-m", "loss.terms.opacity.weight=1,0", "model.head=full", *SHORT)
+    outcome = in_two_processes("-m", "loss.terms.opacity.weight=1,0", "model.head=direct", *SHORT)
     assert outcome.returncode == 1, outcome.stderr
     assert "2 jobs in outputs/multirun" in outcome.stdout
     (sweep,) = (tmp_path / "outputs" / "multirun").glob("*/*")

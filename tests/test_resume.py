@@ -138,7 +138,7 @@ def test_no_run_and_a_checkpoint_that_was_cut_off_are_one_sentence_each(command,
 # One batch an epoch, whose rate stays.
 SHORT = ("test=false", "trainer.limit_train_batches=1", "optim.scheduler=null")
 # What makes every later loss higher than those before, or lower.
-WORSE, BETTER = "loss.terms.l1.weight=100", "loss.terms.outside.weight=0"
+WORSE, BETTER = "loss.terms.l1.weight=100", "loss.terms.unmasked.weight=0"
 
 
 def contents(folder):
@@ -277,8 +277,8 @@ def go_on_of(outcome):
 
 
 OTHERS = {
-    "network": ("model=shuffle_unet_small", "its network is another one than this configuration's", "model"),
-    "head": ("model.head=layer", "its network is another one than this configuration's", "model.head"),
+    "network": ("model=pixel_unshuffle_unet_small", "its network is another one than this configuration's", "model"),
+    "head": ("model.head=decomposition", "its network is another one than this configuration's", "model.head"),
     "seed": ("seed=1", "it was trained on another split of photographs", "seed"),
     "fractions": ("data.fractions=[0.5,0.3,0.2]", "it was trained on another split", "data.fractions"),
     "demo": ("data=demo", "it was trained on another split of photographs", "data"),
@@ -309,7 +309,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_its_run_left_as_it_was(co
 
 def test_ckpt_path_alone_says_what_the_run_was_and_leaves_it(command, tiny):
     folder = Path("outputs/train/day/time")
-    assert command("train", *tiny, *SHORT, "model=shuffle_unet_small", f"hydra.run.dir={folder}").status == 0
+    assert command("train", *tiny, *SHORT, "model=pixel_unshuffle_unet_small", f"hydra.run.dir={folder}").status == 0
     left = contents(folder)
     told, words = go_on_of(command("train", "ckpt_path=last", "trainer.accelerator=cpu"))
     assert "; not as in its run: model, " in told

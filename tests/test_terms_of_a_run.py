@@ -11,9 +11,9 @@ from wm_lightning.trained import read
 
 RUN = "hydra.run.dir=run"
 SHORT = ("trainer.limit_train_batches=1", "test=false")
-OF_PICTURES = {"l1", "outside", "lab", "ssim", "laplacian", "psnr"}
-OF_MASKS = {"mask", "iou", "proposal"}
-OF_LAYERS = {"opacity", "layer", "content"}
+OF_PICTURES = {"l1", "unmasked", "lab", "ssim", "laplacian", "psnr"}
+OF_MASKS = {"mask", "iou", "background"}
+OF_LAYERS = {"opacity", "layer", "inpainting"}
 
 OWN = """
 from wm_lightning.losses import Term
@@ -67,8 +67,8 @@ def own(command, monkeypatch):
 
 @pytest.mark.parametrize(
     ("head", "terms"),
-    [("full", OF_PICTURES), ("residual", OF_PICTURES), ("masked", OF_PICTURES | OF_MASKS),
-     ("layer", OF_PICTURES | OF_MASKS | OF_LAYERS)],
+    [("direct", OF_PICTURES), ("residual", OF_PICTURES), ("masked", OF_PICTURES | OF_MASKS),
+     ("decomposition", OF_PICTURES | OF_MASKS | OF_LAYERS)],
 )  # fmt: skip
 def test_terms_that_a_head_does_not_feed_are_left_out_and_said(command, tiny, head, terms):
     outcome = command("train", *tiny, RUN, *SHORT, f"model.head={head}")
@@ -79,7 +79,7 @@ def test_terms_that_a_head_does_not_feed_are_left_out_and_said(command, tiny, he
         assert text.count(f"loss: {name} is left out") == (name not in terms)
 
 
-@pytest.mark.parametrize("head", ["full", "layer"])
+@pytest.mark.parametrize("head", ["direct", "decomposition"])
 def test_the_notebooks_loss_has_its_five_terms_whatever_the_head(command, tiny, head):
     random = ("loss.alpha=0.3", "loss.terms.perceptual.weights=random")
     outcome = command("train", *tiny, RUN, *SHORT, f"model.head={head}", "loss=watermarkcnn", *random)
@@ -96,8 +96,8 @@ def test_the_notebooks_loss_has_its_five_terms_whatever_the_head(command, tiny, 
             "loss.terms.mask needs a head that predicts mask_logits: model.head=masked or lay",
         ),
         (
-            "loss.terms.content.optional=false",
-            "loss.terms.content needs a head that predicts content: model.head=layer",
+            "loss.terms.inpainting.optional=false",
+            "loss.terms.inpainting needs a head that predicts inpainting: model.head=decomposition",
         ),
         ("loss.terms.iou={weight: 1}", "loss.terms.iou needs a head that predicts mask_logits"),
     ],
@@ -112,7 +112,7 @@ def test_a_term_that_was_asked_for_and_that_the_head_does_not_feed_is_one_senten
 
 
 @pytest.mark.parametrize(
-    "asked", ["loss.terms.opacity.weight=0", "loss.terms.outside.weight=0.5", "loss.terms.perceptual.reduce=4"]
+    "asked", ["loss.terms.opacity.weight=0", "loss.terms.unmasked.weight=0.5", "loss.terms.perceptual.reduce=4"]
 )
 def test_asking_for_what_can_be_had_refuses_nothing(command, tiny, asked):
     outcome = command("train", *tiny, RUN, *SHORT, asked)
@@ -133,10 +133,10 @@ def test_terms_of_marks_are_left_out_for_real_pairs_and_refused_where_they_were_
         for path in photographs.iterdir():
             Path("pairs", folder, path.name).write_bytes(path.read_bytes())
     options = [option for option in tiny if not option.startswith(("data=", "data.root=", "synthesis"))]
-    pairs = (*options, "data=paired", "data.root=pairs", "model.head=layer", *SHORT)
+    pairs = (*options, "data=paired", "data.root=pairs", "model.head=decomposition", *SHORT)
     outcome = command("train", *pairs, RUN)
     assert outcome.status == 0, outcome.err
-    assert terms_of() == OF_PICTURES | OF_MASKS | {"content"}
+    assert terms_of() == OF_PICTURES | OF_MASKS | {"inpainting"}
     outcome = command("train", *pairs, "hydra.run.dir=asked", "loss.terms.opacity.weight=1")
     assert outcome.status == 1
     assert "error: loss.terms.opacity needs pairs with alpha; give others" in outcome.err
@@ -163,11 +163,11 @@ def test_a_loss_of_ones_own_can_be_a_file_of_a_folder_of_ones_own(command, tiny,
     Path("conf/loss").mkdir(parents=True)
     Path("conf/loss/mine.yaml").write_text(
         "defaults:\n  - composite\n  - _self_\n"
-        f"terms:\n  mine:\n    _target_: {own}.Edge\n    weight: 0.25\n  outside:\n    weight: 0\n"
+        f"terms:\n  mine:\n    _target_: {own}.Edge\n    weight: 0.25\n  unmasked:\n    weight: 0\n"
     )
     outcome = command("train", "--config-dir", "conf", *tiny, RUN, *SHORT, "loss=mine")
     assert outcome.status == 0, outcome.err
-    assert terms_of() == OF_PICTURES - {"outside"} | {"mine"}
+    assert terms_of() == OF_PICTURES - {"unmasked"} | {"mine"}
     assert summary_of()["criterion"]["mine"] == 0.25
 
 
@@ -178,7 +178,7 @@ def test_a_term_of_ones_own_that_lacks_what_it_needs_is_one_sentence(command, ti
     last = outcome.err.strip().splitlines()[-1]
     assert last.startswith("error: loss.terms.mine needs a head that predicts gate: model.head=")
     assert last.endswith("; or set loss.terms.mine.weight=0.")
-    assert command("train", *tiny, "hydra.run.dir=fed", *SHORT, term, "model.head=layer").status == 0
+    assert command("train", *tiny, "hydra.run.dir=fed", *SHORT, term, "model.head=decomposition").status == 0
     assert "mine" in terms_of("fed")
 
 

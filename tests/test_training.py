@@ -33,10 +33,10 @@ NOTEBOOK_KEYS = (
     "val_ssim_final", "training_time_min", "learning_rate_end", "optimizer", "criterion",
 )  # fmt: skip
 TERMS = (
-    "l1", "outside", "mask", "iou", "proposal", "opacity", "layer", "content", "lab", "ssim", "laplacian", "psnr",
+    "l1", "unmasked", "mask", "iou", "background", "opacity", "layer", "inpainting", "lab", "ssim", "laplacian", "psnr",
 )  # fmt: skip
 # What the network begins with is the identity; the rate opens its mask within a few steps.
-LAYER = ("model.head=layer", "optim.optimizer.adamw_lr=0.3")
+LAYER = ("model.head=decomposition", "optim.optimizer.adamw_lr=0.3")
 
 
 def summary_of(folder):
@@ -69,7 +69,7 @@ def test_a_run_leaves_checkpoints_logs_split_summary_and_table(trained):
     assert sorted(path.name for path in Path("run/checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     lists = {name: Path(f"run/split/{name}.txt").read_text().split() for name in ("train", "val", "test")}
     assert [len(names) for names in lists.values()] == [14, 4, 2]
-    assert "do nothing (identity)" in trained.out
+    assert "identity (untouched input)" in trained.out
     assert summary["test"]["psnr"] != summary["test"]["psnr_input"]
     assert f"{summary['test']['psnr']:.2f}" in trained.out
     assert f"{summary['test']['psnr_input']:.2f}" in trained.out
@@ -95,8 +95,8 @@ def test_tensorboard_gets_scalars_of_each_term_and_pictures(trained):
 def test_tensorboard_can_compare_runs_by_what_was_chosen(trained):
     events = EventAccumulator("run/tensorboard")
     events.Reload()
-    content = events.PluginTagToContent("hparams")
-    start = plugin_data_pb2.HParamsPluginData.FromString(content["_hparams_/session_start_info"]).session_start_info
+    inpainting = events.PluginTagToContent("hparams")
+    start = plugin_data_pb2.HParamsPluginData.FromString(inpainting["_hparams_/session_start_info"]).session_start_info
     assert start.hparams["loss.beta"].number_value == 0.25
     assert start.hparams["optim.optimizer.adamw_lr"].number_value == 0.3
     assert start.hparams["model.attention"].string_value == "gate"
@@ -121,7 +121,7 @@ def test_evaluate_gives_what_training_reported(trained, command):
     assert outcome.status == 0, outcome.err
     scores = json.loads(Path("scored/metrics.json").read_text())["test"]
     assert scores == summary_of("run")["test"]
-    assert "do nothing (identity)" in outcome.out
+    assert "identity (untouched input)" in outcome.out
     with Path("scored/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == Path("run/split/test.txt").read_text().split()
@@ -306,11 +306,11 @@ def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
     assert {name: term["_target_"].rpartition(".")[2] for name, term in config["loss"]["terms"].items()} == {
         "l1": "MaskedL1", "perceptual": "Perceptual", "lab": "Lab", "ssim": "Ssim", "laplacian": "Laplacian",
     }  # fmt: skip
-    assert (config["model"]["head"], config["model"]["attention"]) == ("full", "gate")
+    assert (config["model"]["head"], config["model"]["attention"]) == ("direct", "gate")
     assert config["average"] is config["trainer"]["gradient_clip_val"] is None
-    assert config["measure_every"] == 1
+    assert config["train_metrics_every_n_steps"] == 1
     small = [option for option in tiny if not option.startswith(("data=", "trainer.max_epochs", "loss.", "model."))]
-    notebook = {name: value + 0.01 for name, value in HeterogeneousUNet(head="full").state_dict().items()}
+    notebook = {name: value + 0.01 for name, value in HeterogeneousUNet(head="direct").state_dict().items()}
     torch.save(notebook, "wm_best_model.pth")
     outcome = command("train", "experiment=watermarkcnn", *small, RUN, "test=false", "trainer.limit_train_batches=1",
                       "trainer.limit_val_batches=1", "loss.terms.perceptual.weights=random",
@@ -341,7 +341,7 @@ def test_every_experiment_trains_and_is_scored(command, tiny, experiment):
     assert outcome.status == 0, outcome.err
     summary = summary_of("run")
     assert summary["epochs_run"] == 1
-    assert {"mask", "iou", "opacity", "layer", "proposal", "content", "outside"} <= {
+    assert {"mask", "iou", "opacity", "layer", "background", "inpainting", "unmasked"} <= {
         name.removeprefix("loss_") for name in summary["test"]
     }
 
@@ -467,7 +467,13 @@ def test_weights_of_another_network_or_no_weights_are_refused(trained, command, 
 def test_training_can_start_from_weights_that_come_with_the_project(command, tiny):
     options = [option for option in tiny if not option.startswith("model.")]
     still = ("optim.optimizer.lr=0", "optim.optimizer.adamw_lr=0", "optim.scheduler=null")
-    chosen = ("model=shuffle_unet_small", "weights=general_small", "trainer.limit_train_batches=1", "test=false", RUN)
+    chosen = (
+        "model=pixel_unshuffle_unet_small",
+        "weights=general_small",
+        "trainer.limit_train_batches=1",
+        "test=false",
+        RUN,
+    )
     outcome = command("train", *options, *still, *chosen)
     assert outcome.status == 0, outcome.err
     shipped = read(str(SHIPPED / "general_small.safetensors"))["state_dict"]

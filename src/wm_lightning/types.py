@@ -41,20 +41,21 @@ class Prediction(NamedTuple):
     Attributes:
         image: The picture restored, (B, 3, H, W) in 0..1, which a network may pass by a little.
         mask_logits: Logits of a pixel being marked, (B, 1, H, W); None from a network that predicts no mask.
-        mask: How much of ``proposal`` is taken, (B, 1, H, W) in 0..1; where it is 0, ``image`` is the input to the bit.
-        proposal: What is put where the mask is, (B, 3, H, W).
-        content: The photograph behind the mark as painted without the blend's inverse, (B, 3, H, W) in 0..1; None from
-            a network that knows no layer.
+        mask: How much of ``background`` is taken, (B, 1, H, W) in 0..1; where it is 0, ``image`` is the input
+            to the bit.
+        background: What is put where the mask is, (B, 3, H, W).
+        inpainting: The photograph behind the mark as painted without the blend's inverse, (B, 3, H, W) in 0..1; None
+            from a network that knows no layer.
         alpha: As in :class:`Sample`, predicted.
         layer: As in :class:`Sample`, predicted.
-        gate: How much of ``content`` is in ``proposal``, the rest being the blend's inverse, (B, 1, H, W) in 0..1.
+        gate: How much of ``inpainting`` is in ``background``, the rest being the blend's inverse, (B, 1, H, W) in 0..1.
     """
 
     image: Tensor
     mask_logits: Tensor | None = None
     mask: Tensor | None = None
-    proposal: Tensor | None = None
-    content: Tensor | None = None
+    background: Tensor | None = None
+    inpainting: Tensor | None = None
     alpha: Tensor | None = None
     layer: Tensor | None = None
     gate: Tensor | None = None

@@ -39,23 +39,23 @@ def filled(cells):
 
 
 def test_models():
-    table = table_of("models", "--models", "dncnn", "shuffle_unet", "--size", 32, "--turns", 1)
+    table = table_of("models", "--models", "dncnn", "pixel_unshuffle_unet", "--size", 32, "--turns", 1)
     assert table["model"] == ["parameters", "GFLOPs a megapixel", "seconds a megapixel"]
-    assert list(table) == ["model", "dncnn", "shuffle_unet"]
+    assert list(table) == ["model", "dncnn", "pixel_unshuffle_unet"]
     assert filled(table["dncnn"])
 
 
 def test_engines(photographs):
     table = table_of("engines", photographs, "--pictures", 1, "--size", 32)
     assert table["1 pictures of 32 pixels"] == ["PSNR", "seconds a megapixel"]
-    assert {"do nothing", "PyTorch, float32"} <= set(table)
-    assert sum("--ensemble" in name for name in table) == 4
+    assert {"identity", "PyTorch, float32"} <= set(table)
+    assert sum("--tta" in name for name in table) == 4
     assert all(map(filled, table.values()))
 
 
 def test_scales(photographs):
     table = table_of("scales", photographs, "--pictures", 1, "--side", 64, "--smallest", 16, "--large", 8, "--gap", 1)
-    assert list(table) == ["SMALLEST, LARGE, GAP, WHOLE", "do nothing", "off", "16, 8, 1, 0.7"]
+    assert list(table) == ["SMALLEST, LARGE, GAP, WHOLE", "identity", "off", "16, 8, 1, 0.7"]
     assert all(len(cells) == 3 for cells in table.values())
 
 
@@ -87,7 +87,7 @@ def test_synthesis(photographs):
 
 def test_training_and_where_its_time_goes():
     tiny = ("--size", 32, "--batch-size", 2, "--turns", 1, "--steps", 1, "--matmul", 64)
-    changes = ("--set", "measure_every=1", "--set", "loss.alpha=0.3", "--set", "loss.delta=0")
+    changes = ("--set", "train_metrics_every_n_steps=1", "--set", "loss.alpha=0.3", "--set", "loss.delta=0")
     table = table_of("training", *tiny, "--parts", *changes)
     assert len(table[""]) == len(table["plain loop"]) == len(table["this project"]) == 6
     assert filled(table["plain loop"])
@@ -137,7 +137,7 @@ def ablation(photographs, tmp_path_factory):
 
 def test_ablation(ablation):
     arguments, table = ablation
-    assert list(table) == ["the defaults", "", "do nothing"]  # the row is told when it is done, then all together
+    assert list(table) == ["the defaults", "", "identity"]  # the row is told when it is done, then all together
     assert table[""] == ["steps", "PSNR", "gain", "its spread", "gain inside", "outside", "F1"]
     steps, psnr, gain, spread, *others = table["the defaults"]
     assert (steps, spread) == ("1", "")
@@ -215,6 +215,6 @@ def test_curves(command, tiny, tmp_path):
 
 def test_held_out(photographs):
     table = table_of("held_out", photographs, "--pictures", 2, "--sensitivities", 0, 1)
-    assert table["0"][0] == table["do nothing"][0]  # nothing is wholly sure
+    assert table["0"][0] == table["identity"][0]  # nothing is wholly sure
     assert table["0"][4:] == ["0 %", "0"]
     assert len(table["1"]) == 6

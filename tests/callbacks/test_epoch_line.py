@@ -27,7 +27,7 @@ def test_a_line_says_how_each_epoch_went(command, tiny, monkeypatch, kept):
             for stage, title in (("train", "Train"), ("val", "Val"))
         )
         gains = (
-            f"{figures['val/gain']:+.2f} dB over doing nothing ({figures['val/psnr_input']:.2f}), "
+            f"{figures['val/gain']:+.2f} dB over the identity ({figures['val/psnr_input']:.2f}), "
             f"inside the mark {figures['val/gain_in']:+.2f}, outside {figures['val/psnr_out']:.1f} dB"
         )
         averaged = ", weights averaged" if kept == "average" else ""
@@ -41,7 +41,7 @@ def test_the_bar_shows_the_steps_loss_and_the_last_validation():
         callback_metrics={name: torch.tensor(value) for name, value in measured.items()},
     )  # fmt: skip
     shown = Progress().get_metrics(trainer, None)
-    assert shown == {"step/loss": 0.5, "val loss": 1.235, "dB over doing nothing": 2.5, "inside": 3.25}
+    assert shown == {"step/loss": 0.5, "val loss": 1.235, "dB over the identity": 2.5, "inside": 3.25}
     trainer.callback_metrics = {}
     assert Progress().get_metrics(trainer, None) == {"step/loss": 0.5}
 
@@ -52,4 +52,4 @@ def test_the_bar_counts_epochs_as_the_log_does_and_parts_its_figures(command, ti
     assert outcome.status == 0, outcome.err
     assert "Epoch 1/2" in outcome.out
     assert "Epoch 0/" not in outcome.out
-    assert re.search(r"val loss: [-.\d]+ \| dB over doing nothing: [-.\d]+ \| inside: ", " ".join(outcome.out.split()))
+    assert re.search(r"val loss: [-.\d]+ \| dB over the identity: [-.\d]+ \| inside: ", " ".join(outcome.out.split()))

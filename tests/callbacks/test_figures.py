@@ -117,7 +117,7 @@ def test_the_weights_that_are_kept_are_what_is_looked_into(command, tiny, monkey
     assert torch.equal(seen[-1]["final_conv.weight"], average) == (kept == "average")
 
 
-@pytest.mark.parametrize("head", ["full", "layer"])  # the second has hardly opened its mask
+@pytest.mark.parametrize("head", ["direct", "decomposition"])  # the second has hardly opened its mask
 def test_one_small_validation_picture_is_enough(command, tiny, head):
     small = (f"model.head={head}", "data.size=16", "data.fractions=[0.9,0.05,0.05]", "test=false",
              "trainer.limit_train_batches=1")  # fmt: skip

@@ -12,7 +12,7 @@ from wm_lightning.callbacks import first_look
 
 RUN = "hydra.run.dir=run"
 AT_ONCE = ("callbacks.first_look.after_seconds=0", "logger=csv", "test=false")
-LOOK = re.compile(r"a first look after (\d+) steps: (\S+) dB over doing nothing, inside the mark (\S+) \((\d+) valid")
+LOOK = re.compile(r"a first look after (\d+) steps: (\S+) dB over the identity, inside the mark (\S+) \((\d+) valid")
 
 
 def looks_of(folder):
@@ -90,7 +90,7 @@ def test_a_training_ends_with_the_same_bits_with_and_without_it(command, tiny, w
         f"data.num_workers={workers}",
         "augment=full",
         "test=false",
-        "model.head=layer",
+        "model.head=decomposition",
     )
     choices = {"with": ("callbacks.first_look.after_seconds=0",), "without": ("callbacks.first_look=null",)}
     for folder, choice in choices.items():

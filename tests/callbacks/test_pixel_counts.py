@@ -48,25 +48,25 @@ def test_residuals_and_found_pixels_by_hand():
     assert by_level(counts, INPUT, ALL) == {60: 15, 0: 45}
     assert by_level(counts, INPUT, INSIDE) == {60: 15}
     # Found is what the model changed by more than a tenth: 26 levels.
-    assert counts.confusion == Confusion(hit=4, missed=1, alarm=1, kept=14)
+    assert counts.confusion == Confusion(tp=4, fn=1, fp=1, tn=14)
 
 
 def test_small_changes_are_not_found():
-    assert counted(batch_of(mark=20, left=0)).confusion == Confusion(hit=0, missed=5, alarm=1, kept=14)
+    assert counted(batch_of(mark=20, left=0)).confusion == Confusion(tp=0, fn=5, fp=1, tn=14)
 
 
 def test_a_predicted_mask_is_what_was_found():
     outputs, batch = batch_of(mark=20, left=0)
     found = torch.zeros(1, 1, 4, 5)
     found[..., 0, :3], found[..., 2, 0], found[..., 3, 0] = 0.9, 0.51, 0.5
-    assert counted(({**outputs, "mask": found}, batch)).confusion == Confusion(hit=3, missed=2, alarm=1, kept=14)
+    assert counted(({**outputs, "mask": found}, batch)).confusion == Confusion(tp=3, fn=2, fp=1, tn=14)
 
 
 def test_batches_add_up():
     counts = counted(batch_of(mark=60, left=10), batch_of(mark=40, left=10))
     assert by_level(counts, MODEL, INSIDE) == {60: 3, 40: 3, 10: 24}
     assert by_level(counts, INPUT, ALL) == {60: 15, 40: 15, 0: 90}
-    assert counts.confusion == Confusion(hit=8, missed=2, alarm=2, kept=28)
+    assert counts.confusion == Confusion(tp=8, fn=2, fp=2, tn=28)
     assert counts.residuals.sum(dim=2).tolist() == [[120, 30], [120, 30]]
 
 
@@ -104,4 +104,4 @@ def test_a_mask_that_is_empty_has_no_inside():
     counts = counted((outputs, batch._replace(mask=torch.zeros_like(batch.mask))))
     assert not counts.residuals[:, INSIDE].any()
     assert counts.residuals[:, ALL].sum() == 120
-    assert counts.confusion == Confusion(hit=0, missed=0, alarm=5, kept=15)
+    assert counts.confusion == Confusion(tp=0, fn=0, fp=5, tn=15)

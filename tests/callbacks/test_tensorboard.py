@@ -94,7 +94,7 @@ def test_a_graph_is_drawn_without_a_word_and_leaves_the_network_as_it_was(tmp_pa
 
 
 def test_a_copy_of_a_compiled_network_is_eager_and_differentiable_within_inference_mode():
-    net = HeterogeneousUNet(head="full")
+    net = HeterogeneousUNet(head="direct")
     net.compile(backend="eager")
     with torch.inference_mode():
         copied = detached_copy(net)

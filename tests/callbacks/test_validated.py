@@ -28,7 +28,7 @@ def test_only_epochs_with_a_validation_have_figures_of_one(command, tiny, sanity
     assert history[0]["val/loss"] != history[1]["val/loss"]
     lines = lines_of("run/train.log")
     assert [line.partition(":")[0] for line in lines] == [f"{number}/5" for number in range(1, 6)]
-    assert [("Val Loss" in line, "over doing nothing" in line) for line in lines] == [
+    assert [("Val Loss" in line, "over the identity" in line) for line in lines] == [
         (False, False), (True, True), (False, False), (True, True), (False, False),
     ]  # fmt: skip
     assert all("Train Loss=" in line and "LR=" in line for line in lines)

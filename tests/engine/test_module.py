@@ -107,7 +107,9 @@ def test_training_measures_less_than_validation():
 def test_training_scores_every_so_manieth_batch_and_takes_the_loss_of_all(every, scored):
     batches, whole = pictures()
     loss = CompositeLoss({"l1": MaskedL1()})
-    module = WatermarkRemoval(Brighter(), loss, partial(torch.optim.SGD, lr=0), target="clean", measure_every=every)
+    module = WatermarkRemoval(
+        Brighter(), loss, partial(torch.optim.SGD, lr=0), target="clean", train_metrics_every_n_steps=every
+    )
     trainer = L.Trainer(
         accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, max_epochs=1,
         enable_checkpointing=False,
@@ -124,5 +126,5 @@ def test_training_scores_every_so_manieth_batch_and_takes_the_loss_of_all(every,
 
 
 def test_scoring_no_batch_at_all_is_refused():
-    with pytest.raises(ValueError, match="measure_every=0 must be at least 1"):
-        WatermarkRemoval(Brighter(), CompositeLoss({}), partial(torch.optim.SGD, lr=0), measure_every=0)
+    with pytest.raises(ValueError, match="train_metrics_every_n_steps=0 must be at least 1"):
+        WatermarkRemoval(Brighter(), CompositeLoss({}), partial(torch.optim.SGD, lr=0), train_metrics_every_n_steps=0)

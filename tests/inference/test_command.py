@@ -331,8 +331,8 @@ def test_what_no_search_can_be_is_one_sentence(run, save, option, sentence):
 
 def test_the_ensemble_is_passed_on(run, save, capsys):
     save("photo.png")
-    assert run("photo.png", "-o", "cleaned", "--ensemble", "8")[0] == 0
+    assert run("photo.png", "-o", "cleaned", "--tta", "8")[0] == 0
     assert run.opened == [("general", "auto", "torch", 8, [])]
     with pytest.raises(SystemExit):
-        predict(["photo.png", "-o", "cleaned", "--ensemble", "3"])
-    assert "argument --ensemble: invalid choice: 3 (choose from 1, 2, 4, 8)" in capsys.readouterr().err
+        predict(["photo.png", "-o", "cleaned", "--tta", "3"])
+    assert "argument --tta: invalid choice: 3 (choose from 1, 2, 4, 8)" in capsys.readouterr().err

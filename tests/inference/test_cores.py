@@ -13,7 +13,7 @@ import torch
 from wm_lightning import Remover
 from wm_lightning.inference.cores import Cores
 from wm_lightning.inference.torch_engine import TorchEngine
-from wm_lightning.models import ShuffleUNet
+from wm_lightning.models import PixelUnshuffleUNet
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def test_a_remover_leaves_the_threads_as_they_were():
 
 def test_engines_side_by_side_share_and_leave_the_threads_as_they_were():
     torch.set_num_threads(2)
-    engines = [TorchEngine(ShuffleUNet((4, 8), attention=0).eval(), "cpu") for _ in range(2)]
+    engines = [TorchEngine(PixelUnshuffleUNet((4, 8), attention=0).eval(), "cpu") for _ in range(2)]
     seen, both = [], threading.Barrier(2, timeout=60)
 
     def watch(*_):

@@ -18,19 +18,19 @@ from wm_lightning.inference.export import export
 from wm_lightning.inference.export_command import main
 from wm_lightning.inference.onnx_engine import METADATA, OnnxEngine
 from wm_lightning.inference.torch_engine import CorrectionNet, TorchEngine
-from wm_lightning.models import ShuffleUNet
+from wm_lightning.models import PixelUnshuffleUNet
 from wm_lightning.models.size import pad_to_requirement
 from wm_lightning.sizes import SizeRequirement
 from wm_lightning.trained.weights import write_weights
 
-HEADS = ("full", "residual", "masked", "layer")
+HEADS = ("direct", "residual", "masked", "decomposition")
 SIZES = [(1, 1), (3, 40), (37, 31), (48, 64)]
 
 
 def build(head, seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        net = ShuffleUNet((8, 12), attention=0, head=head).eval()
+        net = PixelUnshuffleUNet((8, 12), attention=0, head=head).eval()
         net.last.reset_parameters()  # it begins as the identity
         for layer in net.modules():
             if isinstance(layer, nn.BatchNorm2d):
@@ -52,8 +52,8 @@ def exact(monkeypatch):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """An exported network and its weight file."""
-    folder, net = tmp_path_factory.mktemp("exported"), build("layer")
-    config = {"model": {"_target_": "wm_lightning.models.ShuffleUNet", "widths": [8, 12], "attention": 0}}
+    folder, net = tmp_path_factory.mktemp("exported"), build("decomposition")
+    config = {"model": {"_target_": "wm_lightning.models.PixelUnshuffleUNet", "widths": [8, 12], "attention": 0}}
     state = {f"net.{key}": value for key, value in net.state_dict().items()}
     write_weights({"state_dict": state, "config": config, "epoch": 0}, folder / "net.safetensors")
     with pytest.MonkeyPatch.context() as patch:
@@ -85,7 +85,7 @@ def test_half_precision_is_close(monkeypatch):
     results = []
     for precision in ("32-true", "bf16-mixed"):
         monkeypatch.setattr("wm_lightning.inference.torch_engine.choose_precision", lambda device, p=precision: p)
-        results.append(TorchEngine(build("layer"), "cpu").correct(image).apply(image))
+        results.append(TorchEngine(build("decomposition"), "cpu").correct(image).apply(image))
     assert results[1] == pytest.approx(results[0], abs=0.02)
     assert not np.array_equal(*results)
 
@@ -94,7 +94,7 @@ def test_a_device_that_is_not_there_is_one_sentence():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     with pytest.raises(UserError, match="--device cuda: PyTorch finds no such device here; use --device cpu"):
-        TorchEngine(build("layer"), "cuda")
+        TorchEngine(build("decomposition"), "cuda")
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from wm_lightning.inference.export_command import main as export
-from wm_lightning.models import ShuffleUNet
+from wm_lightning.models import PixelUnshuffleUNet
 from wm_lightning.trained import TrainedNetwork, save
 
 REPOSITORY = Path(__file__).parents[2]
@@ -41,9 +41,9 @@ def imported(folder, command, *arguments):
 @pytest.fixture
 def options(tmp_path):
     """Writes a picture with a mark and a small network; returns arguments of predict that leave no part of it out."""
-    net = ShuffleUNet((8, 12), attention=0, head="layer")
+    net = PixelUnshuffleUNet((8, 12), attention=0, head="decomposition")
     net.last.reset_parameters()  # it begins as the identity, which finds nothing
-    config = {"model": {"_target_": "wm_lightning.models.ShuffleUNet", "widths": [8, 12], "attention": 0}}
+    config = {"model": {"_target_": "wm_lightning.models.PixelUnshuffleUNet", "widths": [8, 12], "attention": 0}}
     save(TrainedNetwork(net, config), tmp_path / "net.safetensors")
     for name in ("one", "two"):
         photograph = Image.new("RGB", (160, 120), (90, 120, 60))
@@ -51,7 +51,7 @@ def options(tmp_path):
         photograph.save(tmp_path / f"{name}.jpg")
     return (
         "one.jpg", "two.jpg", "-o", "out", "--sensitivity", "1", "--compare", "--save-mask", "--report", "found.json",
-        "--ensemble", "2", "--device", "cpu", "--weights",
+        "--tta", "2", "--device", "cpu", "--weights",
     )  # fmt: skip
 
 

@@ -12,11 +12,11 @@ from wm_lightning.losses import (
     MaskedL1,
     NegativePsnr,
     OpacityL1,
-    OutsideL1,
     Perceptual,
     PerceptualLoss,
     Ssim,
     Term,
+    UnmaskedL1,
     functional,
 )
 from wm_lightning.types import Prediction, Sample
@@ -137,7 +137,8 @@ class Gated(Term):
 
 
 @pytest.mark.parametrize(
-    ("term", "heads"), [(MaskBce(), "masked or layer"), (OpacityL1(), "layer"), (Gated(), "layer")]
+    ("term", "heads"),
+    [(MaskBce(), "masked or decomposition"), (OpacityL1(), "decomposition"), (Gated(), "decomposition")],
 )
 def test_a_refused_term_names_the_heads_that_feed_it(batch, term, heads):
     with pytest.raises(UserError, match=rf"model\.head={heads}; or set loss\.terms\.mine\.weight=0"):
@@ -171,10 +172,10 @@ def test_gradient_is_that_of_the_weighted_sum(batch):
 def test_empty_mask_gives_a_finite_total(batch):
     prediction, target, sample = batch
     empty = sample._replace(mask=torch.zeros_like(sample.mask))
-    total, terms = CompositeLoss(five(outside=OutsideL1()), **WEIGHTS)(prediction, target, empty)
+    total, terms = CompositeLoss(five(unmasked=UnmaskedL1()), **WEIGHTS)(prediction, target, empty)
     assert total.isfinite()
     assert terms["l1"] == terms["laplacian"] == 0
-    assert terms["outside"] > 0
+    assert terms["unmasked"] > 0
 
 
 def test_extractor_is_in_no_checkpoint():
@@ -186,10 +187,12 @@ def test_extractor_is_in_no_checkpoint():
 
 @pytest.mark.parametrize(("alpha", "more"), [(0.3, {"perceptual_weights": "random"}), (0, {})])
 def test_description_has_weights_and_origin(alpha, more):
-    description = CompositeLoss(five(outside=OutsideL1(0.7), mask=MaskBce(0)), **{**WEIGHTS, "alpha": alpha}).describe()
+    description = CompositeLoss(
+        five(unmasked=UnmaskedL1(0.7), mask=MaskBce(0)), **{**WEIGHTS, "alpha": alpha}
+    ).describe()
     assert description == {
         "name": "CompositeLoss", "l1": 1.0, "perceptual": alpha, "lab": 0.3, "ssim": 0.4, "laplacian": 0.1,
-        "outside": 0.7, "mask": 0, **more,
+        "unmasked": 0.7, "mask": 0, **more,
     }  # fmt: skip
 
 

@@ -228,19 +228,19 @@ def test_outside_l1_adds_up_what_the_mask_leaves_out_and_divides_by_what_it_mark
     prediction[0, :, 0, 1] = 0.9  # marked
     prediction[0, 0, 1, 1] = 0.5
     mask = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).view(1, 1, 2, 2)
-    assert functional.outside_l1(prediction, target, mask).item() == pytest.approx((0.6 + 0.5) / 1)
+    assert functional.unmasked_l1(prediction, target, mask).item() == pytest.approx((0.6 + 0.5) / 1)
 
 
 def test_outside_l1_divides_by_a_hundredth_of_the_pixels_where_nothing_is_marked():
     prediction, target = torch.full((1, 3, 20, 10), 0.1), torch.zeros(1, 3, 20, 10)
-    value = functional.outside_l1(prediction, target, torch.zeros(1, 1, 20, 10))
+    value = functional.unmasked_l1(prediction, target, torch.zeros(1, 1, 20, 10))
     assert value.item() == pytest.approx(0.1 * 3 * 200 / 2)
 
 
 def test_both_sides_of_a_mask_add_up_to_the_whole():
     prediction, target = pictures()
     mask = (torch.rand(2, 1, 37, 31, generator=torch.Generator().manual_seed(4)) > 0.7).float()
-    both = functional.masked_l1(prediction, target, mask) + functional.outside_l1(prediction, target, mask)
+    both = functional.masked_l1(prediction, target, mask) + functional.unmasked_l1(prediction, target, mask)
     assert both.item() == pytest.approx((prediction - target).abs().sum().item() / mask.sum().item(), rel=1e-5)
 
 

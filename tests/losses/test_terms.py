@@ -11,7 +11,7 @@ KINDS = {
     name: kind for name, kind in vars(losses).items()
     if isinstance(kind, type) and issubclass(kind, Term) and kind is not Term
 }  # fmt: skip
-OF_HEADS = ("MaskBce", "MaskIou", "ProposalL1", "ContentL1", "OpacityL1", "LayerL1")
+OF_HEADS = ("MaskBce", "MaskIou", "BackgroundL1", "InpaintingL1", "OpacityL1", "LayerL1")
 OF_PICTURES = tuple(name for name in KINDS if name not in (*OF_HEADS, "Perceptual"))
 every_term = pytest.mark.parametrize("name", KINDS)
 
@@ -20,11 +20,11 @@ every_term = pytest.mark.parametrize("name", KINDS)
 def predicted():
     """A whole prediction of two pictures, its target, and what is known of them."""
     generator = torch.Generator().manual_seed(3)
-    image, proposal, content, alpha, layer, target = torch.rand((6, 2, 3, 24, 16), generator=generator)
+    image, background, inpainting, alpha, layer, target = torch.rand((6, 2, 3, 24, 16), generator=generator)
     logits = torch.randn((2, 1, 24, 16), generator=generator)
     true_alpha, true_layer, reference = torch.rand((3, 2, 3, 24, 16), generator=generator)
     mask = (torch.rand((2, 1, 24, 16), generator=generator) > 0.8).float()
-    prediction = Prediction(image, logits, logits.sigmoid(), proposal, content, alpha, layer)
+    prediction = Prediction(image, logits, logits.sigmoid(), background, inpainting, alpha, layer)
     return prediction, target, Sample(image, reference, target, mask, ["a", "b"], alpha=true_alpha, layer=true_layer)
 
 
@@ -39,11 +39,11 @@ def test_each_term_is_that_of_its_function(predicted):
     mask = sample.mask
     expected = {
         "MaskedL1": functional.masked_l1(prediction.image, target, mask),
-        "OutsideL1": functional.outside_l1(prediction.image, target, mask),
+        "UnmaskedL1": functional.unmasked_l1(prediction.image, target, mask),
         "MaskBce": functional.mask_bce(prediction.mask_logits, mask),
         "MaskIou": functional.soft_iou(prediction.mask_logits, mask),
-        "ProposalL1": functional.masked_l1(prediction.proposal, target, mask),
-        "ContentL1": functional.masked_l1(prediction.content, target, mask),
+        "BackgroundL1": functional.masked_l1(prediction.background, target, mask),
+        "InpaintingL1": functional.masked_l1(prediction.inpainting, target, mask),
         "OpacityL1": functional.masked_l1(prediction.alpha, sample.alpha, mask),
         "LayerL1": functional.masked_l1(prediction.layer, sample.layer, mask),
         "NegativePsnr": functional.negative_psnr(prediction.image, target),
@@ -91,7 +91,7 @@ def test_a_term_of_the_picture_needs_nothing_else(name, predicted):
 @pytest.mark.parametrize("name", OF_HEADS)
 def test_a_term_of_a_head_is_refused_without_it(name, predicted):
     (image, *_), target, sample = predicted
-    heads = "masked or layer" if name in ("MaskBce", "MaskIou", "ProposalL1") else "layer"
+    heads = "masked or decomposition" if name in ("MaskBce", "MaskIou", "BackgroundL1") else "decomposition"
     sentence = (
         rf"loss\.terms\.own needs a head that predicts .*: model\.head={heads}; or set loss\.terms\.own\.weight=0"
     )

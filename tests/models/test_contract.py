@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from wm_lightning.models import SWCNN, DnCNN, HeterogeneousUNet, NAFNet, ShuffleUNet
+from wm_lightning.models import SWCNN, DnCNN, HeterogeneousUNet, NAFNet, PixelUnshuffleUNet
 from wm_lightning.models.heads import MASK_FLOOR, HeadName
 from wm_lightning.models.inspect import activations, attention_maps, kernels
 
@@ -20,10 +20,10 @@ NETS = {
     "swcnn": lambda head: SWCNN(head=head),
     "dncnn": lambda head: DnCNN(head=head),
     "nafnet": lambda head: NAFNet(8, (1, 2), 1, (1, 1), head=head),
-    "shuffle_unet": lambda head: ShuffleUNet((12, 16, 24), attention=1, head=head),
+    "pixel_unshuffle_unet": lambda head: PixelUnshuffleUNet((12, 16, 24), attention=1, head=head),
 }
 CASES = list(product(NETS, get_args(HeadName)))
-MASKING = [(name, head) for name, head in CASES if head in ("masked", "layer")]
+MASKING = [(name, head) for name, head in CASES if head in ("masked", "decomposition")]
 SIZES = [(37, 31), (1, 1), (7, 50), (3, 200)]
 
 every_net = pytest.mark.parametrize(("name", "head"), CASES)
@@ -82,7 +82,7 @@ def change_mask_logits(net, change):
     )
 
 
-@pytest.mark.parametrize(("name", "head"), [case for case in CASES if case[1] != "full"])
+@pytest.mark.parametrize(("name", "head"), [case for case in CASES if case[1] != "direct"])
 @every_size
 @pytest.mark.parametrize("training", [False, True])
 @torch.no_grad()
@@ -94,10 +94,10 @@ def test_an_untrained_net_returns_its_input_to_the_bit(name, head, height, width
 @pytest.mark.parametrize("name", NETS)
 @torch.no_grad()
 def test_an_untrained_net_that_paints_every_pixel_cannot(name):
-    assert (untrained(name, "full").eval()(picture(32, 32)) - picture(32, 32)).abs().mean() > 0.01
+    assert (untrained(name, "direct").eval()(picture(32, 32)) - picture(32, 32)).abs().mean() > 0.01
 
 
-@pytest.mark.parametrize(("name", "head"), [case for case in CASES if case[1] != "full"])
+@pytest.mark.parametrize(("name", "head"), [case for case in CASES if case[1] != "direct"])
 def test_an_untrained_net_learns_from_its_first_step_where_to_change_something(name, head):
     net, image = untrained(name, head).train(), picture(32, 32, batch=2)
     found = net.predict(image)
@@ -232,11 +232,11 @@ def test_layers_it_names_run_once(name, head):
 
 @every_net
 def test_head_adds_no_parameters(name, head):
-    found, full = built(name, head).state_dict(), built(name, "full").state_dict()
+    found, full = built(name, head).state_dict(), built(name, "direct").state_dict()
     assert not [key for key in found if "head" in key]
     assert found.keys() == full.keys()
     other = {key.rpartition(".")[0] for key, value in found.items() if value.shape != full[key].shape}
-    assert len(other) == (head in ("masked", "layer"))  # the last convolution, which makes the head's maps
+    assert len(other) == (head in ("masked", "decomposition"))  # the last convolution, which makes the head's maps
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -253,7 +253,7 @@ def test_without_a_mask_the_picture_stays_to_the_bit(name, head):
     found = net.predict(image)
     assert not found.mask.any()
     assert torch.equal(found.image, image)
-    assert not torch.equal(found.proposal, image)
+    assert not torch.equal(found.background, image)
 
 
 @every_net_with_a_mask

@@ -46,7 +46,7 @@ def test_parameter_count_is_the_papers():
 
 
 @pytest.mark.parametrize(("depth", "width"), [(3, 1), (4, 8), (20, 5)])
-@pytest.mark.parametrize(("head", "maps"), [("full", 3), ("residual", 3), ("masked", 4), ("layer", 11)])
+@pytest.mark.parametrize(("head", "maps"), [("direct", 3), ("residual", 3), ("masked", 4), ("decomposition", 11)])
 def test_parameters_are_those_of_its_depth_and_width(depth, width, head, maps):
     net = DnCNN(depth, width, head)
     wanted = 28 * width + (depth - 2) * (9 * width**2 + 2 * width) + (9 * width + 1) * maps

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from wm_lightning.models import DnCNN, ShuffleUNet
+from wm_lightning.models import DnCNN, PixelUnshuffleUNet
 from wm_lightning.models.folding import fold_batchnorm
 
 
@@ -18,7 +18,7 @@ def lived(net):
     return net.eval()
 
 
-@pytest.mark.parametrize("build", [lambda: ShuffleUNet((8, 12), attention=1), lambda: DnCNN(width=8, depth=5)])
+@pytest.mark.parametrize("build", [lambda: PixelUnshuffleUNet((8, 12), attention=1), lambda: DnCNN(width=8, depth=5)])
 def test_a_folded_network_does_the_same_without_batchnorm(build):
     torch.manual_seed(0)
     net, image = lived(build()), torch.rand(2, 3, 24, 40)

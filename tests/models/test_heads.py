@@ -10,9 +10,9 @@ from wm_lightning.models.heads import (
     LEAST_TRANSPARENCY,
     MASK_FLOOR,
     OVERSHOOT,
+    DecompositionHead,
     Head,
     HeadName,
-    LayerHead,
     build_head,
     correction_of,
     start_from_identity,
@@ -20,15 +20,24 @@ from wm_lightning.models.heads import (
 from wm_lightning.types import Prediction
 
 FIELDS = {
-    "full": {"image": 3},
+    "direct": {"image": 3},
     "residual": {"image": 3},
-    "masked": {"image": 3, "mask_logits": 1, "mask": 1, "proposal": 3},
-    "layer": {"image": 3, "mask_logits": 1, "mask": 1, "proposal": 3, "content": 3, "alpha": 3, "layer": 3, "gate": 1},
+    "masked": {"image": 3, "mask_logits": 1, "mask": 1, "background": 3},
+    "decomposition": {
+        "image": 3,
+        "mask_logits": 1,
+        "mask": 1,
+        "background": 3,
+        "inpainting": 3,
+        "alpha": 3,
+        "layer": 3,
+        "gate": 1,
+    },
 }
-CHANNELS = {"full": 3, "residual": 3, "masked": 4, "layer": 11}
+CHANNELS = {"direct": 3, "residual": 3, "masked": 4, "decomposition": 11}
 ODD = (0.0, 1.0, 1 / 3, 1e-40, 0.9999999, 1.0000001, -0.25, 7.7, 0.1 + 0.2, 254.5 / 255)
 every_head = pytest.mark.parametrize("name", CHANNELS)
-masking_heads = pytest.mark.parametrize("name", ["masked", "layer"])
+masking_heads = pytest.mark.parametrize("name", ["masked", "decomposition"])
 
 
 def random_maps(name, height=6, width=5, batch=2, spread=2.0, seed=0):
@@ -49,11 +58,11 @@ def logit(p):
     return torch.log(p / (1 - p)).float()
 
 
-def layer_maps(mask=40.0, alpha=0.5, colour=0.5, content=0.5, gate=-40.0, shape=(1, 4, 4)):
+def decomposition_maps(mask=40.0, alpha=0.5, colour=0.5, inpainting=0.5, gate=-40.0, shape=(1, 4, 4)):
     """Maps whose sigmoids are what is asked for; the mask and the gate are given as logits."""
     batch, height, width = shape
     parts = (
-        (1, torch.tensor(mask)), (3, logit(alpha) + 1), (3, logit(colour) - 1), (3, logit(content)),
+        (1, torch.tensor(mask)), (3, logit(alpha) + 1), (3, logit(colour) - 1), (3, logit(inpainting)),
         (1, torch.tensor(gate)),
     )  # fmt: skip
     return torch.cat([part.float().expand(batch, count, height, width) for count, part in parts], dim=1)
@@ -72,13 +81,13 @@ def test_every_head_is_tried():
 
 
 def test_full_is_the_sigmoid_of_the_maps():
-    maps, image = random_maps("full"), random_picture()
-    assert_values(build_head("full")(maps, image).image, sigmoid(maps.double().numpy()))
+    maps, image = random_maps("direct"), random_picture()
+    assert_values(build_head("direct")(maps, image).image, sigmoid(maps.double().numpy()))
 
 
 def test_full_takes_another_activation():
-    maps = random_maps("full")
-    assert torch.equal(build_head("full", torch.tanh)(maps, random_picture()).image, maps.tanh())
+    maps = random_maps("direct")
+    assert torch.equal(build_head("direct", torch.tanh)(maps, random_picture()).image, maps.tanh())
 
 
 def test_residual_adds_the_maps_to_the_picture():
@@ -97,26 +106,26 @@ def test_masked_equals_its_formula():
     maps, image = random_maps("masked"), random_picture()
     found = build_head("masked")(maps, image)
     m, x = maps.double().numpy(), image.double().numpy()
-    mask, content = mask_by_hand(m[:, :1]), sigmoid(m[:, 1:])
+    mask, inpainting = mask_by_hand(m[:, :1]), sigmoid(m[:, 1:])
     assert_values(found.mask_logits, m[:, :1])
     assert_values(found.mask, mask)
-    assert_values(found.proposal, content)
-    assert_values(found.image, mask * content + (1 - mask) * x)
+    assert_values(found.background, inpainting)
+    assert_values(found.image, mask * inpainting + (1 - mask) * x)
     assert (mask == 0).any()
 
 
 def test_layer_equals_its_formula():
-    maps, image = random_maps("layer"), random_picture()
-    found = build_head("layer")(maps, image)
+    maps, image = random_maps("decomposition"), random_picture()
+    found = build_head("decomposition")(maps, image)
     m, x = maps.double().numpy(), image.double().numpy()
     mask = mask_by_hand(m[:, :1])
-    alpha, colour, content = sigmoid(m[:, 1:4] - 1), sigmoid(m[:, 4:7] + 1), sigmoid(m[:, 7:10])
+    alpha, colour, inpainting = sigmoid(m[:, 1:4] - 1), sigmoid(m[:, 4:7] + 1), sigmoid(m[:, 7:10])
     gate = sigmoid(m[:, 10:] - 1)
     behind = np.clip((x - alpha * colour) / np.maximum(1 - alpha, 0.1), -0.2, 1.2)
-    proposal = gate * content + (1 - gate) * behind
+    background = gate * inpainting + (1 - gate) * behind
     wanted = {
-        "mask_logits": m[:, :1], "mask": mask, "proposal": proposal, "content": content, "alpha": alpha,
-        "layer": alpha * colour, "gate": gate, "image": mask * proposal + (1 - mask) * x,
+        "mask_logits": m[:, :1], "mask": mask, "background": background, "inpainting": inpainting, "alpha": alpha,
+        "layer": alpha * colour, "gate": gate, "image": mask * background + (1 - mask) * x,
     }  # fmt: skip
     assert set(wanted) == set(Prediction._fields)
     for name, value in wanted.items():
@@ -168,7 +177,7 @@ def test_layer_takes_an_exact_blend_away(opacity):
     alpha = opacity * torch.tensor([1.0, 0.9, 0.6]).view(1, 3, 1, 1)  # more of one channel than of another
     colour = torch.tensor([0.95, 0.2, 0.6]).view(1, 3, 1, 1)
     marked = (1 - alpha) * clean + alpha * colour
-    found = build_head("layer")(layer_maps(alpha=alpha, colour=colour), marked)
+    found = build_head("decomposition")(decomposition_maps(alpha=alpha, colour=colour), marked)
     torch.testing.assert_close(found.image, clean, rtol=0, atol=1e-4)
     torch.testing.assert_close(found.alpha, alpha.expand_as(clean))
     torch.testing.assert_close(found.layer, (alpha * colour).expand_as(clean))
@@ -177,29 +186,29 @@ def test_layer_takes_an_exact_blend_away(opacity):
 
 @pytest.mark.parametrize("alpha", [0.3, 0.97])
 def test_layer_falls_back_to_content_where_the_gate_is_high(alpha):
-    content = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1)
+    inpainting = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1)
     image = random_picture(4, 4, batch=1)
-    found = build_head("layer")(layer_maps(alpha=alpha, content=content, gate=40.0), image)
-    torch.testing.assert_close(found.image, content.expand_as(image))
+    found = build_head("decomposition")(decomposition_maps(alpha=alpha, inpainting=inpainting, gate=40.0), image)
+    torch.testing.assert_close(found.image, inpainting.expand_as(image))
 
 
 def test_layer_opens_the_gate_in_between():
     image = torch.full((1, 3, 1, 1), 0.5)
-    maps = layer_maps(alpha=0.5, colour=0.7, content=0.8, gate=1.0, shape=(1, 1, 1))
-    torch.testing.assert_close(build_head("layer")(maps, image).image, torch.full_like(image, (0.3 + 0.8) / 2))
+    maps = decomposition_maps(alpha=0.5, colour=0.7, inpainting=0.8, gate=1.0, shape=(1, 1, 1))
+    torch.testing.assert_close(build_head("decomposition")(maps, image).image, torch.full_like(image, (0.3 + 0.8) / 2))
 
 
 @pytest.mark.parametrize("opacity", [2.0, 4.0, 10.0, 100.0, 1e4])
 @pytest.mark.parametrize("colour", [-50.0, 0.0, 50.0])
 def test_layer_stays_finite_where_nothing_shines_through(opacity, colour):
-    maps = layer_maps(gate=-2.0)
+    maps = decomposition_maps(gate=-2.0)
     maps[:, 1:4], maps[:, 4:7] = opacity, colour
     image = random_picture(4, 4, batch=1).requires_grad_()
     maps.requires_grad_()
-    found = build_head("layer")(maps, image)
+    found = build_head("decomposition")(maps, image)
     assert all(value.isfinite().all() for value in found)
-    assert found.proposal.min() >= -OVERSHOOT
-    assert found.proposal.max() <= 1 + OVERSHOOT
+    assert found.background.min() >= -OVERSHOOT
+    assert found.background.max() <= 1 + OVERSHOOT
     sum(value.square().sum() for value in found).backward()
     for gradient in (maps.grad, image.grad):
         assert gradient.isfinite().all()
@@ -213,7 +222,7 @@ def test_head_says_what_it_knows_and_no_more(name):
     assert shapes == {field: (2, channels, 6, 5) for field, channels in FIELDS[name].items()}
 
 
-@pytest.mark.parametrize("name", ["residual", "masked", "layer"])
+@pytest.mark.parametrize("name", ["residual", "masked", "decomposition"])
 @pytest.mark.parametrize("picture", [torch.float32, torch.bfloat16])
 def test_coarse_maps_give_a_fine_picture(name, picture):
     found = build_head(name)(random_maps(name).bfloat16(), random_picture().to(picture))
@@ -237,12 +246,12 @@ def test_maps_and_picture_are_not_changed(name):
 
 
 def test_unknown_head_is_named_and_so_are_the_known():
-    with pytest.raises(ValueError, match=r"model\.head=mask .*full, residual, masked, layer"):
+    with pytest.raises(ValueError, match=r"model\.head=mask .*direct, residual, masked, decomposition"):
         build_head("mask")
 
 
 def test_a_head_that_is_built_already_is_taken_as_it_is():
-    class Own(LayerHead):
+    class Own(DecompositionHead):
         pass
 
     head = Own()
@@ -279,8 +288,8 @@ def test_a_correction_does_to_each_pixel_what_the_head_does(name):
 def test_a_correction_by_layers_keeps_what_shines_through():
     """A mark of opacity 0.5 halves the photograph's contrast, so the correction doubles it."""
     image = random_picture(4, 4, batch=2)
-    maps = layer_maps(alpha=0.5, colour=0.8, shape=(2, 4, 4))
-    gain, offset, _ = correction_of(build_head("layer")(maps, image), image, knows_layers=True)
+    maps = decomposition_maps(alpha=0.5, colour=0.8, shape=(2, 4, 4))
+    gain, offset, _ = correction_of(build_head("decomposition")(maps, image), image, knows_layers=True)
     assert_values(gain, np.ones((2, 3, 4, 4)))
     assert_values(offset, np.full((2, 3, 4, 4), -0.8))
     painted, offset, _ = correction_of(build_head("masked")(maps[:, :4], image), image, knows_layers=False)
@@ -289,14 +298,14 @@ def test_a_correction_by_layers_keeps_what_shines_through():
 
 
 def test_layers_without_content_are_inverted_everywhere():
-    maps, image = random_maps("layer", spread=0.5), random_picture()
-    found = build_head("layer")(maps, image)
-    result, _ = corrected(image, found._replace(content=None, gate=None), True)
+    maps, image = random_maps("decomposition", spread=0.5), random_picture()
+    found = build_head("decomposition")(maps, image)
+    result, _ = corrected(image, found._replace(inpainting=None, gate=None), True)
     shut = found._replace(gate=torch.zeros_like(found.gate))
     assert_values(result, corrected(image, shut, True)[0].numpy())
 
 
-@pytest.mark.parametrize(("name", "missing"), [("masked", "proposal"), ("layer", "alpha")])
+@pytest.mark.parametrize(("name", "missing"), [("masked", "background"), ("decomposition", "alpha")])
 def test_what_a_head_must_predict_is_named(name, missing):
     image = random_picture()
     found = build_head(name)(random_maps(name), image)._replace(**{missing: None})
@@ -305,7 +314,7 @@ def test_what_a_head_must_predict_is_named(name, missing):
 
 
 def test_only_the_layer_head_knows_layers():
-    assert [name for name, head in HEADS.items() if head.knows_layers] == ["layer"]
+    assert [name for name, head in HEADS.items() if head.knows_layers] == ["decomposition"]
     assert not Head.knows_layers
 
 
@@ -323,7 +332,7 @@ def test_cropping_crops_everything(name):
             assert torch.equal(after, before[:, :, :4, :3])
 
 
-@pytest.mark.parametrize(("name", "rows"), [("full", 0), ("residual", 3), ("masked", 1), ("layer", 1)])
+@pytest.mark.parametrize(("name", "rows"), [("direct", 0), ("residual", 3), ("masked", 1), ("decomposition", 1)])
 @pytest.mark.parametrize(("shuffle", "bias"), [(1, True), (2, True), (2, False)])
 @torch.no_grad()
 def test_a_net_starts_from_the_identity_by_as_few_weights_as_its_head_allows(name, rows, shuffle, bias):
@@ -336,7 +345,7 @@ def test_a_net_starts_from_the_identity_by_as_few_weights_as_its_head_allows(nam
     assert all(torch.equal(value[changed:], before[key][changed:]) for key, value in last.state_dict().items())
     image = random_picture(6 * shuffle, 5 * shuffle, seed=2)
     found = head(nn.functional.pixel_shuffle(last(features), shuffle), image)
-    assert torch.equal(found.image, image) == (name == "residual" or (name != "full" and bias))
+    assert torch.equal(found.image, image) == (name == "residual" or (name != "direct" and bias))
 
 
 @masking_heads

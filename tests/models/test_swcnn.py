@@ -10,7 +10,7 @@ from wm_lightning.models import SWCNN
 def net():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = SWCNN(head="full").eval()
+        net = SWCNN(head="direct").eval()
         for module in net.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.uniform_(module.bias, -0.2, 0.2)
@@ -67,7 +67,7 @@ def outputs(net, layer, image):
     return seen
 
 
-@pytest.mark.parametrize(("head", "maps"), [("full", 3), ("residual", 3), ("masked", 4), ("layer", 11)])
+@pytest.mark.parametrize(("head", "maps"), [("direct", 3), ("residual", 3), ("masked", 4), ("decomposition", 11)])
 def test_parameters_are_those_of_its_fourteen_convolutions(head, maps):
     pairs = [
         (3, 48), (48, 48),  # encoder level 1
@@ -132,7 +132,7 @@ def test_end_lets_a_tenth_of_what_is_negative_through(net, maps, wanted):
 def test_weights_start_as_rectifiers_need_them():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = SWCNN(head="full")
+        net = SWCNN(head="direct")
     for layer in (net.dec1[0], net.dec1[4]):
         assert layer.weight.std().item() == pytest.approx((2 / (96 * 9)) ** 0.5, rel=0.05)
     net(picture(64, 64)).sum().backward()
@@ -141,5 +141,5 @@ def test_weights_start_as_rectifiers_need_them():
 
 
 def test_the_layer_head_is_the_default():
-    assert SWCNN().final_conv.out_channels == SWCNN(head="layer").final_conv.out_channels == 11
+    assert SWCNN().final_conv.out_channels == SWCNN(head="decomposition").final_conv.out_channels == 11
     assert SWCNN().predict(picture(32, 32)).layer is not None

@@ -8,8 +8,8 @@ from wm_lightning.models import HeterogeneousUNet
 from wm_lightning.models.attention import SelfAttention
 
 NETS = {
-    "gate": lambda: HeterogeneousUNet("gate", head="full"),
-    "sdpa": lambda: HeterogeneousUNet("sdpa", head="full"),
+    "gate": lambda: HeterogeneousUNet("gate", head="direct"),
+    "sdpa": lambda: HeterogeneousUNet("sdpa", head="direct"),
 }
 
 
@@ -125,7 +125,7 @@ def record(net, image, names):
 
 
 def test_parameter_count_is_the_notebooks():
-    net = HeterogeneousUNet(head="full")
+    net = HeterogeneousUNet(head="direct")
     assert sum(parameter.numel() for parameter in net.parameters()) == 3_647_878
 
 
@@ -154,7 +154,7 @@ def test_notebook_checkpoint_loads_strictly_and_gives_its_output(tmp_path, nets)
         if key.endswith("running_var"):
             checkpoint[key] = value.abs() + 0.1
     torch.save(checkpoint, tmp_path / "wm_best_model.pth")
-    net = HeterogeneousUNet(head="full").eval()
+    net = HeterogeneousUNet(head="direct").eval()
     net.load_state_dict(torch.load(tmp_path / "wm_best_model.pth", weights_only=True), strict=True)
     image = picture(16, 24)
     with torch.no_grad():

@@ -72,7 +72,7 @@ def report(make_subject, others):
 
 
 def test_rows_hold_the_means_of_each_model_and_of_doing_nothing(report, others):
-    assert [row.label for row in report.rows] == ["ours", "other", "do nothing (identity)"]
+    assert [row.label for row in report.rows] == ["ours", "other", "identity (untouched input)"]
     first, second, nothing = (row.values for row in report.rows)
     whole = np.mean([decibels(0.1 * (n + 1), SHARE) for n in range(4)])
     inside = np.mean([decibels(0.1 * (n + 1)) for n in range(4)])
@@ -92,7 +92,7 @@ def test_a_network_that_names_no_layers_and_a_training_that_is_not_known_leave_t
 
 
 def test_verdict_and_card_are_those_of_the_first_model_and_a_gain_is_for_the_better(make_subject, report):
-    assert "the model is NOT better than doing nothing (+0.00 dB)" in report.verdict
+    assert "the model is NOT better than the identity (+0.00 dB)" in report.verdict
     subject, pictures = make_subject(count=2)
     better = [
         picture._replace(
@@ -103,7 +103,7 @@ def test_verdict_and_card_are_those_of_the_first_model_and_a_gain_is_for_the_bet
         for picture in pictures
     ]  # fmt: skip
     found = report_of(subject, Model("ours", better), Model("other", pictures))
-    assert "the model is better than doing nothing (+2.00 dB)" in found.verdict
+    assert "the model is better than the identity (+2.00 dB)" in found.verdict
     assert [row.values["rmse_w"].mean for row in (found.rows[0], found.rows[-1])] == [10.0, 30.0]
     rows = {row[0]: row[1:] for row in card_rows(found)}
     assert rows["PSNR"][-1] == "+2.00"

@@ -97,7 +97,7 @@ def test_each_histogram_gets_the_counts_of_its_region(score):
     for name, levels in (("residual_histogram", (10, 30)), ("residual_histogram_inside", (20, 40))):
         (legend,) = entries[name].legends
         said = {text.get_text().split(":")[0]: text.get_text() for text in legend.get_texts()}
-        for who, level in zip(("model", "doing nothing"), levels, strict=True):
+        for who, level in zip(("model", "identity"), levels, strict=True):
             assert f"mean |residual| {level / 255:.4f}" in said[who]
 
 

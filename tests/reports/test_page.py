@@ -52,7 +52,7 @@ def make_report(**changes):
     examples = [Example("best: a.png", "20.00 to 25.00 dB", even(RED), even(GREEN), even(BLUE))]
     made = Report(
         "Measured", {"checkpoint": "run/best.ckpt"}, "It is better.", columns,
-        [Row("model", model), Row("do nothing", nothing)], examples, {"kind of mark": groups},
+        [Row("model", model), Row("identity", nothing)], examples, {"kind of mark": groups},
         {"Errors": [figure_entry("first"), figure_entry("second")], "Training": [figure_entry("third")]},
     )  # fmt: skip
     return made._replace(**changes)
@@ -180,7 +180,7 @@ def test_cells_of_the_headline_table(tmp_path):
         "31.23 30.11 33.00", "0.9124 0.9000 0.9200", "40.00 39.00 41.00", "n/a", "19.25 18.00 21.00 n=4",
         "0.700 0.600 0.800",
     ]  # fmt: skip
-    assert table["do nothing"] == [
+    assert table["identity"] == [
         "31.23 30.11 33.00", "0.9124 0.9000 0.9200", "exact", "n/a", "19.25 18.00 21.00 n=4", "n/a",
     ]  # fmt: skip
 
@@ -193,7 +193,7 @@ def test_the_table_names_its_units_and_intervals(tmp_path):
 
 def test_cells_of_the_groups(tmp_path):
     table = Page(written(tmp_path)).table()
-    assert table["kind of mark"][:4] == ["pictures", "PSNR, dB", "do nothing", "gain, dB"]
+    assert table["kind of mark"][:4] == ["pictures", "PSNR, dB", "identity", "gain, dB"]
     assert table["text"] == ["3", "25.00", "22.00", "+3.00 (+2.50 to -0.50)", "25.00", "25.00"]
     assert table["logo"] == ["3", "25.00", "25.00", "+0.00 (-1.00 to +1.00)", "n/a", "n/a"]
 

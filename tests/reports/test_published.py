@@ -29,12 +29,12 @@ def test_published_rows_stand_beside_the_measured_ones():
     found = rows(SCORES)
     assert found["SWCNN, one model each"] == ("36.90 (0.9893)", "28.14")
     assert found["PSLNet, for 0.3 alone"] == ("42.16 (0.9932)", "")
-    assert found["do nothing"] == ("28.93", "18.49")
-    assert found["do nothing, measured"] == ("28.93 (0.9500)", "18.49 (0.8000)")
+    assert found["identity"] == ("28.93", "18.49")
+    assert found["identity, measured"] == ("28.93 (0.9500)", "18.49 (0.8000)")
     assert found["ours"] == ("35.13 (0.9877)", "20.00 (0.9000)")
     assert found["  inside the mask"] == ("24.50", "9.00")
     assert found["  outside the mask"] == ("45.00", "44.00")
-    assert list(found)[-4:] == ["do nothing, measured", "ours", "  inside the mask", "  outside the mask"]
+    assert list(found)[-4:] == ["identity, measured", "ours", "  inside the mask", "  outside the mask"]
 
 
 def test_an_opacity_that_was_not_published_has_measured_rows_only():

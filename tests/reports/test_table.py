@@ -46,7 +46,7 @@ def test_model_row():
 
 
 def test_identity_row():
-    assert cells(SCORES)["do nothing (identity)"] == {
+    assert cells(SCORES)["identity (untouched input)"] == {
         "PSNR": "28.50", "SSIM": "0.9000", "PSNR in mask": "17.25", "PSNR outside": "exact", "PSNR to ref.": "28.00",
         "SSIM to ref.": "0.8250", "RMSEw": "35.00", "IoU": "", "F1": "",
     }  # fmt: skip
@@ -115,7 +115,7 @@ def test_figures_and_title_are_printed():
 )
 def test_verdict_compares_with_doing_nothing(psnr, verdict):
     text = printed({**SCORES, "psnr": psnr})
-    assert f"the model is {verdict} doing nothing ({psnr - 28.5:+.2f} dB)" in text
+    assert f"the model is {verdict} the identity ({psnr - 28.5:+.2f} dB)" in text
 
 
 def test_model_without_a_score_is_not_called_better():
@@ -127,8 +127,8 @@ def test_verdict_goes_by_the_clean_photograph_and_not_by_the_reference():
 
 
 def test_each_target_has_its_verdict():
-    assert "Against the clean photograph the model is better than doing nothing (+2.50 dB)" in printed(of("slbr"))
-    against = "Against the second watermarked view the model is NOT better than doing nothing (-1.00 dB)"
+    assert "Against the clean photograph the model is better than the identity (+2.50 dB)" in printed(of("slbr"))
+    against = "Against the second watermarked view the model is NOT better than the identity (-1.00 dB)"
     assert against in printed(of("watermarkcnn"))
 
 
@@ -139,7 +139,7 @@ def test_result_fits_a_console_of_110_columns(preset):
     scores = {name: 100.0 if "psnr" in name or "rmse" in name else value for name, value in of(preset).items()}
     print_result({**scores, "psnr_input": 12.0, "psnr_input_in": 2.0}, "Test", Console(file=out, width=110))
     text = out.getvalue()
-    assert "do nothing (identity)" in text
+    assert "identity (untouched input)" in text
     assert "…" not in text
     assert text.count("│ gain") == 1
     assert len([line for line in text.splitlines() if line.startswith("│")]) == 3  # nothing is folded

@@ -188,7 +188,7 @@ def test_the_command_prints_our_row_below_the_published_ones(command, one_pair, 
     ours = [f"{found['psnr']:.2f} ({found['ssim_uniform']:.4f})" for found in means.values()]
     assert [cell.strip() for cell in lines["best.ckpt"]] == ours
     assert outcome.out.count("SWCNN, one model each") == 2
-    net = HeterogeneousUNet(head="full").eval()
+    net = HeterogeneousUNet(head="direct").eval()
     weights = {name: value for name, value in shortened["state_dict"].items() if name.startswith("net.")}
     net.load_state_dict({name.removeprefix("net."): value for name, value in weights.items()})
     with torch.no_grad():

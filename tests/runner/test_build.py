@@ -40,7 +40,7 @@ def loss_of(**terms):
     [
         ("loss.terms.mask.weight=1", ["mask"]), ("loss.terms.mask={weight: 1}", ["mask"]),
         ("+loss.terms.mask.more=1", ["mask"]), ("loss.terms.l1.weight=2", []), ("~loss.terms.gone", []),
-        ("loss.alpha=0", []), ("model.head=full", []), ("loss=composite", []), ("other.terms.mask.weight=1", []),
+        ("loss.alpha=0", []), ("model.head=direct", []), ("loss=composite", []), ("other.terms.mask.weight=1", []),
     ],
 )  # fmt: skip
 def test_a_term_named_on_the_command_line_is_required(override, required):

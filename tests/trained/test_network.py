@@ -5,13 +5,13 @@ import torch
 
 from wm_lightning.errors import UserError
 from wm_lightning.files import SHIPPED
-from wm_lightning.models import ShuffleUNet
+from wm_lightning.models import PixelUnshuffleUNet
 from wm_lightning.trained import contents, load
 from wm_lightning.trained.weights import write_weights
 
 
-def save(path, target="wm_lightning.models.ShuffleUNet", **options):
-    net = ShuffleUNet((8, 12), attention=0)
+def save(path, target="wm_lightning.models.PixelUnshuffleUNet", **options):
+    net = PixelUnshuffleUNet((8, 12), attention=0)
     net.last.reset_parameters()  # it begins as the identity
     state = {f"net.{key}": value for key, value in net.state_dict().items()}
     config = {"model": {"_target_": target, "widths": [8, 12], "attention": 0, **options}}
@@ -38,11 +38,11 @@ def test_a_checkpoint_of_training_does_too(checkpoint):
 def test_shipped_weights_are_found_by_name_and_a_file_of_that_name_comes_first(tmp_path, monkeypatch):
     assert [path.stem for path in SHIPPED.glob("*.safetensors")] != []
     for path in SHIPPED.glob("*.safetensors"):
-        assert isinstance(load(path.stem).net, ShuffleUNet)
+        assert isinstance(load(path.stem).net, PixelUnshuffleUNet)
     monkeypatch.setattr(contents, "SHIPPED", tmp_path)
     save(tmp_path / "mine.safetensors")
     monkeypatch.chdir(tmp_path)
-    assert isinstance(load("mine").net, ShuffleUNet)
+    assert isinstance(load("mine").net, PixelUnshuffleUNet)
     (tmp_path / "mine").write_text("not weights")
     with pytest.raises(UserError, match=r"^mine cannot be read as a checkpoint"):
         load("mine")
@@ -67,7 +67,9 @@ def test_what_is_no_network_is_not_built(tmp_path, target):
 def test_weights_of_another_version_are_one_sentence(tmp_path):
     for options in ({"widths": [8, 16]}, {"no_longer": 1}, {"shuffle": 0}):
         save(tmp_path / "net.safetensors", **options)
-        with pytest.raises(UserError, match=r"does not fit wm_lightning.models.ShuffleUNet; it was written by another"):
+        with pytest.raises(
+            UserError, match=r"does not fit wm_lightning.models.PixelUnshuffleUNet; it was written by another"
+        ):
             load(str(tmp_path / "net.safetensors"))
 
 

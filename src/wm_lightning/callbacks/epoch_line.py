@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class EpochLine(Validated):
-    """Logs each epoch's losses, PSNR and SSIM against the clean photograph, gain over doing nothing, and rate."""
+    """Logs each epoch's losses, PSNR and SSIM against the clean photograph, gain over the identity, and rate."""
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Runs after the epoch's validation; an epoch without one has no figures of it in its line."""
@@ -28,7 +28,7 @@ class EpochLine(Validated):
         if self.validated:
             kept = ", weights averaged" if pl_module.kept == "average" else ""
             parts.append(
-                f"{figures['val/gain']:+.2f} dB over doing nothing ({figures['val/psnr_input']:.2f}), inside the mark "
+                f"{figures['val/gain']:+.2f} dB over the identity ({figures['val/psnr_input']:.2f}), inside the mark "
                 f"{figures['val/gain_in']:+.2f}, outside {figures['val/psnr_out']:.1f} dB{kept}"
             )
         schedules = trainer.lr_scheduler_configs

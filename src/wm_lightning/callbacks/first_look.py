@@ -75,7 +75,7 @@ class FirstLook(L.Callback):
                 scores[name].append(values)
         means = {name: float(torch.cat(values).nanmean()) for name, values in scores.items()}
         log.info(
-            "a first look after %d steps: %+.2f dB over doing nothing, inside the mark %+.2f (%d validation pictures)",
+            "a first look after %d steps: %+.2f dB over the identity, inside the mark %+.2f (%d validation pictures)",
             trainer.global_step, means["gain"], means["gain_in"], count,
         )  # fmt: skip
         for logger in trainer.loggers:

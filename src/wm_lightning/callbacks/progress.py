@@ -9,13 +9,13 @@ from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.callbacks.progress.rich_progress import RichProgressBarTheme
 
 # The logged name and how the bar calls it.
-_SHOWN = {"val/loss": "val loss", "val/gain": "dB over doing nothing", "val/gain_in": "inside"}
+_SHOWN = {"val/loss": "val loss", "val/gain": "dB over the identity", "val/gain_in": "inside"}
 # Without a mark between them, a figure would be read with the next one's name as its unit.
 _THEME = RichProgressBarTheme(metrics_text_delimiter=" | ")
 
 
 class Progress(RichProgressBar):
-    """A bar for each epoch with the step's loss and, from the last validation, loss and dB over doing nothing.
+    """A bar for each epoch with the step's loss and, from the last validation, loss and dB over the identity.
 
     Args:
         theme: How the bar looks.

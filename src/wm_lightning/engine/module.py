@@ -32,7 +32,11 @@ OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[..., LRScheduler]
 Kept = Literal["raw", "average"]
 
-REMEMBERED = ("target", "channels_last", "measure_every")  # arguments that a checkpoint holds as hyperparameters
+REMEMBERED = (
+    "target",
+    "channels_last",
+    "train_metrics_every_n_steps",
+)  # arguments that a checkpoint holds as hyperparameters
 
 
 class StepOutput(TypedDict):
@@ -69,8 +73,8 @@ class WatermarkRemoval(L.LightningModule):
         target: What the loss compares with: the second watermarked view, or the clean photograph.
         channels_last: Keeps 4-d tensors in the channels-last memory format, which convolutions run faster in.
         test_columns: What a test measures; see :func:`~wm_lightning.metrics.choose_columns`.
-        measure_every: Scores the pictures of every so manieth training batch; a small network takes a step faster than
-            SSIM is computed. The loss is that of all.
+        train_metrics_every_n_steps: Scores the pictures of every n-th training batch; a small network takes
+            a step faster than SSIM is computed. The loss is that of all.
         average: Averages the weights; None for no average.
         own_metrics: Metrics of your own by name, which validation and test measure too.
 
@@ -78,7 +82,7 @@ class WatermarkRemoval(L.LightningModule):
         kept: Which weights the last validation found better.
 
     Raises:
-        ValueError: ``measure_every`` is below 1.
+        ValueError: ``train_metrics_every_n_steps`` is below 1.
     """
 
     def __init__(
@@ -90,15 +94,15 @@ class WatermarkRemoval(L.LightningModule):
         target: Literal["reference", "clean"] = "reference",
         channels_last: bool = True,
         test_columns: Sequence[str] = COLUMNS,
-        measure_every: int = 1,
+        train_metrics_every_n_steps: int = 1,
         average: WeightAverage | None = None,
         own_metrics: Mapping[str, OwnMetric] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(*REMEMBERED, logger=False)
-        if measure_every < 1:
-            raise ValueError(f"measure_every={measure_every} must be at least 1")
-        self.measure_every = measure_every
+        if train_metrics_every_n_steps < 1:
+            raise ValueError(f"train_metrics_every_n_steps={train_metrics_every_n_steps} must be at least 1")
+        self.train_metrics_every_n_steps = train_metrics_every_n_steps
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net, self.loss = net, loss
         nn.ModuleList((net, loss)).to(memory_format=self.memory_format)  # type: ignore[call-overload]  # not in its stubs
@@ -150,8 +154,8 @@ class WatermarkRemoval(L.LightningModule):
             if name not in options:
                 check_trusted(content["config"][key], path, trust)
                 options[name] = build(content["config"][key], path, trust)
-        remembered = content.get("hyper_parameters") or {}
-        module = cls(**{**{name: remembered[name] for name in REMEMBERED if name in remembered}, **options})
+        remembered = {key: value for key, value in content["hyper_parameters"].items() if key in REMEMBERED}
+        module = cls(**{**remembered, **options})
         module.load_state_dict(content["state_dict"])
         return module
 
@@ -176,7 +180,7 @@ class WatermarkRemoval(L.LightningModule):
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Returns the loss to minimise."""
         prediction, losses = self._compare(self.net, batch, "train")
-        if batch_idx % self.measure_every == 0:
+        if batch_idx % self.train_metrics_every_n_steps == 0:
             self._measure(prediction, batch, "train")
         self.log("step/loss", losses.total, on_step=True, on_epoch=False, prog_bar=True)
         return losses.total

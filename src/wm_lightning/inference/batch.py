@@ -68,7 +68,7 @@ def clean_files(options: argparse.Namespace) -> int:
         jobs = plan(options.inputs, options.output)
         options.sheet = options.compare and len(jobs) > 1
         _check_more(jobs, options)
-        engine = open_engine(options.weights, options.device, options.engine, options.ensemble, options.trust)
+        engine = open_engine(options.weights, options.device, options.engine, options.tta, options.trust)
         mask = None if options.mask == "auto" else _opened_mask(options.mask)
     except UserError as error:
         _say(errors, f"error: {error}")

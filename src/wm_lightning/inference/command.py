@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from wm_lightning.commands import add_trust, importing_from_here
 from wm_lightning.inference.choices import DEFAULT
-from wm_lightning.self_ensemble import COPIES
+from wm_lightning.tta import COPIES
 
 
 def predict(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where it runs")
     parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
     parser.add_argument(
-        "--ensemble", type=int, choices=COPIES, default=1, help="copies, mirrored and turned, to take the mean over"
+        "--tta", type=int, choices=COPIES, default=1, help="copies, mirrored and turned, to take the mean over"
     )
     parser.add_argument("--on-error", choices=("skip", "stop"), default="skip", help="after a picture that failed")
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings alone")

@@ -14,10 +14,10 @@ from wm_lightning.errors import UserError
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.ensemble import SelfEnsemble, check_ensemble
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pictures import plain
 from wm_lightning.inference.search import Search, as_scales, as_sensitivity
+from wm_lightning.inference.tta_engine import AugmentedEngine, check_tta
 
 if TYPE_CHECKING:
     import torch
@@ -56,8 +56,8 @@ class Remover:
             with this project.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``; ``auto`` takes a GPU where there is one.
         engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch.
-        ensemble: How many copies of a picture, mirrored and turned, are looked at: 1, 2, 4 or 8. More is better and
-            slower, see :class:`~wm_lightning.inference.ensemble.SelfEnsemble`.
+        tta: How many copies of a picture, mirrored and turned, are looked at: 1, 2, 4 or 8. More is better and
+            slower, see :class:`~wm_lightning.inference.tta_engine.AugmentedEngine`.
         sensitivity: ``low``, ``normal``, ``high``, or a number in 0..1: how little evidence a mark needs to be taken
             away. docs/predict.md says what that means in misses and false alarms.
         scales: How many sizes of a picture are looked at, its own included: ``auto``, or a number from 1. Large marks
@@ -74,13 +74,13 @@ class Remover:
         weights: str = DEFAULT,
         device: Device = "auto",
         engine: EngineName = "torch",
-        ensemble: int = 1,
+        tta: int = 1,
         sensitivity: str | float = "normal",
         scales: str | int = "auto",
         trust: Sequence[str] = (),
     ) -> None:
         self.search = Search(as_sensitivity(sensitivity), as_scales(scales))
-        self.engine = open_engine(weights, device, engine, ensemble, trust)
+        self.engine = open_engine(weights, device, engine, tta, trust)
 
     def remove(self, image: Kind, mask: Any = None, strength: float = 1.0) -> Removal[Kind]:  # noqa: ANN401 - of any kind
         """Removes the watermarks of a picture.
@@ -153,13 +153,13 @@ def open_engine(
     weights: str,
     device: Device = "auto",
     engine: EngineName = "torch",
-    ensemble: int = 1,
+    tta: int = 1,
     trust: Sequence[str] = (),
 ) -> Engine:
     """Opens what runs a network; arguments and errors as for :class:`Remover`."""
-    check_ensemble(ensemble)
+    check_tta(tta)
     opened = _open_engine(weights, device, engine, trust)
-    return opened if ensemble == 1 else SelfEnsemble(opened, ensemble)
+    return opened if tta == 1 else AugmentedEngine(opened, tta)
 
 
 def _open_engine(weights: str, device: Device, engine: EngineName, trust: Sequence[str]) -> Engine:

@@ -3,7 +3,8 @@
 from wm_lightning.losses.composite import LETTERS, CompositeLoss, LossTerms
 from wm_lightning.losses.perceptual import PerceptualLoss
 from wm_lightning.losses.terms import (
-    ContentL1,
+    BackgroundL1,
+    InpaintingL1,
     Lab,
     Laplacian,
     LayerL1,
@@ -12,17 +13,17 @@ from wm_lightning.losses.terms import (
     MaskIou,
     NegativePsnr,
     OpacityL1,
-    OutsideL1,
     Perceptual,
-    ProposalL1,
     Ssim,
     Term,
+    UnmaskedL1,
 )
 
 __all__ = [
     "LETTERS",
+    "BackgroundL1",
     "CompositeLoss",
-    "ContentL1",
+    "InpaintingL1",
     "Lab",
     "Laplacian",
     "LayerL1",
@@ -32,10 +33,9 @@ __all__ = [
     "MaskedL1",
     "NegativePsnr",
     "OpacityL1",
-    "OutsideL1",
     "Perceptual",
     "PerceptualLoss",
-    "ProposalL1",
     "Ssim",
     "Term",
+    "UnmaskedL1",
 ]

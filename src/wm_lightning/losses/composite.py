@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 LETTERS = {"alpha": "perceptual", "beta": "lab", "gamma": "ssim", "delta": "laplacian"}
 """The notebook's names of weights, and the terms they belong to."""
 
-PREDICTED_BY_MASKED = {"mask", "mask_logits", "proposal"}
+PREDICTED_BY_MASKED = {"mask", "mask_logits", "background"}
 
 
 class LossTerms(NamedTuple):
@@ -115,7 +115,7 @@ class CompositeLoss(nn.Module):
         if not opening and not prediction.mask.any():
             log.warning(
                 "THE MASK IS CLOSED, AND NO TERM OF THE LOSS OPENS IT: such a network stays as it is. Take "
-                "loss=composite, whose terms mask and iou do, or model.head=full."
+                "loss=composite, whose terms mask and iou do, or model.head=direct."
             )
 
     @property
@@ -153,5 +153,5 @@ def _refusal(name: str, unpredicted: list[str], unknown: list[str]) -> str:
     off = f"or set loss.terms.{name}.weight=0"
     if not unpredicted:
         return f"loss.terms.{name} needs pairs with {', '.join(unknown)}; give others, {off}."
-    heads = "masked or layer" if set(unpredicted) <= PREDICTED_BY_MASKED else "layer"
+    heads = "masked or decomposition" if set(unpredicted) <= PREDICTED_BY_MASKED else "decomposition"
     return f"loss.terms.{name} needs a head that predicts {', '.join(unpredicted)}: model.head={heads}; {off}."

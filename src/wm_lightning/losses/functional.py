@@ -40,7 +40,7 @@ def masked_l1(prediction: Tensor, target: Tensor, mask: Tensor | None = None) ->
     return (mask * error).sum() / mask.count_nonzero().clamp(min=1)
 
 
-def outside_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+def unmasked_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """L1 outside a mask in the units of :func:`masked_l1`: ``sum((1 - M) * |P - T|) / N``, N the values of M not 0.
 
     Dividing by the marked pixels keeps the sum of both in proportion however few pixels are marked.

@@ -76,12 +76,12 @@ class MaskedL1(Term):
         return functional.masked_l1(prediction.image, target, sample.mask)
 
 
-class OutsideL1(Term):
-    """L1 of the picture outside the mask, see :func:`~wm_lightning.losses.functional.outside_l1`."""
+class UnmaskedL1(Term):
+    """L1 of the picture outside the mask, see :func:`~wm_lightning.losses.functional.unmasked_l1`."""
 
     def forward(self, prediction: Prediction, target: Tensor, sample: Sample) -> Tensor:
         """See :class:`Term`."""
-        return functional.outside_l1(prediction.image, target, sample.mask)
+        return functional.unmasked_l1(prediction.image, target, sample.mask)
 
 
 class Perceptual(Term):
@@ -167,26 +167,26 @@ class MaskIou(Term):
         return functional.soft_iou(prediction.mask_logits, sample.mask)
 
 
-class ProposalL1(Term):
+class BackgroundL1(Term):
     """L1 inside the mask of what is put where the mask is, which learns before the mask is right."""
 
-    predicted: ClassVar[tuple[str, ...]] = ("proposal",)
+    predicted: ClassVar[tuple[str, ...]] = ("background",)
 
     def forward(self, prediction: Prediction, target: Tensor, sample: Sample) -> Tensor:
         """See :class:`Term`."""
-        assert prediction.proposal is not None
-        return functional.masked_l1(prediction.proposal, target, sample.mask)
+        assert prediction.background is not None
+        return functional.masked_l1(prediction.background, target, sample.mask)
 
 
-class ContentL1(Term):
-    """L1 inside the mask of the content that is painted without the blend's inverse."""
+class InpaintingL1(Term):
+    """L1 inside the mask of what is painted without the blend's inverse."""
 
-    predicted: ClassVar[tuple[str, ...]] = ("content",)
+    predicted: ClassVar[tuple[str, ...]] = ("inpainting",)
 
     def forward(self, prediction: Prediction, target: Tensor, sample: Sample) -> Tensor:
         """See :class:`Term`."""
-        assert prediction.content is not None
-        return functional.masked_l1(prediction.content, target, sample.mask)
+        assert prediction.inpainting is not None
+        return functional.masked_l1(prediction.inpainting, target, sample.mask)
 
 
 class OpacityL1(Term):

@@ -1,4 +1,4 @@
-"""The columns this project reports: the prediction's and, beside each, those of doing nothing."""
+"""The columns this project reports: the prediction's and, beside each, those of the identity."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def measure(
 
 
 def own_columns(own: Iterable[str]) -> tuple[str, ...]:
-    """Returns the columns of metrics that are not of this project: each and, beside it, that of doing nothing.
+    """Returns the columns of metrics that are not of this project: each and, beside it, that of the identity.
 
     Raises:
         UserError: A name is that of a column that there is.

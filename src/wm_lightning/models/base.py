@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from wm_lightning.models.size import pad_to_requirement
-from wm_lightning.self_ensemble import self_ensemble
 from wm_lightning.sizes import SizeRequirement
+from wm_lightning.tta import test_time_augmentation
 from wm_lightning.types import Prediction
 
 
@@ -29,8 +29,8 @@ class RestorationNet(nn.Module, ABC):
         attention_layers: Modules that put out one map in 0..1, (B, 1, h, w).
         decoder_layer: The last module with features of the picture's size; None where there is none.
         first_layer: The convolution that sees the picture itself; None where there is none.
-        copies: Mirrored and turned copies of a picture whose predictions' mean is taken: 1, 2, 4 or 8, see
-            :mod:`wm_lightning.self_ensemble`.
+        tta: Mirrored and turned copies of a picture whose predictions' mean is taken: 1, 2, 4 or 8, see
+            :mod:`wm_lightning.tta`.
     """
 
     size: ClassVar[SizeRequirement]
@@ -39,7 +39,7 @@ class RestorationNet(nn.Module, ABC):
     decoder_layer: ClassVar[str | None] = None
     first_layer: ClassVar[str | None] = None
 
-    copies: int = 1
+    tta: int = 1
     _compiled: Callable[[Tensor], Prediction] | None = None
 
     @property
@@ -60,7 +60,7 @@ class RestorationNet(nn.Module, ABC):
 
     def predict(self, image: Tensor) -> Prediction:
         """Restores pictures of any size, (B, 3, H, W) in 0..1, and says what else the network knows of them."""
-        parts = self_ensemble(self._compiled or self._predict, image, self.copies, Tensor.flip, axes=(-2, -1))
+        parts = test_time_augmentation(self._compiled or self._predict, image, self.tta, Tensor.flip, axes=(-2, -1))
         return Prediction._make(parts)
 
     def _predict(self, image: Tensor) -> Prediction:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from wm_lightning.types import Prediction
 
-HeadName = Literal["full", "residual", "masked", "layer"]
+HeadName = Literal["direct", "residual", "masked", "decomposition"]
 
 MASK_FLOOR = 0.02  # probabilities below it count as 0
 CLOSED = -4.0  # a logit below the floor's
@@ -28,8 +28,9 @@ class Head(nn.Module):
         channels: How many maps it takes.
         identity: How many of the first maps decide whether the picture changes, and a value with which it does not;
             None where no value does that.
-        knows_layers: Whether ``proposal`` is the input without the mark, ``(x - layer) / (1 - alpha)``, but for what
-            ``gate`` replaces by ``content``; then its corrections keep what shines through a mark and can be enlarged.
+        knows_layers: Whether ``background`` is the input without the mark, ``(x - layer) / (1 - alpha)``, but for what
+            ``gate`` replaces by ``inpainting``; then its corrections keep what shines through a mark and can be
+            enlarged.
     """
 
     channels: ClassVar[int]
@@ -46,7 +47,7 @@ class Head(nn.Module):
         raise NotImplementedError
 
 
-class FullHead(Head):
+class DirectHead(Head):
     """Paints every pixel: ``activation(maps)``.
 
     Args:
@@ -76,9 +77,9 @@ class ResidualHead(Head):
 
 
 class MaskedHead(Head):
-    """Finds the mark and paints there: ``m * content + (1 - m) * image`` (Cun and Pun, "Split then Refine", 2021).
+    """Finds the mark and paints there: ``m * background + (1 - m) * image`` (Cun and Pun, "Split then Refine", 2021).
 
-    Maps: the mask's logit, and content before a sigmoid.
+    Maps: the mask's logit, and before a sigmoid what is painted.
     """
 
     channels: ClassVar[int] = 4
@@ -86,17 +87,17 @@ class MaskedHead(Head):
 
     def forward(self, maps: Tensor, image: Tensor) -> Prediction:
         """See :class:`Head`; pixels whose probability is below :data:`MASK_FLOOR` keep their value to the bit."""
-        logits, content = torch.split(maps.float(), [1, 3], dim=1)
-        return _composed(image, logits, proposal=content.sigmoid())
+        logits, background = torch.split(maps.float(), [1, 3], dim=1)
+        return _composed(image, logits, background.sigmoid())
 
 
-class LayerHead(Head):
+class DecompositionHead(Head):
     """Finds the mark, its opacity and colour, and takes it away: ``x = (1 - a) c + a w`` gives ``(x - a w) / (1 - a)``.
 
-    Where too little of the photograph shines through, a gate falls back to content that is painted as by
+    Where too little of the photograph shines through, a gate falls back to inpainting as by
     :class:`MaskedHead` (Liu et al., "WDNet: Watermark-Decomposition Network", 2021, with a gate in place of their
     second network). Opacity is per channel, since a screened or multiplied mark takes more of one channel than of
-    another. Maps: the mask's logit, then before a sigmoid opacity (3), colour (3), content (3) and the gate.
+    another. Maps: the mask's logit, then before a sigmoid opacity (3), colour (3), inpainting (3) and the gate.
     """
 
     channels: ClassVar[int] = 11
@@ -107,19 +108,19 @@ class LayerHead(Head):
         """See :class:`Head`; pixels whose probability is below :data:`MASK_FLOOR` keep their value to the bit."""
         # Channels-last would take every step below through all eleven maps: twice the time.
         maps, image = maps.contiguous(), image.contiguous()
-        logits, opacity, colour, content, gate = torch.split(maps.float(), [1, 3, 3, 3, 1], dim=1)
+        logits, opacity, colour, inpainting, gate = torch.split(maps.float(), [1, 3, 3, 3, 1], dim=1)
         # At the start: a light mark of little opacity, inverted and not repainted, which is what most marks are.
         alpha, colour, gate = (opacity - 1).sigmoid(), (colour + 1).sigmoid(), (gate - 1).sigmoid()
-        content = content.sigmoid()
+        inpainting = inpainting.sigmoid()
         layer = alpha * colour
         behind = (image.float() - layer) / _transparency(alpha)
         behind = behind.clamp(-OVERSHOOT, 1 + OVERSHOOT)
-        proposal = torch.lerp(behind, content, gate)
-        return _composed(image, logits, proposal, content=content, alpha=alpha, layer=layer, gate=gate)
+        background = torch.lerp(behind, inpainting, gate)
+        return _composed(image, logits, background, inpainting=inpainting, alpha=alpha, layer=layer, gate=gate)
 
 
 HEADS: dict[HeadName, type[Head]] = {
-    "full": FullHead, "residual": ResidualHead, "masked": MaskedHead, "layer": LayerHead,
+    "direct": DirectHead, "residual": ResidualHead, "masked": MaskedHead, "decomposition": DecompositionHead,
 }  # fmt: skip
 
 
@@ -128,7 +129,7 @@ def build_head(head: HeadName | Head, activation: Callable[[Tensor], Tensor] = t
 
     Args:
         head: One of the four names; a head that is built already is returned as it is.
-        activation: What a network that paints every pixel ends with, where it is named ``full``.
+        activation: What a network that paints every pixel ends with, where it is named ``direct``.
 
     Raises:
         ValueError: There is no such head.
@@ -139,7 +140,7 @@ def build_head(head: HeadName | Head, activation: Callable[[Tensor], Tensor] = t
         raise ValueError(f"model.head={type(head).__name__} must be a name or a wm_lightning.models.Head")
     if head not in HEADS:
         raise ValueError(f"model.head={head} must be one of {', '.join(get_args(HeadName))}")
-    return FullHead(activation) if head == "full" else HEADS[head]()
+    return DirectHead(activation) if head == "direct" else HEADS[head]()
 
 
 @torch.no_grad()
@@ -167,12 +168,12 @@ def correction_of(found: Prediction, image: Tensor, knows_layers: bool) -> tuple
 
     That is what the heads above compute, in a form that can be averaged, enlarged and chained; but for values of an
     inverted blend beyond :data:`OVERSHOOT`, which no gain and offset limit. They do not compute it this way: losses
-    need the limited proposal itself, and results of training would change in their last bits.
+    need the limited background itself, and results of training would change in their last bits.
 
     Args:
         found: What a network says.
         image: Its input, (B, 3, H, W) in 0..1.
-        knows_layers: As its head says; then ``alpha`` and ``layer`` are there, and all or nothing of ``content`` and
+        knows_layers: As its head says; then ``alpha`` and ``layer`` are there, and all or nothing of ``inpainting`` and
             ``gate``.
 
     Returns:
@@ -181,22 +182,22 @@ def correction_of(found: Prediction, image: Tensor, knows_layers: bool) -> tuple
     Raises:
         ValueError: A part is missing that a prediction with a mask or with layers must have.
     """
-    mask, proposal, alpha, layer = found.mask, found.proposal, found.alpha, found.layer
+    mask, background, alpha, layer = found.mask, found.background, found.alpha, found.layer
     if mask is None:
         change = found.image.float() - image
         return torch.zeros_like(change), change, torch.ones_like(change[:, :1])
     if not knows_layers:
-        if proposal is None:
-            raise ValueError("a head that predicts a mask must predict a proposal")
-        return (-mask).expand_as(image), mask * proposal, mask
+        if background is None:
+            raise ValueError("a head that predicts a mask must predict a background")
+        return (-mask).expand_as(image), mask * background, mask
     if alpha is None or layer is None:
         raise ValueError("a head that knows layers must predict alpha and layer")
-    if found.gate is None or found.content is None:
+    if found.gate is None or found.inpainting is None:
         inverse = 1 / _transparency(alpha)
         return mask * (inverse - 1), -mask * inverse * layer, mask
-    # The blend's inverse as far as the gate lets it through, and painted content for the rest.
+    # The blend's inverse as far as the gate lets it through, and inpainting for the rest.
     inverse = (1 - found.gate) / _transparency(alpha)
-    return mask * (inverse - 1), mask * (found.gate * found.content - inverse * layer), mask
+    return mask * (inverse - 1), mask * (found.gate * found.inpainting - inverse * layer), mask
 
 
 def _transparency(alpha: Tensor) -> Tensor:
@@ -204,8 +205,8 @@ def _transparency(alpha: Tensor) -> Tensor:
     return (1 - alpha).clamp(min=LEAST_TRANSPARENCY)
 
 
-def _composed(image: Tensor, logits: Tensor, proposal: Tensor, **others: Tensor) -> Prediction:
-    """Puts a proposal where the mask is."""
+def _composed(image: Tensor, logits: Tensor, background: Tensor, **others: Tensor) -> Prediction:
+    """Puts a background where the mask is."""
     # A sigmoid never reaches 0, and a thousandth of a wrong colour would be rounded into the photograph.
     mask = ((logits.sigmoid() - MASK_FLOOR) / (1 - MASK_FLOOR)).clamp(min=0)
-    return Prediction(torch.lerp(image.float(), proposal, mask), logits, mask, proposal, **others)
+    return Prediction(torch.lerp(image.float(), background, mask), logits, mask, background, **others)

@@ -79,7 +79,7 @@ class NAFNet(RestorationNet):
         middle: int = 2,
         decoder: Sequence[int] = (1, 1, 1),
         shuffle: int = 2,
-        head: HeadName | Head = "layer",
+        head: HeadName | Head = "decomposition",
     ) -> None:
         super().__init__()
         if len(encoder) != len(decoder) or not encoder:

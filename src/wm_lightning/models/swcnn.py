@@ -20,7 +20,7 @@ LAST = (64, 32)
 
 
 class SWCNN(RestorationNet):
-    """Five-level U-Net whose levels share weights (arXiv 2403.05807); 700,611 parameters with ``head="full"``.
+    """Five-level U-Net whose levels share weights (arXiv 2403.05807); 700,611 parameters with ``head="direct"``.
 
     One block serves encoder levels 2 to 5 and one serves decoder levels 2 to 4. Descriptions of it leave a few things
     open. Settled as in the network it descends from (Lehtinen et al., "Noise2Noise", 2018): level 1 has two
@@ -39,7 +39,7 @@ class SWCNN(RestorationNet):
     decoder_layer: ClassVar[str | None] = "dec5"
     first_layer: ClassVar[str | None] = "enc1.0"
 
-    def __init__(self, head: HeadName | Head = "layer") -> None:
+    def __init__(self, head: HeadName | Head = "decomposition") -> None:
         super().__init__()
         self.head = build_head(head, activation=partial(F.leaky_relu, negative_slope=0.1))
         self.enc1 = nn.Sequential(*_conv(3, DOWN), *_conv(DOWN, DOWN), nn.MaxPool2d(2))

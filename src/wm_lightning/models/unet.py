@@ -38,10 +38,10 @@ class DoubleConv(nn.Module):
 
 
 class HeterogeneousUNet(RestorationNet):
-    """Three-level U-Net with attention gates on the skips; 3,647,878 parameters with the gate and ``head="full"``.
+    """Three-level U-Net with attention gates on the skips; 3,647,878 parameters with the gate and ``head="direct"``.
 
-    With ``attention="gate"`` and ``head="full"`` the state-dict keys are the notebook's, so its plain checkpoints load
-    with ``strict=True``. See ``docs/architecture.md`` for the layers.
+    With ``attention="gate"`` and ``head="direct"`` the state-dict keys are the notebook's, so its plain checkpoints
+    load with ``strict=True``. See ``docs/architecture.md`` for the layers.
 
     Args:
         attention: What follows the bottleneck's convolutions: ``gate``, the notebook's squared sigmoid map, or
@@ -56,7 +56,7 @@ class HeterogeneousUNet(RestorationNet):
     decoder_layer: ClassVar[str | None] = "dec3"
     first_layer: ClassVar[str | None] = "enc1.conv.0"
 
-    def __init__(self, attention: Literal["gate", "sdpa"] = "gate", head: HeadName | Head = "layer") -> None:
+    def __init__(self, attention: Literal["gate", "sdpa"] = "gate", head: HeadName | Head = "decomposition") -> None:
         super().__init__()
         self.head = build_head(head)
         c1, c2, c3 = WIDTHS

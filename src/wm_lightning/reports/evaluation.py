@@ -87,7 +87,7 @@ def build_report(
     pictures = tests[0].pictures
     shown = shown_columns(columns)
     nothing = Row(
-        "do nothing (identity)",
+        "identity (untouched input)",
         {column.model: _mean(pictures, column.nothing) for column in shown if column.nothing is not None},
     )
     rows = [*(Row(test.label, {c.model: _mean(test.pictures, c.model) for c in shown}) for test in tests), nothing]

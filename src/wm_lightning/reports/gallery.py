@@ -71,7 +71,7 @@ def training_figures(history: History) -> list[FigureEntry]:
         ),
         FigureEntry(
             "training_loss_psnr_ssim",
-            "Loss, PSNR and SSIM beside each other, with the line of doing nothing.",
+            "Loss, PSNR and SSIM beside each other, with the line of the identity.",
             partial(training_curves, history),
         ),
     ]

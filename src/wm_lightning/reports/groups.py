@@ -37,10 +37,10 @@ class Group(NamedTuple):
     Attributes:
         label: What it is.
         psnr: The model's, in dB.
-        psnr_input: Of doing nothing.
+        psnr_input: Of the identity.
         gain: The difference of the two, picture by picture.
         psnr_in: The model's inside the mask.
-        psnr_input_in: Of doing nothing, there.
+        psnr_input_in: Of the identity, there.
     """
 
     label: str

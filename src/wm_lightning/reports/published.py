@@ -9,7 +9,7 @@ from rich.table import Table
 
 # PSNR in dB by opacity, and SSIM at 0.3 where it was given; as quoted in the papers of SWCNN, PSLNet and SSH-Net.
 PUBLISHED: dict[str, tuple[dict[float, float], float | None]] = {
-    "do nothing": ({0.3: 28.93, 0.5: 24.46, 0.7: 21.54, 1.0: 18.49}, None),
+    "identity": ({0.3: 28.93, 0.5: 24.46, 0.7: 21.54, 1.0: 18.49}, None),
     "FFDNet": ({0.3: 27.88, 0.5: 26.70, 0.7: 26.16, 1.0: 20.41}, 0.8778),
     "DIP": ({0.3: 29.75}, 0.9260),
     "DnCNN": ({0.3: 30.11, 0.5: 29.08, 0.7: 27.86, 1.0: 22.48}, 0.9620),
@@ -39,7 +39,7 @@ def benchmark_table(scores: Mapping[float, Mapping[str, float]], label: str) -> 
         table.add_row(name, *(_cell(psnr.get(opacity), ssim if opacity == 0.3 else None) for opacity in scores))
     table.add_section()
     rows = (
-        ("do nothing, measured", "psnr_input", "ssim_input_uniform"),
+        ("identity, measured", "psnr_input", "ssim_input_uniform"),
         (escape(label), "psnr", "ssim_uniform"),
         ("  inside the mask", "psnr_in", None),
         ("  outside the mask", "psnr_out", None),

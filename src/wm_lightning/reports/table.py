@@ -1,4 +1,4 @@
-"""The result of a test as a table, beside the row of doing nothing."""
+"""The result of a test as a table, beside the row of the identity."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Shown(NamedTuple):
     Attributes:
         heading: What stands above it.
         model: The metric column of the model.
-        nothing: That of doing nothing, None where there is none.
+        nothing: That of the identity, None where there is none.
         digits: Digits after the point.
         sign: 1 where higher is better, -1 where lower is.
-        without: What stands in the row of doing nothing where there is no column for it.
+        without: What stands in the row of the identity where there is no column for it.
     """
 
     heading: str
@@ -54,7 +54,7 @@ SHOWN = (
     Shown("NIQE", "niqe", "niqe_input", 2, sign=-1),
 )
 LEAST_GAIN = 0.005  # dB: less is shown as +0.00
-# What the verdict goes by, the first that was measured: the model's column, that of doing nothing, against what.
+# What the verdict goes by, the first that was measured: the model's column, that of the identity, against what.
 _VERDICTS = (
     ("psnr", "psnr_input", "clean photograph"),
     ("psnr_slbr", "psnr_input", "clean photograph"),
@@ -69,7 +69,7 @@ def shown_columns(measured: Collection[str]) -> list[Shown]:
 
 
 def verdict(scores: Mapping[str, float]) -> str:
-    """Says in a sentence whether the model is better than doing nothing.
+    """Says in a sentence whether the model is better than the identity.
 
     Args:
         scores: Mean of each metric column, of any preset.
@@ -80,13 +80,13 @@ def verdict(scores: Mapping[str, float]) -> str:
         return f"These pairs have no {target} to compare with."
     better = "better than" if gain >= LEAST_GAIN else "NOT better than"
     return (
-        f"Against the {target} the model is {better} doing nothing ({gain:+.2f} dB). "
+        f"Against the {target} the model is {better} the identity ({gain:+.2f} dB). "
         "PSNR in dB, mean over pictures; ref. is the second watermarked view."
     )
 
 
 def result_table(scores: Mapping[str, float], title: str) -> Table:
-    """Returns model, doing nothing (identity) and the gain as rows; a gain above 0 is for the better in all columns.
+    """Returns model, identity and the gain as rows; a gain above 0 is for the better in all columns.
 
     Args:
         scores: Mean of each metric column, of any preset; NaN where it is not defined on any picture.
@@ -94,7 +94,7 @@ def result_table(scores: Mapping[str, float], title: str) -> Table:
     """
     table = Table(title=escape(title), min_width=90)  # a path may have brackets
     table.add_column("", overflow="fold")  # figures cut short would be wrong ones
-    rows = ["model"], ["do nothing (identity)"], ["gain"]
+    rows = ["model"], ["identity (untouched input)"], ["gain"]
     for shown in shown_columns(scores):
         table.add_column(shown.heading, overflow="fold")
         for row, cell in zip(rows, _cells(shown, scores), strict=True):

@@ -130,7 +130,7 @@ def build_module(config: DictConfig, target: Target, test_columns: Sequence[str]
         None if optim is None else optim.scheduler,
         target,
         test_columns=test_columns,
-        measure_every=config.get("measure_every", 1),
+        train_metrics_every_n_steps=config.get("train_metrics_every_n_steps", 1),
         average=instantiate(config.get("average")),
         own_metrics=instantiate(config.get("own_metrics")),
     )

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from wm_lightning.errors import UserError
+from wm_lightning.trained.older import new_name
 
 
 def check_config(config: DictConfig) -> None:
@@ -36,10 +37,14 @@ def _check(node: object, path: str) -> None:
             _check(item, f"{path}[{number}]")
     if not isinstance(node, dict):
         return
+    inside = {f"{path}.{key}" if path else str(key): value for key, value in node.items()}
+    for key in inside:
+        if new := new_name(key):
+            raise UserError(f"{key} is called {new} now.")
     if "_target_" in node:
         _check_call(node, path)
-    for key, value in node.items():
-        _check(value, f"{path}.{key}" if path else str(key))
+    for key, value in inside.items():
+        _check(value, key)
 
 
 def _check_call(node: dict[str, Any], path: str) -> None:

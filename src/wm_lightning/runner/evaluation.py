@@ -23,7 +23,7 @@ from wm_lightning.data.synthesis.traits import Traits, traits_of, traits_of_mask
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import UserError
 from wm_lightning.hardware import peak_memory
-from wm_lightning.inference.ensemble import check_ensemble
+from wm_lightning.inference.tta_engine import check_tta
 from wm_lightning.metrics import COLUMNS, choose_columns, own_columns
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.evaluation import Subject, Tested, build_report
@@ -79,7 +79,7 @@ def evaluate(config: DictConfig) -> None:
         raise UserError("ckpt is not set; give it a value: ckpt=PATH.")
     if config.split not in SPLITS:
         raise UserError(f"split={config.split} must be one of {', '.join(SPLITS)}.")
-    check_ensemble(config.ensemble)
+    check_tta(config.tta)
     columns = choose_columns(config.metrics, listed(config.extra_metrics))
     runs = read_runs(config)
     for run in reversed(runs):  # the first one's seed and precision are those that stay
@@ -96,7 +96,7 @@ def _score_benchmark(config: DictConfig, runs: Sequence[Run]) -> None:
     for number, run in enumerate(runs):
         output = Path(config.paths.output_dir)
         folder = output if not number else output / f"compared_{number}"
-        module = _rebuilt(run, config.ensemble, run.config.data.target, COLUMNS)
+        module = _rebuilt(run, config.tta, run.config.data.target, COLUMNS)
         trainer: L.Trainer = instantiate(run.config.trainer, logger=False)
         rows = instantiate(config.benchmark)(partial(restore, module, trainer))
         write_rows(rows, folder)
@@ -112,7 +112,7 @@ def _score_split(config: DictConfig, runs: Sequence[Run], columns: Sequence[str]
     tested = []
     for number, run in enumerate(runs):
         table = PerImageTable(str(output / ("metrics.csv" if not number else f"metrics_{number}.csv")))
-        tested.append(_test(run, config.ensemble, datamodule, columns, table))
+        tested.append(_test(run, config.tta, datamodule, columns, table))
     if not tested[0].trainer.is_global_zero:
         return
     _write_record(output / "metrics.json", tested, config.split)
@@ -146,7 +146,7 @@ def _rebuilt(run: Run, copies: int, target: Target, columns: Sequence[str]) -> W
     """Builds a checkpoint's module."""
     module = build_module(run.config, target, tuple(dict.fromkeys(columns)))
     module.load_state_dict(run.checkpoint["state_dict"])
-    module.net.copies = copies
+    module.net.tta = copies
     for term in module.loss.terms.values():
         term.optional = True  # these pairs may know less of their marks than those of the training
     return module
@@ -158,7 +158,7 @@ def _write_record(path: Path, tested: Sequence[Scored], split: str) -> None:
         "checkpoint": first.path,
         "epoch": first.checkpoint["epoch"],
         "split": split,
-        "ensemble": first.module.net.copies,
+        "tta": first.module.net.tta,
         "pictures": len(first.table.rows),
         "test": first.scores,
         "defined_on": first.table.defined,

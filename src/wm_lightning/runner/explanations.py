@@ -19,6 +19,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
 from wm_lightning.runner.configuration import parameters_of
+from wm_lightning.trained.older import new_name
 
 _OVERRIDE = re.compile(r"Could not override '\+?([^']+)'")
 # How Lightning's EarlyStopping and ModelCheckpoint say that they wait for a figure in vain
@@ -69,6 +70,8 @@ def _of_override(key: str, cause: BaseException | None) -> str:
         return f"{key}: {str(cause).splitlines()[0] if cause else 'cannot be changed'}."
     node = cause.parent_node
     assert isinstance(node, DictConfig)
+    if new := new_name(key):
+        return f"{key} is called {new} now."
     group, _, name = key.partition(".")
     if name and (others := _choices_with(group, key)):
         return f"{key}: {_chosen(group)} has no {name}; add {' or '.join(others)}."

@@ -11,7 +11,7 @@ import torch
 from wm_lightning.errors import UserError
 from wm_lightning.files import SHIPPED, shipped_names
 from wm_lightning.models import RestorationNet
-from wm_lightning.trained.older import of_today
+from wm_lightning.trained.older import of_today, renamed
 from wm_lightning.trained.weights import SUFFIX, read_weights
 
 
@@ -49,7 +49,8 @@ def read(name: str) -> dict[str, Any]:
     kinds = ((config, dict), (content.get("state_dict"), dict), (content.get("epoch"), int))
     if not all(isinstance(part, kind) for part, kind in kinds):
         raise UserError(f"{name} is damaged: its weights, its epoch or its configuration is missing.")
-    return {**content, "config": of_today(config)}
+    arguments = renamed(content.get("hyper_parameters", {}))
+    return {**content, "config": of_today(config), "hyper_parameters": arguments}
 
 
 def load_state(net: RestorationNet, name: str) -> None:
@@ -64,7 +65,7 @@ def load_state(net: RestorationNet, name: str) -> None:
     except (RuntimeError, TypeError) as error:
         raise UserError(
             f"weights={name} does not fit model._target_={type(net).__name__} with its head; choose the model and the "
-            "model.head that the weights are of (the watermarkcnn notebook's are of model=unet model.head=full)."
+            "model.head that the weights are of (the watermarkcnn notebook's are of model=unet model.head=direct)."
         ) from error
 
 

@@ -1,8 +1,27 @@
-"""What files of earlier versions hold, as it would be written now."""
+"""What files of earlier versions hold, as it would be written now, and what became of a name that is gone."""
 
 from __future__ import annotations
 
 from typing import Any
+
+# Keys by their full name, with what the last part of it is now; a node may stand below others.
+KEYS = {
+    "synthesis.capture": "degradation",
+    "synthesis.captured_threshold": "degraded_threshold",
+    "loss.terms.outside": "unmasked",
+    "loss.terms.proposal": "background",
+    "loss.terms.content": "inpainting",
+    "measure_every": "train_metrics_every_n_steps",
+    "ensemble": "tta",
+}
+CLASSES = {
+    "wm_lightning.data.synthesis.CaptureSampler": "wm_lightning.data.synthesis.DegradationSampler",
+    "wm_lightning.models.ShuffleUNet": "wm_lightning.models.PixelUnshuffleUNet",
+    "wm_lightning.losses.OutsideL1": "wm_lightning.losses.UnmaskedL1",
+    "wm_lightning.losses.ProposalL1": "wm_lightning.losses.BackgroundL1",
+    "wm_lightning.losses.ContentL1": "wm_lightning.losses.InpaintingL1",
+}
+HEADS = {"full": "direct", "layer": "decomposition"}
 
 # The loss from before it was made of terms: its weights, by their classes and what they were when unset.
 OLD_LOSS = "wm_lightning.losses.ColorAwareLoss"
@@ -11,16 +30,52 @@ OLD_TERMS = {
     "opacity": ("OpacityL1", 0), "layer": ("LayerL1", 0), "proposal": ("ProposalL1", 0), "content": ("ContentL1", 0),
     "psnr": ("NegativePsnr", 0),
 }  # fmt: skip
-MODULE = {"_target_": "wm_lightning.engine.WatermarkRemoval"}  # from before one could choose it
 OLD_LETTERS = {"alpha": "Perceptual", "beta": "Lab", "gamma": "Ssim", "delta": "Laplacian"}
+MODULE = {"_target_": "wm_lightning.engine.WatermarkRemoval"}  # from before one could choose it
 
 
 def of_today(config: dict[str, Any]) -> dict[str, Any]:
     """Returns the configuration of a file as it would be written now."""
     config = {"module": dict(MODULE), "own_metrics": {}, **config}
     loss = config.get("loss", {})
-    if loss.get("_target_") != OLD_LOSS:
-        return config
+    if loss.get("_target_") == OLD_LOSS:
+        config["loss"] = _of_terms(loss)
+    today: dict[str, Any] = renamed(config)
+    return today
+
+
+def new_name(key: str) -> str | None:
+    """Returns what a configuration key is called now, in full; None for one that never had another name."""
+    for old, last in KEYS.items():
+        if key == old or ("." in old and key.endswith(f".{old}")):
+            return f"{key.rpartition('.')[0]}.{last}".removeprefix(".")
+    return None
+
+
+def renamed(node: Any, path: str = "") -> Any:  # noqa: ANN401 - whatever a configuration holds
+    """Returns a part of a configuration with today's names.
+
+    Args:
+        node: Dictionaries, lists and plain values.
+        path: Its key in full.
+    """
+    if isinstance(node, list):
+        return [renamed(item, path) for item in node]
+    if not isinstance(node, dict):
+        return node
+    found = {}
+    for key, value in node.items():
+        here = f"{path}.{key}".removeprefix(".")
+        if key == "_target_":
+            value = CLASSES.get(value, value) if isinstance(value, str) else value
+        elif here == "model.head" and isinstance(value, str):
+            value = HEADS.get(value, value)
+        found[(new_name(here) or here).rpartition(".")[2]] = renamed(value, here)
+    return found
+
+
+def _of_terms(loss: dict[str, Any]) -> dict[str, Any]:
+    """Returns a loss of one class with many weights as one of terms."""
     terms: dict[str, Any] = {
         name: {"_target_": f"wm_lightning.losses.{kind}", "weight": loss.get(name, weight)}
         for name, (kind, weight) in OLD_TERMS.items()
@@ -30,4 +85,4 @@ def of_today(config: dict[str, Any]) -> dict[str, Any]:
         terms[kind.lower()] = {"_target_": f"wm_lightning.losses.{kind}"}
     terms["perceptual"]["weights"] = loss["perceptual"]["weights"]
     letters = {letter: loss[letter] for letter in OLD_LETTERS}
-    return {**config, "loss": {"_target_": "wm_lightning.losses.CompositeLoss", "terms": terms, **letters}}
+    return {"_target_": "wm_lightning.losses.CompositeLoss", "terms": terms, **letters}

@@ -20,10 +20,10 @@ TARGET, PARTIAL = "_target_", "_partial_"
 OWN = frozenset(
     f"wm_lightning.{name}"
     for name in (
-        *(f"models.{net}" for net in ("DnCNN", "HeterogeneousUNet", "NAFNet", "SWCNN", "ShuffleUNet")),
-        *(f"models.heads.{head}Head" for head in ("Full", "Residual", "Masked", "Layer")),
+        *(f"models.{net}" for net in ("DnCNN", "HeterogeneousUNet", "NAFNet", "SWCNN", "PixelUnshuffleUNet")),
+        *(f"models.heads.{head}Head" for head in ("Direct", "Residual", "Masked", "Decomposition")),
         "losses.CompositeLoss",
-        *(f"losses.{l1}L1" for l1 in ("Masked", "Outside", "Opacity", "Layer", "Proposal", "Content")),
+        *(f"losses.{l1}L1" for l1 in ("Masked", "Unmasked", "Opacity", "Layer", "Background", "Inpainting")),
         *(
             f"losses.{term}"
             for term in ("Lab", "Laplacian", "MaskBce", "MaskIou", "NegativePsnr", "Perceptual", "Ssim")

@@ -15,7 +15,7 @@ def masks():
 
 
 def test_planted_masks_are_counted_exactly():
-    assert count_pixels(*masks()) == Confusion(hit=4, missed=2, alarm=2, kept=12)
+    assert count_pixels(*masks()) == Confusion(tp=4, fn=2, fp=2, tn=12)
 
 
 def test_counts_of_pictures_add_up():
@@ -25,12 +25,12 @@ def test_counts_of_pictures_add_up():
 
 
 def test_scores_by_hand():
-    scores = Confusion(hit=4, missed=2, alarm=1, kept=13).scores()
+    scores = Confusion(tp=4, fn=2, fp=1, tn=13).scores()
     assert scores == {"precision": 4 / 5, "recall": 4 / 6, "F1": 8 / 11, "IoU": 4 / 7}
 
 
 def test_scores_of_nothing_are_not_defined():
-    assert all(math.isnan(score) for score in Confusion(kept=9).scores().values())
+    assert all(math.isnan(score) for score in Confusion(tn=9).scores().values())
 
 
 def widths(axes):
@@ -38,7 +38,7 @@ def widths(axes):
 
 
 def test_cells_are_shares_of_their_rows(render):
-    figure = confusion_matrix(Confusion(hit=30, missed=10, alarm=0, kept=60))
+    figure = confusion_matrix(Confusion(tp=30, fn=10, fp=0, tn=60))
     matrix, bars = figure.axes
     assert matrix.images[0].get_array().tolist() == [[0.75, 0.25], [0.0, 1.0]]
     words = [text.get_text() for text in matrix.texts]
@@ -53,6 +53,6 @@ def test_cells_are_shares_of_their_rows(render):
 
 
 def test_a_picture_without_a_mark_is_drawn(render):
-    figure = confusion_matrix(Confusion(kept=5))
+    figure = confusion_matrix(Confusion(tn=5))
     assert [text.get_text() for text in figure.axes[1].texts] == ["none"] * 4
     render(figure)

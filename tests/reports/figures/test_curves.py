@@ -36,15 +36,15 @@ def test_each_line_has_the_logged_values():
 
 def test_doing_nothing_is_a_line_where_it_was_measured():
     loss, psnr, ssim = training_curves(history()).axes
-    assert list(lines(psnr)["doing nothing (validation)"].get_ydata()) == [28.5] * 3
-    assert list(lines(ssim)["doing nothing (validation)"].get_ydata()) == [0.93] * 3
-    assert "doing nothing (validation)" not in lines(loss)
-    assert psnr.get_title() == "PSNR (dB)\nbest epoch 27.00, doing nothing 28.50"
+    assert list(lines(psnr)["identity (validation)"].get_ydata()) == [28.5] * 3
+    assert list(lines(ssim)["identity (validation)"].get_ydata()) == [0.93] * 3
+    assert "identity (validation)" not in lines(loss)
+    assert psnr.get_title() == "PSNR (dB)\nbest epoch 27.00, the identity 28.50"
 
 
 def test_regions_compare_with_the_same_region_untouched():
     (axes,) = training_curves(history(), ("psnr_in",)).axes
-    assert list(lines(axes)["doing nothing (validation)"].get_ydata()) == [17.25] * 3
+    assert list(lines(axes)["identity (validation)"].get_ydata()) == [17.25] * 3
     assert "in the mask" in axes.get_title()
 
 

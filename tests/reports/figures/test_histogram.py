@@ -60,7 +60,7 @@ def test_the_legend_states_the_means():
     figure = residual_histogram(counts, residual_counts(pictures([0]), pictures([0])))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == [
-        "doing nothing: mean |residual| 0.0000, 0.00 % beyond 0.1",
+        "identity: mean |residual| 0.0000, 0.00 % beyond 0.1",
         "model: mean |residual| 0.1000, 50.00 % beyond 0.1",
     ]
 

@@ -19,29 +19,27 @@ class Confusion:
     """Numbers of pixels; those of several pictures add up with ``+``.
 
     Attributes:
-        hit: Watermarked and found.
-        missed: Watermarked, not found.
-        alarm: Not watermarked, but found.
-        kept: Neither.
+        tp: Watermarked and found.
+        fn: Watermarked, not found.
+        fp: Not watermarked, but found.
+        tn: Neither.
     """
 
-    hit: int = 0
-    missed: int = 0
-    alarm: int = 0
-    kept: int = 0
+    tp: int = 0
+    fn: int = 0
+    fp: int = 0
+    tn: int = 0
 
     def __add__(self, other: Confusion) -> Confusion:
-        return Confusion(
-            self.hit + other.hit, self.missed + other.missed, self.alarm + other.alarm, self.kept + other.kept
-        )
+        return Confusion(self.tp + other.tp, self.fn + other.fn, self.fp + other.fp, self.tn + other.tn)
 
     def scores(self) -> dict[str, float]:
         """Returns precision, recall, F1 and IoU in 0..1; NaN where nothing was watermarked or found."""
         return {
-            "precision": _share(self.hit, self.hit + self.alarm),
-            "recall": _share(self.hit, self.hit + self.missed),
-            "F1": _share(2 * self.hit, 2 * self.hit + self.missed + self.alarm),
-            "IoU": _share(self.hit, self.hit + self.missed + self.alarm),
+            "precision": _share(self.tp, self.tp + self.fp),
+            "recall": _share(self.tp, self.tp + self.fn),
+            "F1": _share(2 * self.tp, 2 * self.tp + self.fn + self.fp),
+            "IoU": _share(self.tp, self.tp + self.fn + self.fp),
         }
 
 
@@ -58,10 +56,10 @@ def confusion_matrix(counts: Confusion) -> Figure:
     Args:
         counts: Pixels of a picture or of a whole test set.
     """
-    total = counts.hit + counts.missed + counts.alarm + counts.kept
+    total = counts.tp + counts.fn + counts.fp + counts.tn
     figure = new_figure(3.9, f"Watermark pixels found: {total:,} pixels")
     left, right = figure.subplots(1, 2, width_ratios=(1.2, 1))
-    cells = np.array([[counts.hit, counts.missed], [counts.alarm, counts.kept]], dtype=float)
+    cells = np.array([[counts.tp, counts.fn], [counts.fp, counts.tn]], dtype=float)
     of_row = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
     # Up to 0.6 of the map, dark letters are read well everywhere.
     left.imshow(of_row, cmap="Blues", vmin=0, vmax=1 / 0.6, aspect="auto")

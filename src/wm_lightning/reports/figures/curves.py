@@ -38,7 +38,7 @@ class Phase(NamedTuple):
 def training_curves(
     history: History, metrics: Sequence[str] = ("loss", "psnr", "ssim"), best_by: str = "val/loss"
 ) -> Figure:
-    """Draws training and validation by epoch, with the line of doing nothing and a mark at the best epoch.
+    """Draws training and validation by epoch, with the line of the identity and a mark at the best epoch.
 
     Args:
         history: Each epoch's figures by their logged names, with ``epoch``, as the run's summary keeps them.
@@ -132,7 +132,7 @@ def _metric_panel(axes: Axes, history: History, metric: str, best: Mapping[str, 
     lines = (
         (f"train/{metric}", "training", TRAINING, "-"),
         (f"val/{metric}", "validation", MODEL, "-"),
-        (f"val/{identity}", "doing nothing (validation)", IDENTITY, "--"),
+        (f"val/{identity}", "identity (validation)", IDENTITY, "--"),
     )
     for name, label, colour, style in lines:
         points = [(figures["epoch"], figures[name]) for figures in history if name in figures]
@@ -147,7 +147,7 @@ def _metric_panel(axes: Axes, history: History, metric: str, best: Mapping[str, 
         axes.axvline(best["epoch"], color=BEST, linestyle=":", linewidth=1)
         axes.plot([best["epoch"]], [value], color=BEST, marker="o", linestyle="", label="best epoch")
     if f"val/{identity}" in best:
-        said.append(f"doing nothing {best[f'val/{identity}']:.{digits}f}")
+        said.append(f"identity {best[f'val/{identity}']:.{digits}f}")
     unit = _NAMES.get(kind, kind)
     where = f" {_REGIONS.get(region, region)}" if region else ""
     plain_axes(axes, f"{unit}{where}\n{', '.join(said)}", "epoch", unit)

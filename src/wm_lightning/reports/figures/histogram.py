@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wm_lightning.reports.figures.style import IDENTITY, MODEL, new_figure, plain_axes
 
-# One bin for each difference of two 8-bit values, so that doing nothing makes no comb of full and empty bins.
+# One bin for each difference of two 8-bit values, so that the identity makes no comb of full and empty bins.
 LEVELS = 255
 BINS = 2 * LEVELS + 1
 CENTRES = torch.arange(-LEVELS, LEVELS + 1) / LEVELS
@@ -43,7 +43,7 @@ def residual_histogram(model: Tensor, identity: Tensor, where: str = "all pixels
     figure = new_figure(3.9, f"Residuals, prediction minus clean photograph, {where}")
     linear, logarithmic = figure.subplots(1, 2)
     reach = max(4 / LEVELS, _reach(model, 0.98), _reach(identity, 0.98))
-    for counts, colour, name in ((identity, IDENTITY, "doing nothing"), (model, MODEL, "model")):
+    for counts, colour, name in ((identity, IDENTITY, "identity"), (model, MODEL, "model")):
         shares = 100 * counts.double() / counts.sum().clamp(min=1)
         mean = float((shares * CENTRES.abs()).sum()) / 100
         far = float(shares[CENTRES.abs() > 0.1].sum())

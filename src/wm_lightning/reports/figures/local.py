@@ -84,7 +84,7 @@ def _maps(
         show(axes, picture, name)
     size = pictures[0].shape[-2:]
     low = min(quantiles(before, 0.002) + quantiles(after, 0.002))
-    for axes, values, name in ((panels[1, 0], before, "doing nothing"), (panels[1, 1], after, "model")):
+    for axes, values, name in ((panels[1, 0], before, "identity"), (panels[1, 1], after, "model")):
         words = f"{name}: mean {values.mean():.{digits}f}, lowest {values.min():.{digits}f}"
         image = heat(axes, values, words, cmap=QUALITY, limits=(low, top), size=size)
     colour_bar(image, panels[1, :2], label, extend="min")

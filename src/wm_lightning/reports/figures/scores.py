@@ -1,4 +1,4 @@
-"""Scores of many pictures, the model's beside those of doing nothing."""
+"""Scores of many pictures, the model's beside those of the identity."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Score(NamedTuple):
     Attributes:
         name: What is measured, with its unit.
         model: The model's mean.
-        identity: That of doing nothing.
+        identity: That of the identity.
         digits: How many decimals are shown.
         sign: 1 where higher is better, -1 where lower is; a gain above 0 is for the better.
     """
@@ -71,7 +71,7 @@ def opacity_curve(
     edges = np.linspace(0, 1, bins + 1)
     centres = (edges[:-1] + edges[1:]) / 2
     where = np.clip(np.digitize(opacity, edges) - 1, 0, bins - 1)
-    for scores, colour, name in ((identity, IDENTITY, "doing nothing"), (model, MODEL, "model")):
+    for scores, colour, name in ((identity, IDENTITY, "identity"), (model, MODEL, "model")):
         values = np.asarray(scores, dtype=float)
         groups = [values[(where == number) & np.isfinite(values)] for number in range(bins)]
         known = [number for number, group in enumerate(groups) if group.size]
@@ -129,7 +129,7 @@ def score_distribution(model: Sequence[float], identity: Sequence[float], label:
 def group_bars(
     model: Sequence[Bar], identity: Sequence[Bar], title: str, label: str = "PSNR (dB)", digits: int = 2
 ) -> Figure:
-    """Draws mean and confidence interval of each group, the model's and those of doing nothing, and the gain.
+    """Draws mean and confidence interval of each group, the model's and those of the identity, and the gain.
 
     Args:
         model: One for each group.
@@ -145,7 +145,7 @@ def group_bars(
         raise ValueError("model and identity have different groups")
     figure = new_figure(1.5 + 0.42 * len(model), title)
     axes = figure.subplots()
-    for groups, shift, colour, name in ((identity, 0.17, IDENTITY, "doing nothing"), (model, -0.17, MODEL, "model")):
+    for groups, shift, colour, name in ((identity, 0.17, IDENTITY, "identity"), (model, -0.17, MODEL, "model")):
         positions = [row + shift for row in range(len(groups))]
         means = [group.mean for group in groups]
         reach = [[group.mean - group.low for group in groups], [group.high - group.mean for group in groups]]
@@ -178,7 +178,7 @@ def summary_card(facts: Mapping[str, str], scores: Sequence[Score], title: str) 
          f"{score.sign * (score.model - score.identity):+.{score.digits}f}"]
         for score in scores
     ]  # fmt: skip
-    _table(right, rows, ["score", "model", "doing nothing", "gain"])
+    _table(right, rows, ["score", "model", "identity", "gain"])
     return figure
 
 

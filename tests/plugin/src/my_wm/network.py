@@ -17,8 +17,8 @@ class Brighten(Head):
     def forward(self, maps: Tensor, image: Tensor) -> Prediction:
         """Maps: the mask's logit, and by how much to change."""
         logits, change = maps[:, :1].float(), maps[:, 1:].float()
-        mask, proposal = logits.sigmoid(), image + 0.1 * change.tanh()
-        return Prediction(image + mask * (proposal - image), mask_logits=logits, mask=mask, proposal=proposal)
+        mask, background = logits.sigmoid(), image + 0.1 * change.tanh()
+        return Prediction(image + mask * (background - image), mask_logits=logits, mask=mask, background=background)
 
 
 class Plain(RestorationNet):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from wm_lightning.models import ShuffleUNet
-from wm_lightning.self_ensemble import COPIES, self_ensemble
+from wm_lightning.models import PixelUnshuffleUNet
+from wm_lightning.tta import COPIES, test_time_augmentation
 
 
 def picture(height=6, width=9):
@@ -18,7 +18,7 @@ def picture(height=6, width=9):
 def net():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = ShuffleUNet((8, 12), attention=0, head="layer").eval()
+        net = PixelUnshuffleUNet((8, 12), attention=0, head="decomposition").eval()
         net.last.reset_parameters()  # it begins as the identity
     return net
 
@@ -28,7 +28,7 @@ def test_it_is_the_mean_over_all_combinations(net, copies):
     switches = list(itertools.product(*([False, True] if copies > step else [False] for step in (1, 2, 4))))
     assert len(switches) == copies
     image, expected = picture(), 0
-    net.copies = copies
+    net.tta = copies
     with torch.no_grad():
         for across, down, over in switches:
 
@@ -41,7 +41,7 @@ def test_it_is_the_mean_over_all_combinations(net, copies):
             found = net._predict(turned(image))
             expected = expected + torch.cat([turned(part, back=True) for part in found if part is not None], 1) / copies
         found = net.predict(image)
-    net.copies = 1
+    net.tta = 1
     assert torch.cat(list(found), 1) == pytest.approx(expected, abs=2e-6)
     assert found.image.shape == image.shape
     assert not torch.equal(found.image, image)
@@ -49,7 +49,7 @@ def test_it_is_the_mean_over_all_combinations(net, copies):
 
 @pytest.mark.parametrize("copies", [2, 4, 8])
 def test_what_no_copy_changes_stays_to_the_bit_and_what_is_not_found_stays_so(copies):
-    found, none = self_ensemble(lambda image: (image, None), picture(), copies, torch.Tensor.flip, (-2, -1))
+    found, none = test_time_augmentation(lambda image: (image, None), picture(), copies, torch.Tensor.flip, (-2, -1))
     assert torch.equal(found, picture())
     assert none is None
 
@@ -68,7 +68,7 @@ def test_arrays_and_tensors_are_averaged_alike(copies):
     def of_array(seen):
         return [seen * ramp(*seen.shape[:2]).numpy()[..., None]]
 
-    (tensor,) = self_ensemble(of_tensor, image, copies, torch.Tensor.flip, (-2, -1))
-    (array,) = self_ensemble(of_array, image[0].movedim(0, -1).numpy(), copies, np.flip, (0, 1))
+    (tensor,) = test_time_augmentation(of_tensor, image, copies, torch.Tensor.flip, (-2, -1))
+    (array,) = test_time_augmentation(of_array, image[0].movedim(0, -1).numpy(), copies, np.flip, (0, 1))
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array, tensor[0].movedim(0, -1).numpy())

@@ -7,11 +7,11 @@ import numpy as np
 from wm_lightning.errors import UserError
 from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
-from wm_lightning.self_ensemble import COPIES, self_ensemble
+from wm_lightning.tta import COPIES, test_time_augmentation
 
 
-class SelfEnsemble:
-    """An engine that looks at mirrored and turned copies of a picture, see :mod:`wm_lightning.self_ensemble`.
+class AugmentedEngine:
+    """An engine that looks at mirrored and turned copies of a picture, see :mod:`wm_lightning.tta`.
 
     Args:
         engine: Runs the network.
@@ -24,13 +24,13 @@ class SelfEnsemble:
 
     def correct(self, picture: Floats) -> Correction:
         """See :class:`~wm_lightning.inference.engine.Engine`."""
-        return Correction._make(self_ensemble(self._correct, picture, self.copies, np.flip, axes=(0, 1)))
+        return Correction._make(test_time_augmentation(self._correct, picture, self.copies, np.flip, axes=(0, 1)))
 
     def _correct(self, picture: Floats) -> Correction:
         return self.engine.correct(np.ascontiguousarray(picture))
 
 
-def check_ensemble(ensemble: int) -> None:
+def check_tta(tta: int) -> None:
     """Raises a UserError for a number of copies that there is no ensemble of."""
-    if ensemble not in COPIES:
-        raise UserError(f"ensemble={ensemble} must be one of {', '.join(map(str, COPIES))}.")
+    if tta not in COPIES:
+        raise UserError(f"tta={tta} must be one of {', '.join(map(str, COPIES))}.")

@@ -32,7 +32,7 @@ class ConvBlock(nn.Sequential):
         )
 
 
-class ShuffleUNet(RestorationNet):
+class PixelUnshuffleUNet(RestorationNet):
     """A U-Net between a space-to-depth and a depth-to-space (Shi et al., "Real-Time Single Image SR", CVPR 2016).
 
     ``shuffle`` x ``shuffle`` pixels become the channels of one position and back, so the costly upper level of a U-Net
@@ -56,7 +56,7 @@ class ShuffleUNet(RestorationNet):
         widths: Sequence[int] = (48, 96, 128, 160),
         shuffle: int = 2,
         attention: int = 0,
-        head: HeadName | Head = "layer",
+        head: HeadName | Head = "decomposition",
     ) -> None:
         super().__init__()
         if len(widths) < 2 or min(widths) < 1:

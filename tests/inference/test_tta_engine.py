@@ -6,9 +6,9 @@ import pytest
 from wm_lightning.errors import UserError
 from wm_lightning.inference import remover as module
 from wm_lightning.inference.correction import Correction
-from wm_lightning.inference.ensemble import SelfEnsemble
 from wm_lightning.inference.remover import open_engine
-from wm_lightning.self_ensemble import COPIES
+from wm_lightning.inference.tta_engine import AugmentedEngine
+from wm_lightning.tta import COPIES
 
 
 class Everywhere:
@@ -44,7 +44,7 @@ def picture():
 @pytest.mark.parametrize("copies", COPIES)
 def test_what_knows_no_direction_is_found_again(picture, copies):
     engine = Everywhere()
-    found = SelfEnsemble(engine, copies).correct(picture)
+    found = AugmentedEngine(engine, copies).correct(picture)
     for part, expected in zip(found, engine.correct(picture), strict=True):
         assert part.dtype == np.float32
         assert part == pytest.approx(expected, abs=1e-6)
@@ -58,14 +58,14 @@ def test_what_knows_no_direction_is_found_again(picture, copies):
     [(1, np.arange(5), np.arange(8)), (2, np.arange(5), np.full(8, 3.5)), (4, np.full(5, 2), np.full(8, 3.5))],
 )
 def test_directions_cancel_out_one_by_one(picture, copies, rows, columns):
-    gain, offset, mask = SelfEnsemble(ByPlace(), copies).correct(picture)
+    gain, offset, mask = AugmentedEngine(ByPlace(), copies).correct(picture)
     assert gain[..., 0] == pytest.approx(np.broadcast_to(rows[:, None], (5, 8)))
     assert offset[..., 0] == pytest.approx(np.broadcast_to(columns[None], (5, 8)))
     assert np.array_equal(mask[..., 0], gain[..., 0])
 
 
 def test_eight_copies_take_the_mean_of_both_orientations(picture):
-    gain, offset, _ = SelfEnsemble(ByPlace(), 8).correct(picture)
+    gain, offset, _ = AugmentedEngine(ByPlace(), 8).correct(picture)
     assert gain == pytest.approx((2 + 3.5) / 2)
     assert offset == pytest.approx((2 + 3.5) / 2)
 
@@ -75,15 +75,15 @@ def test_nothing_found_stays_nothing(picture):
         def correct(self, picture):
             return Correction.none(*picture.shape[:2])
 
-    assert not any(part.any() for part in SelfEnsemble(Blind(), 8).correct(picture))
+    assert not any(part.any() for part in AugmentedEngine(Blind(), 8).correct(picture))
 
 
 def test_an_engine_is_opened_with_an_ensemble(monkeypatch):
     engine = Everywhere()
     monkeypatch.setattr(module, "_open_engine", lambda *arguments: engine)
     assert open_engine("general") is engine
-    opened = open_engine("general", ensemble=4)
-    assert isinstance(opened, SelfEnsemble)
+    opened = open_engine("general", tta=4)
+    assert isinstance(opened, AugmentedEngine)
     assert (opened.engine, opened.copies, opened.knows_layers) == (engine, 4, True)
-    with pytest.raises(UserError, match=r"^ensemble=3 must be one of 1, 2, 4, 8\.$"):
-        open_engine("general", ensemble=3)
+    with pytest.raises(UserError, match=r"^tta=3 must be one of 1, 2, 4, 8\.$"):
+        open_engine("general", tta=3)

@@ -3,14 +3,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from wm_lightning.models import ShuffleUNet
+from wm_lightning.models import PixelUnshuffleUNet
 
 
 def build(**options):
     """A net in eval mode whose last layer and batch norms have values of their own."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = ShuffleUNet(**options).eval()
+        net = PixelUnshuffleUNet(**options).eval()
         net.last.reset_parameters()  # it begins as the identity
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -70,7 +70,7 @@ def test_parameters_of_the_default_by_hand():
     count = encoder + decoder + up + 48 * 44 + 44
     attention = 2 * (2 * 160 + 4 * 160 * 160 + 4 * 160)
     for layers, wanted in ((0, count), (2, count + attention)):
-        assert sum(p.numel() for p in ShuffleUNet(attention=layers).parameters()) == wanted
+        assert sum(p.numel() for p in PixelUnshuffleUNet(attention=layers).parameters()) == wanted
 
 
 @pytest.mark.parametrize(("attention", "reaches"), [(0, False), (1, True)])
@@ -86,9 +86,9 @@ def test_attention_reaches_across_the_picture(attention, reaches):
 
 @pytest.mark.parametrize(("widths", "shuffle", "multiple"), [((8, 8), 1, 2), ((8, 8, 8), 2, 8), ((8, 8), 4, 8)])
 def test_sizes_follow_from_levels_and_shuffle(widths, shuffle, multiple):
-    net = ShuffleUNet(widths, shuffle)
+    net = PixelUnshuffleUNet(widths, shuffle)
     assert net.size.multiple == multiple
-    assert ShuffleUNet.__dict__.get("size") is None  # one network's levels say nothing about another's
+    assert PixelUnshuffleUNet.__dict__.get("size") is None  # one network's levels say nothing about another's
 
 
 def test_the_memory_format_changes_no_value():
@@ -110,4 +110,4 @@ def test_the_memory_format_changes_no_value():
 )
 def test_numbers_out_of_range_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
-        ShuffleUNet(**options)
+        PixelUnshuffleUNet(**options)

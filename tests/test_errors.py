@@ -103,7 +103,7 @@ def test_a_key_is_offered_to_be_added_where_that_has_a_use(command, key, added):
 
 def test_evaluate_names_the_choice_that_has_a_key(command):
     last = command("evaluate", "ckpt=x", "benchmark.root=/x").err.strip().splitlines()[-1]
-    assert last == "error: benchmark.root: benchmark=null has no root; add benchmark=swcnn."
+    assert last == "error: benchmark.root: benchmark=null has no root; add benchmark=pslnet or benchmark=swcnn."
 
 
 def test_evaluate_needs_a_checkpoint(command):

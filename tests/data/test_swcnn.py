@@ -7,8 +7,10 @@ from PIL import Image
 from wm_lightning.data.swcnn import OPACITIES, swcnn_pairs
 from wm_lightning.errors import UserError
 
-BENCHMARK = Path(__file__).parents[3] / "shared" / "data" / "swcnn"
-IDENTITY = dict(zip(OPACITIES, (28.9315, 24.4613, 21.5421, 18.4946), strict=True))  # published
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+# By benchmark: photographs, scale, pairs, and the identity's figures as they were published
+SWCNN = (SHARED / "swcnn" / "test", 1.5, 324, (28.9315, 24.4613, 21.5421, 18.4946), 1e-4)
+PSLNET = (SHARED / "pslnet", 1.0, 252, (32.21, 27.74, 24.82, 21.70), 5e-3)
 
 
 def psnr(pair):
@@ -28,8 +30,12 @@ def small_copy(tmp_path):
     return tmp_path
 
 
+def pairs(folder, opacity, scale=1.5):
+    return swcnn_pairs(folder / "test", folder / "watermark", opacity, scale)
+
+
 def test_photographs_are_cropped_and_marks_enlarged_at_the_fixed_place(small_copy):
-    (pair,) = swcnn_pairs(small_copy, 1.0)
+    (pair,) = pairs(small_copy, 1.0)
     assert pair.name == "1-1"
     assert pair.clean.shape == pair.watermarked.shape == (160, 192, 3)
     assert (pair.clean == 50).all()
@@ -43,7 +49,7 @@ def test_photographs_are_cropped_and_marks_enlarged_at_the_fixed_place(small_cop
 
 @pytest.mark.parametrize("opacity", OPACITIES)
 def test_the_middle_of_a_mark_is_blended_by_hand_with_red_and_blue_exchanged(small_copy, opacity):
-    (pair,) = swcnn_pairs(small_copy, opacity)
+    (pair,) = pairs(small_copy, opacity)
     alpha = int(255 * opacity) / 255
     # The file's first channel, red, meets the photograph's first, which is blue.
     expected = [(1 - alpha) * 50 + alpha * value for value in (255, 0, 0)]
@@ -51,7 +57,7 @@ def test_the_middle_of_a_mark_is_blended_by_hand_with_red_and_blue_exchanged(sma
 
 
 def test_psnr_of_the_small_copy_by_hand(small_copy):
-    (pair,) = swcnn_pairs(small_copy, 1.0)
+    (pair,) = pairs(small_copy, 1.0)
     inside = pair.watermarked[136:150, 136:150].astype(float)
     assert (inside == (255, 0, 0)).all()
     # Inside, 14 x 14 pixels differ by 205, 50 and 50 levels; the smoothed edge adds at most two pixels on each side.
@@ -63,17 +69,27 @@ def test_psnr_of_the_small_copy_by_hand(small_copy):
 def test_numbers_are_ordered_by_value(small_copy):
     for number in (2, 10):
         Image.new("RGB", (200, 170)).save(small_copy / "test" / f"{number}.jpg")
-    assert [pair.name for pair in swcnn_pairs(small_copy, 0.3)] == ["1-1", "2-1", "10-1"]
+    assert [pair.name for pair in pairs(small_copy, 0.3)] == ["1-1", "2-1", "10-1"]
 
 
 def test_a_folder_without_the_benchmark_is_named(tmp_path):
     with pytest.raises(UserError, match=r"test holds no \*\.jpg"):
-        list(swcnn_pairs(tmp_path, 0.3))
+        list(pairs(tmp_path, 0.3))
 
 
-@pytest.mark.skipif(not BENCHMARK.is_dir(), reason="the SWCNN benchmark is not beside this repository")
-@pytest.mark.parametrize("opacity", OPACITIES)
-def test_doing_nothing_scores_what_was_published(opacity):
-    scores = [psnr(pair) for pair in swcnn_pairs(BENCHMARK, opacity)]
-    assert len(scores) == 324
-    assert np.mean(scores) == pytest.approx(IDENTITY[opacity], abs=1e-4)
+def test_at_its_own_size_a_mark_is_copied_pixel_by_pixel(small_copy):
+    (pair,) = pairs(small_copy, 1.0, scale=1.0)
+    marked = (pair.watermarked != pair.clean).any(axis=2)
+    assert np.argwhere(marked).min(axis=0).tolist() == [133, 133]
+    assert marked[133:143, 133:143].all()
+    assert marked.sum() == 100
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the benchmarks are not beside this repository")
+@pytest.mark.parametrize("benchmark", [SWCNN, PSLNET], ids=["swcnn", "pslnet"])
+def test_the_identity_scores_what_was_published(benchmark):
+    photographs, scale, count, published, within = benchmark
+    for opacity, wanted in zip(OPACITIES, published, strict=True):
+        scores = [psnr(pair) for pair in swcnn_pairs(photographs, SHARED / "swcnn" / "watermark", opacity, scale)]
+        assert len(scores) == count
+        assert np.mean(scores) == pytest.approx(wanted, abs=within)

@@ -11,7 +11,7 @@ from wm_lightning.data.swcnn import swcnn_pairs
 from wm_lightning.errors import UserError
 from wm_lightning.metrics import PRESETS
 from wm_lightning.models import HeterogeneousUNet
-from wm_lightning.runner.benchmark import means_by_opacity, score_swcnn, write_rows
+from wm_lightning.runner.benchmark import StampedBenchmark, means_by_opacity, write_rows
 
 COLUMNS = PRESETS["swcnn"]
 
@@ -43,6 +43,12 @@ def one_pair(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("swcnn"), ((160, 160),), ((255, 0, 0, 255),))
 
 
+def score_swcnn(restore, root, opacities, batch_size):
+    """Scores as ``benchmark=swcnn`` does."""
+    benchmark = StampedBenchmark(root, "test", "watermark", 1.5, opacities, "swcnn", batch_size)
+    return benchmark(restore)
+
+
 def do_nothing(pictures):
     return pictures
 
@@ -58,7 +64,11 @@ def decibels(picture, clean):
 
 def test_a_network_that_does_nothing_scores_the_error_of_the_pairs_by_hand(folder):
     rows = score_swcnn(do_nothing, folder, [0.3, 0.7], batch_size=4)
-    pairs = [(opacity, pair) for opacity in (0.3, 0.7) for pair in swcnn_pairs(folder, opacity)]
+    pairs = [
+        (opacity, pair)
+        for opacity in (0.3, 0.7)
+        for pair in swcnn_pairs(folder / "test", folder / "watermark", opacity)
+    ]
     assert [(row["opacity"], row["name"]) for row in rows] == [(opacity, pair.name) for opacity, pair in pairs]
     assert [row["name"] for row in rows[:4]] == ["1-1", "1-2", "2-1", "2-2"]
     for row, (_, pair) in zip(rows, pairs, strict=True):
@@ -78,7 +88,7 @@ def test_a_network_that_does_nothing_scores_the_error_of_the_pairs_by_hand(folde
 
 
 def test_a_network_that_knows_the_photograph_is_exact_in_and_outside_the_mask(folder):
-    answers = iter([pair.clean for pair in swcnn_pairs(folder, 0.5)])
+    answers = iter([pair.clean for pair in swcnn_pairs(folder / "test", folder / "watermark", 0.5)])
 
     def restore(pictures):
         clean = np.stack([next(answers) for _ in pictures])
@@ -111,7 +121,7 @@ def test_pairs_of_one_size_are_restored_together(folder, batch_size, batches):
 def test_the_network_sees_blue_green_red(folder):
     seen = []
     score_swcnn(lambda pictures: seen.append(pictures) or pictures, folder, [1.0], 4)
-    first = next(swcnn_pairs(folder, 1.0)).watermarked
+    first = next(swcnn_pairs(folder / "test", folder / "watermark", 1.0)).watermarked
     np.testing.assert_allclose(seen[0][0].permute(1, 2, 0) * 255, first, atol=1e-3)
 
 
@@ -147,12 +157,19 @@ def test_rows_and_means_are_written(folder, tmp_path):
         ({"opacities": [1.5]}, "benchmark.opacities: 1.5 must be above 0"),
         ({"opacities": []}, "benchmark.opacities is empty"),
         ({"batch_size": 0}, "benchmark.batch_size=0 must be at least 1"),
+        ({"scale": 0}, "benchmark.scale=0 must be above 0 and at most 10"),
+        ({"scale": 11}, "benchmark.scale=11 must be above 0"),
     ],
 )
 def test_what_cannot_be_scored_is_refused_before_anything_is(folder, options, sentence):
     seen = []
+    plain = {"root": folder, "photographs": "test", "watermarks": "watermark", "scale": 1.5, "opacities": [0.3]}
+
+    def score():
+        StampedBenchmark(**{**plain, "published": "swcnn", "batch_size": 2, **options})(seen.append)
+
     with pytest.raises(UserError) as info:
-        score_swcnn(seen.append, **{"root": folder, "opacities": [0.3], "batch_size": 2, **options})
+        score()
     assert sentence in str(info.value)
     assert seen == []
 
@@ -194,6 +211,20 @@ def test_the_command_prints_our_row_below_the_published_ones(command, one_pair, 
     with torch.no_grad():
         (row,) = score_swcnn(lambda pictures: net(pictures).clamp(0, 1), one_pair, [0.3], 4)
     assert row["psnr"] == pytest.approx(means["0.3"]["psnr"], abs=1e-3)  # the very network of the checkpoint
+
+
+def test_pslnets_marks_have_their_own_size_and_its_figures_stand_beside(command, one_pair, shortened, tmp_path):
+    options = (f"benchmark.root={one_pair / 'test'}", f"benchmark.watermarks={one_pair / 'watermark'}")
+    outcome = command(
+        "evaluate", "ckpt=best.ckpt", "benchmark=pslnet", *options, "benchmark.opacities=[0.3]", "hydra.run.dir=scored"
+    )
+    assert outcome.status == 0, outcome.err
+    lines = {line.split("│")[1].strip(): line.split("│")[2].strip() for line in outcome.out.splitlines() if "│" in line}
+    assert lines["PSLNet, for 0.3 alone"] == "42.16 (0.9932)"
+    assert "SWCNN, one model each" not in lines
+    (pair,) = swcnn_pairs(one_pair / "test", one_pair / "watermark", 0.3, scale=1.0)
+    (row,) = rows_of(tmp_path / "scored" / "benchmark.csv")
+    assert float(row["psnr_input"]) == pytest.approx(decibels(pair.watermarked, pair.clean), abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -16,47 +16,76 @@ from wm_lightning.data.synthesis.blend import changed
 from wm_lightning.errors import UserError
 from wm_lightning.files import write_csv
 from wm_lightning.metrics import PRESETS, measure
+from wm_lightning.reports.published import PublishedName
 from wm_lightning.reports.record import write_record
 from wm_lightning.types import Sample
 
 log = logging.getLogger(__name__)
 
 COLUMNS = PRESETS["swcnn"]
+LARGEST_SCALE = 10
 Row = dict[str, str | float]
 
 
-def score_swcnn(
-    restore: Callable[[Tensor], Tensor], root: str | Path, opacities: list[float], batch_size: int
-) -> list[Row]:
-    """Scores the SWCNN benchmark's pairs, in its published order of channels.
+class StampedBenchmark:
+    """SWCNN's benchmark, or one of its kind: each watermark on each photograph, in the published order of channels.
 
     Args:
-        restore: Restores (B, 3, H, W) in 0..1.
         root: The benchmark's folder.
+        photographs: The folder that holds ``*.jpg``, below ``root`` or absolute.
+        watermarks: The folder that holds ``*.png``, likewise.
+        scale: Of a watermark's own size.
         opacities: Of the watermarks.
+        published: Whose figures were measured on these pairs.
         batch_size: Pairs of one photograph that are restored together.
 
-    Returns:
-        For each pair its ``opacity``, ``name`` and metric columns.
-
     Raises:
-        UserError: The folder is not the benchmark's, or a number is out of range.
+        UserError: A number is out of range.
     """
-    if batch_size < 1:
-        raise UserError(f"benchmark.batch_size={batch_size} must be at least 1.")
-    if not opacities:
-        raise UserError("benchmark.opacities is empty; give some, for example [0.3].")
-    for opacity in opacities:
-        if not 0 < opacity <= 1:
-            raise UserError(f"benchmark.opacities: {opacity} must be above 0 and at most 1.")
-    rows: list[Row] = []
-    with Progress(transient=True) as progress:
+
+    def __init__(
+        self,
+        root: str | Path,
+        photographs: str | Path,
+        watermarks: str | Path,
+        scale: float,
+        opacities: list[float],
+        published: PublishedName,
+        batch_size: int = 4,
+    ) -> None:
+        if batch_size < 1:
+            raise UserError(f"benchmark.batch_size={batch_size} must be at least 1.")
+        if not 0 < scale <= LARGEST_SCALE:
+            raise UserError(f"benchmark.scale={scale} must be above 0 and at most {LARGEST_SCALE}.")
+        if not opacities:
+            raise UserError("benchmark.opacities is empty; give some, for example [0.3].")
         for opacity in opacities:
-            task = progress.add_task(f"opacity {opacity:g}", total=None)
-            for pairs in _batches(swcnn_pairs(root, opacity), batch_size):
-                rows += _score(restore, pairs, opacity)
-                progress.advance(task, len(pairs))
-    return rows
+            if not 0 < opacity <= 1:
+                raise UserError(f"benchmark.opacities: {opacity} must be above 0 and at most 1.")
+        self.photographs, self.watermarks, self.scale = Path(root) / photographs, Path(root) / watermarks, scale
+        self.opacities, self.published, self.batch_size = opacities, published, batch_size
+
+    def __call__(self, restore: Callable[[Tensor], Tensor]) -> list[Row]:
+        """Scores a network.
+
+        Args:
+            restore: Restores (B, 3, H, W) in 0..1.
+
+        Returns:
+            For each pair its ``opacity``, ``name`` and metric columns.
+
+        Raises:
+            UserError: A folder is missing or empty.
+        """
+        rows: list[Row] = []
+        with Progress(transient=True) as progress:
+            for opacity in self.opacities:
+                task = progress.add_task(f"opacity {opacity:g}", total=None)
+                found = swcnn_pairs(self.photographs, self.watermarks, opacity, self.scale)
+                for pairs in _batches(found, self.batch_size):
+                    rows += _score(restore, pairs, opacity)
+                    progress.advance(task, len(pairs))
+        return rows
 
 
 def means_by_opacity(rows: Sequence[Row]) -> dict[float, dict[str, float]]:

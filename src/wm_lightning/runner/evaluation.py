@@ -33,7 +33,7 @@ from wm_lightning.reports.published import benchmark_table
 from wm_lightning.reports.record import write_record
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.as_trained import Run, listed, read_runs
-from wm_lightning.runner.benchmark import means_by_opacity, write_rows
+from wm_lightning.runner.benchmark import StampedBenchmark, means_by_opacity, write_rows
 from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
 from wm_lightning.runner.configuration import check_config
 from wm_lightning.runner.examples import restore, write_examples
@@ -98,9 +98,11 @@ def _score_benchmark(config: DictConfig, runs: Sequence[Run]) -> None:
         folder = output if not number else output / f"compared_{number}"
         module = _rebuilt(run, config.tta, run.config.data.target, COLUMNS)
         trainer: L.Trainer = instantiate(run.config.trainer, logger=False)
-        rows = instantiate(config.benchmark)(partial(restore, module, trainer))
+        benchmark: StampedBenchmark = instantiate(config.benchmark)
+        rows = benchmark(partial(restore, module, trainer))
         write_rows(rows, folder)
-        Console(width=None if sys.stdout.isatty() else 100).print(benchmark_table(means_by_opacity(rows), run.path))
+        table = benchmark_table(means_by_opacity(rows), run.path, benchmark.published)
+        Console(width=None if sys.stdout.isatty() else 100).print(table)
         log.info("written: %s and benchmark.csv", shown(str(folder / "benchmark.json")))
 
 

@@ -1,5 +1,7 @@
 """Test pictures with known scores, and a network that is not worth looking at."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -37,7 +39,8 @@ def score():
     def make(name, before, after, traits=None, inside=(10.0, 12.0)):
         scores = {
             "psnr": after, "psnr_input": before, "gain": after - before,
-            "psnr_input_in": inside[0], "psnr_in": inside[1],
+            "psnr_input_in": inside[0], "psnr_in": inside[1], "psnr_marked": after, "psnr_input_marked": before,
+            "psnr_unmarked": math.nan,
         }  # fmt: skip
         return PictureScore(name, scores, traits or Traits(0.1))
 

@@ -11,7 +11,8 @@ SCORES = {
     "psnr": 31.234, "psnr_input": 28.5, "ssim": 0.91236, "ssim_input": 0.9, "psnr_in": 22.5, "psnr_input_in": 17.25,
     "psnr_out": 35.678, "psnr_ref": 27.0, "psnr_input_ref": 28.0, "ssim_ref": 0.8, "ssim_input_ref": 0.825,
     "rmse": 7.5, "rmse_input": 9.5, "rmse_w": 19.25, "rmse_input_w": 35.0, "iou": 0.71, "f1": 0.8126,
-    "precision": 0.9, "recall": 0.75, "gain": 2.734, "gain_in": 5.25,
+    "precision": 0.9, "recall": 0.75, "gain": 2.734, "gain_in": 5.25, "psnr_marked": 31.234, "psnr_input_marked": 28.5,
+    "psnr_unmarked": math.nan,
 }  # fmt: skip
 OTHERS = {
     "ssim_uniform": 0.95, "ssim_input_uniform": 0.9375, "psnr_slbr": 31.0, "ssim_slbr": 0.94, "ssim_input_slbr": 0.95,

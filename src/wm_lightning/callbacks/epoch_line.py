@@ -28,8 +28,8 @@ class EpochLine(Validated):
         if self.validated:
             kept = ", weights averaged" if pl_module.kept == "average" else ""
             parts.append(
-                f"{figures['val/gain']:+.2f} dB over the identity ({figures['val/psnr_input']:.2f}), inside the mark "
-                f"{figures['val/gain_in']:+.2f}, outside {figures['val/psnr_out']:.1f} dB{kept}"
+                f"{figures['val/gain']:+.2f} dB over the identity ({figures['val/psnr_input_marked']:.2f}), "
+                f"inside the mark {figures['val/gain_in']:+.2f}, outside {figures['val/psnr_out']:.1f} dB{kept}"
             )
         schedules = trainer.lr_scheduler_configs
         rate = schedules[0].scheduler.get_last_lr()[0] if schedules else trainer.optimizers[0].param_groups[0]["lr"]

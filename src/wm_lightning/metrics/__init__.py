@@ -1,5 +1,6 @@
 """Scores of restored pictures."""
 
+from wm_lightning.metrics.extent import Extent, measure_extent
 from wm_lightning.metrics.functional import psnr, rmse, ssim, ssim_uniform, ssim_zero_padded
 from wm_lightning.metrics.masks import Overlap, change_mask, overlap
 from wm_lightning.metrics.mean import PictureMean
@@ -23,6 +24,7 @@ __all__ = [
     "KNOWN_COLUMNS",
     "PRESETS",
     "TRAIN_COLUMNS",
+    "Extent",
     "Overlap",
     "OwnMetric",
     "PictureMean",
@@ -30,6 +32,7 @@ __all__ = [
     "choose_columns",
     "count_defined",
     "measure",
+    "measure_extent",
     "metric_collection",
     "overlap",
     "own_columns",

@@ -63,6 +63,15 @@ class Measurement:
             self._errors[picture, region] = mse(getattr(self, picture), self.clean, mask)
         return self._errors[picture, region]
 
+    @cached_property
+    def marked(self) -> Tensor:
+        """Which pictures have a mark, (B,)."""
+        return self.sample.mask.flatten(1).any(dim=1)
+
+    def of_marked(self, column: str) -> Tensor:
+        """A column of the marked pictures alone, (B,): the identity scores 100 dB of any other."""
+        return self[column].masked_fill(~self.marked, torch.nan)
+
     def against_reference(self, score: PairScore, picture: Tensor) -> Tensor:
         """Scores a picture against the second watermarked view, (B,); NaN for data that has none."""
         if self.sample.reference is None:
@@ -81,7 +90,10 @@ _SCORES: dict[str, Callable[[Measurement], Tensor]] = {
     "psnr_input": lambda m: decibels(m.mse("input")),
     "psnr_input_in": lambda m: decibels(m.mse("input", "in")),
     "psnr_input_ref": lambda m: m.against_reference(psnr, m.input),
-    "gain": lambda m: m["psnr"] - m["psnr_input"],
+    "psnr_marked": lambda m: m.of_marked("psnr"),
+    "psnr_unmarked": lambda m: m["psnr"].masked_fill(m.marked, torch.nan),
+    "psnr_input_marked": lambda m: m.of_marked("psnr_input"),
+    "gain": lambda m: m.of_marked("psnr") - m["psnr_input"],
     "gain_in": lambda m: m["psnr_in"] - m["psnr_input_in"],
     "ssim": lambda m: ssim(m.restored, m.clean),
     "ssim_ref": lambda m: m.against_reference(ssim, m.restored),
@@ -114,7 +126,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "full": (
         "psnr", "ssim", "psnr_in", "psnr_out", "psnr_ref", "ssim_ref", "rmse", "rmse_w", "iou", "f1", "precision",
         "recall", "gain", "gain_in", "psnr_input", "ssim_input", "psnr_input_in", "psnr_input_ref", "ssim_input_ref",
-        "rmse_input", "rmse_input_w",
+        "rmse_input", "rmse_input_w", "psnr_marked", "psnr_unmarked", "psnr_input_marked",
     ),
     "swcnn": (
         "psnr", "ssim_uniform", "psnr_in", "psnr_out", "gain", "psnr_input", "ssim_input_uniform", "psnr_input_in",
@@ -174,7 +186,8 @@ def measure(
         ``ssim_ref`` against the second watermarked view; ``rmse`` and ``rmse_w``, inside the mask, are in grey levels;
         ``iou``, ``f1``, ``precision`` and ``recall`` are of the predicted mask; ``*_uniform`` is the SWCNN benchmark's
         definition and ``*_slbr`` SLBR's; ``*_input*`` is the same for the untouched input; ``gain`` and ``gain_in`` are
-        the PSNR above it, over the picture and inside the mask.
+        the PSNR above it, over the picture and inside the mask; ``gain``, ``psnr_marked`` and ``psnr_input_marked`` are
+        of pictures with a mark, ``psnr_unmarked`` of those without.
     """
     measurement = Measurement(prediction, sample, predicted_mask)
     scores = {column: measurement[column] for column in columns}

@@ -85,7 +85,8 @@ def build_report(
         facts: What was measured on what.
     """
     pictures = tests[0].pictures
-    shown = shown_columns(columns)
+    means = {column: _mean(pictures, column).mean for column in columns}
+    shown = shown_columns(means)
     nothing = Row(
         "identity (untouched input)",
         {column.model: _mean(pictures, column.nothing) for column in shown if column.nothing is not None},
@@ -106,7 +107,7 @@ def build_report(
     return Report(
         title=title,
         facts=facts,
-        verdict=verdict({column: _mean(pictures, column).mean for column in columns}),
+        verdict=verdict(means),
         columns=shown,
         rows=rows,
         examples=[_example(subject, choice, pictures[choice.picture]) for choice in chosen],
@@ -118,11 +119,19 @@ def build_report(
 def choose_examples(pictures: Sequence[PictureScore], each: int = EACH) -> list[Chosen]:
     """Returns the pictures with the best, the median and the worst gain, each picture once, best first.
 
+    Pictures without a mark, which have no gain, are chosen where there are no others, by their PSNR.
+
     Args:
         pictures: At least one.
         each: How many of each at most; at least three pictures are needed for one of each.
     """
-    order = sorted(range(len(pictures)), key=lambda index: -pictures[index].scores["gain"])
+
+    def scores(column: str) -> dict[int, float]:
+        values = {index: picture.scores[column] for index, picture in enumerate(pictures)}
+        return {index: value for index, value in values.items() if not math.isnan(value)}
+
+    worth = scores("gain") or scores("psnr")
+    order = sorted(worth, key=lambda index: -worth[index])
     each = max(1, min(each, len(order) // 3))
     middle = (len(order) - each) // 2
     places = dict.fromkeys(range(len(order) - each, len(order)), "worst")
@@ -158,7 +167,7 @@ def _example(subject: Subject, choice: Chosen, picture: PictureScore) -> Example
     pair = subject.pair(choice.picture)
     scores, traits = picture.scores, picture.traits
     words = [
-        f"{scores['psnr_input']:.2f} to {scores['psnr']:.2f} dB ({scores['gain']:+.2f})",
+        f"{scores['psnr_input']:.2f} to {scores['psnr']:.2f} dB ({scores['psnr'] - scores['psnr_input']:+.2f})",
         *([f"inside the mask {scores['psnr_input_in']:.2f} to {scores['psnr_in']:.2f} dB"] if traits.coverage else []),
         f"{traits.coverage:.1%} covered",
         *([f"opacity {traits.opacity:.2f}"] if not math.isnan(traits.opacity) else []),

@@ -98,11 +98,12 @@ def score_figures(
     (model_all, model_in), (input_all, input_in) = residuals
     known = [picture for picture in pictures if not math.isnan(picture.traits.opacity)]
     opacity = [picture.traits.opacity for picture in known]
+    marked = [picture for picture in pictures if picture.traits.coverage] or pictures
     return [
         FigureEntry(
             "distribution",
-            "Each picture's gain, and its PSNR before and after.",
-            partial(score_distribution, _column(pictures, "psnr"), _column(pictures, "psnr_input")),
+            "Each marked picture's gain, and its PSNR before and after.",
+            partial(score_distribution, _column(marked, "psnr"), _column(marked, "psnr_input")),
         ),
         *(
             FigureEntry(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from rich.console import Console
@@ -37,6 +37,8 @@ class Shown(NamedTuple):
 # Those whose metric column was measured are shown. RMSE is left out beside our own PSNR, which says the same.
 SHOWN = (
     Shown("PSNR", "psnr", "psnr_input", 2),
+    Shown("PSNR\nmarked", "psnr_marked", "psnr_input_marked", 2),
+    Shown("PSNR\nunmarked", "psnr_unmarked", None, 2, without="exact"),
     Shown("PSNR", "psnr_slbr", "psnr_input", 2),
     Shown("SSIM", "ssim", "ssim_input", 4),
     Shown("SSIM", "ssim_uniform", "ssim_input_uniform", 4),
@@ -56,16 +58,26 @@ SHOWN = (
 LEAST_GAIN = 0.005  # dB: less is shown as +0.00
 # What the verdict goes by, the first that was measured: the model's column, that of the identity, against what.
 _VERDICTS = (
+    ("psnr_marked", "psnr_input_marked", "clean photograph"),
     ("psnr", "psnr_input", "clean photograph"),
     ("psnr_slbr", "psnr_input", "clean photograph"),
     ("psnr_ref", "psnr_input_ref", "second watermarked view"),
 )
 
 
-def shown_columns(measured: Collection[str]) -> list[Shown]:
-    """Returns what a table shows of the metric columns that were measured; metrics of somebody's own come last."""
-    own = [name for name in measured if f"{name}_input" in measured and name not in KNOWN_COLUMNS]
-    return [*(shown for shown in SHOWN if shown.model in measured), *(Shown(x, x, f"{x}_input", 4) for x in own)]
+def shown_columns(scores: Mapping[str, float]) -> list[Shown]:
+    """Returns what a table shows of the metric columns that were measured; metrics of somebody's own come last.
+
+    Pictures with and without a mark stand apart where there are both: a mean over the two says nothing of either.
+
+    Args:
+        scores: Mean of each column; NaN where it is not defined on any picture.
+    """
+    own = [name for name in scores if f"{name}_input" in scores and name not in KNOWN_COLUMNS]
+    unmarked = not math.isnan(scores.get("psnr_unmarked", math.nan))
+    left_out = {"psnr"} if unmarked else {"psnr_marked", "psnr_unmarked"}
+    shown = [column for column in SHOWN if column.model in scores and column.model not in left_out]
+    return [*shown, *(Shown(name, name, f"{name}_input", 4) for name in own)]
 
 
 def verdict(scores: Mapping[str, float]) -> str:
@@ -76,12 +88,16 @@ def verdict(scores: Mapping[str, float]) -> str:
     """
     model, nothing, target = next(verdict for verdict in _VERDICTS if verdict[0] in scores)
     gain = scores[model] - scores[nothing]
+    alone = scores.get("psnr_unmarked", math.nan)
+    unmarked = "" if math.isnan(alone) else f"Pictures without a mark come back at {alone:.2f} dB against themselves. "
+    if math.isnan(scores[nothing]) and unmarked:
+        return f"No picture has a mark. {unmarked}".strip()
     if math.isnan(scores[nothing]):
         return f"These pairs have no {target} to compare with."
     better = "better than" if gain >= LEAST_GAIN else "NOT better than"
     return (
         f"Against the {target} the model is {better} the identity ({gain:+.2f} dB). "
-        "PSNR in dB, mean over pictures; ref. is the second watermarked view."
+        f"{unmarked}PSNR in dB, mean over pictures; ref. is the second watermarked view."
     )
 
 

@@ -27,6 +27,7 @@ from wm_lightning.inference.tta_engine import check_tta
 from wm_lightning.metrics import COLUMNS, choose_columns, own_columns
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.evaluation import Subject, Tested, build_report
+from wm_lightning.reports.extent import extent_table
 from wm_lightning.reports.groups import PictureScore, write_groups, write_traits
 from wm_lightning.reports.page import write_page
 from wm_lightning.reports.published import benchmark_table
@@ -102,8 +103,13 @@ def _score_benchmark(config: DictConfig, runs: Sequence[Run]) -> None:
         rows = benchmark(partial(restore, module, trainer))
         write_rows(rows, folder)
         table = benchmark_table(means_by_opacity(rows), run.path, benchmark.published)
-        Console(width=None if sys.stdout.isatty() else 100).print(table)
+        _console().print(table)
         log.info("written: %s and benchmark.csv", shown(str(folder / "benchmark.json")))
+
+
+def _console() -> Console:
+    """Returns what tables are printed on; a log file has no width of its own."""
+    return Console(width=None if sys.stdout.isatty() else 110)
 
 
 def _score_split(config: DictConfig, runs: Sequence[Run], columns: Sequence[str]) -> None:
@@ -122,6 +128,8 @@ def _score_split(config: DictConfig, runs: Sequence[Run], columns: Sequence[str]
     for found in tested:
         title = f"{found.path}: {len(found.table.rows)} pictures"
         print_result({column: found.scores[column] for column in columns}, title)
+        if found.counts.extent.marked:
+            _console().print(extent_table(found.counts.extent))
     log.info("written: %s and metrics.csv", shown(str(output / "metrics.json")))
     if not config.report:
         return
@@ -163,6 +171,11 @@ def _write_record(path: Path, tested: Sequence[Scored], split: str) -> None:
         "tta": first.module.net.tta,
         "pictures": len(first.table.rows),
         "test": first.scores,
+        "extent": {
+            "marked": first.counts.extent.marked,
+            "missed": first.counts.extent.missed,
+            **first.counts.extent.shares(),
+        },
         "defined_on": first.table.defined,
         "compared": {other.path: other.scores for other in others},
     }

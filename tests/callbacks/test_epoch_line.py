@@ -27,7 +27,7 @@ def test_a_line_says_how_each_epoch_went(command, tiny, monkeypatch, kept):
             for stage, title in (("train", "Train"), ("val", "Val"))
         )
         gains = (
-            f"{figures['val/gain']:+.2f} dB over the identity ({figures['val/psnr_input']:.2f}), "
+            f"{figures['val/gain']:+.2f} dB over the identity ({figures['val/psnr_input_marked']:.2f}), "
             f"inside the mark {figures['val/gain_in']:+.2f}, outside {figures['val/psnr_out']:.1f} dB"
         )
         averaged = ", weights averaged" if kept == "average" else ""

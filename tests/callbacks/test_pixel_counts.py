@@ -74,13 +74,14 @@ def test_a_second_test_starts_at_nothing():
     counts = counted(batch_of(mark=60, left=10))
     counts.on_test_start(TRAINER, None)
     assert not counts.residuals.any()
+    assert not counts.extent.marked
     assert counts.confusion == Confusion()
 
 
 def test_memory_does_not_grow_with_the_pictures():
     one, many = counted(batch_of(60, 10)), counted(*[batch_of(60, 10)] * 5)
     assert one.residuals.shape == many.residuals.shape == (2, 2, 511)
-    assert set(vars(many)) == {"residuals", "confusion"}
+    assert set(vars(many)) == {"residuals", "confusion", "extent"}
 
 
 def test_what_processes_counted_is_added_up(monkeypatch):
@@ -90,13 +91,15 @@ def test_what_processes_counted_is_added_up(monkeypatch):
     other = counted(batch_of(mark=40, left=10))
 
     def gather(parts, own):
-        parts[:] = [own, (other.residuals, other.confusion)]
+        parts[:] = [own, (other.residuals, other.confusion, other.extent)]
 
     monkeypatch.setattr(torch.distributed, "all_gather_object", gather, raising=False)
     counts.on_test_end(SimpleNamespace(world_size=2), None)
     together = counted(batch_of(mark=60, left=10), batch_of(mark=40, left=10))
     assert torch.equal(counts.residuals, together.residuals)
     assert counts.confusion == together.confusion
+    assert torch.equal(counts.extent.pixels, together.extent.pixels)
+    assert (counts.extent.marked, together.extent.marked) == (2, 2)
 
 
 def test_a_mask_that_is_empty_has_no_inside():

@@ -66,6 +66,9 @@ def test_columns_of_a_hand_made_sample():
         "psnr_input": db(0.25 * 0.16),
         "psnr_input_in": db(0.16),
         "psnr_input_ref": db(0.25 * 0.01 + 0.75 * 0.09),
+        "psnr_marked": db(0.75 * 0.0001),
+        "psnr_unmarked": math.nan,
+        "psnr_input_marked": db(0.25 * 0.16),
         "gain": db(0.75 * 0.0001) - db(0.25 * 0.16),
         "gain_in": 100 - db(0.16),
         "ssim": ssim(restored, sample.clean).item(),
@@ -89,7 +92,7 @@ def test_columns_of_a_hand_made_sample():
     }
     assert set(scores) == set(EVERY) == set(expected)
     for column, value in expected.items():
-        assert scores[column].item() == pytest.approx(value, abs=2e-3), column
+        assert scores[column].item() == pytest.approx(value, abs=2e-3, nan_ok=True), column
 
 
 def test_changed_pixels_are_the_mask_of_a_model_that_predicts_none():
@@ -127,7 +130,7 @@ def test_doing_nothing_scores_as_the_input_columns():
         ("rmse_w", "rmse_input_w"),
     ):
         torch.testing.assert_close(scores[ours], scores[theirs], equal_nan=True)
-    assert scores["gain"].tolist() == [0] * 8
+    assert scores["gain"].nan_to_num(nan=-1).tolist() == [0, -1, *[0] * 6]  # the second has no mark
     assert scores["gain_in"].nan_to_num(nan=-1).tolist() == [0, -1, *[0] * 6]  # the second has no inside
     assert scores["iou"].nan_to_num(nan=-1).tolist() == [
         0,
@@ -178,17 +181,22 @@ def test_empty_and_full_masks_are_nan_in_their_column():
     for column in inside:
         assert scores[column].isnan().tolist() == [False, True, *[False] * 6], column
     assert scores["psnr_out"].isnan().tolist() == [False, False, True, *[False] * 5]
+    apart = ("psnr_marked", "psnr_input_marked", "gain", "psnr_unmarked")
+    for column in apart[:3]:
+        assert scores[column].isnan().tolist() == [False, True, *[False] * 6], column
+    assert scores["psnr_unmarked"].isnan().tolist() == [True, False, *[True] * 6]
     # Something is changed everywhere, so that only `psnr_in` and its like are undefined.
-    for column in set(EVERY) - {*inside, "psnr_out"}:
+    for column in set(EVERY) - {*inside, *apart, "psnr_out"}:
         assert scores[column].isfinite().all(), column
 
 
 def test_equal_pictures_have_the_best_scores():
     _, sample = noisy()
     scores = measure(sample.clean, sample._replace(watermarked=sample.clean, mask=torch.zeros(8, 1, 37, 31)), EVERY)
-    for column, best in (("psnr", 100), ("gain", 0), ("rmse", 0), ("ssim", 1), ("ssim_uniform", 1), ("ssim_slbr", 1)):
+    bests = {"psnr": 100, "psnr_unmarked": 100, "rmse": 0, "ssim": 1, "ssim_uniform": 1, "ssim_slbr": 1}
+    for column, best in bests.items():
         assert scores[column].tolist() == pytest.approx([best] * 8, abs=1e-5), column
-    for column in ("iou", "f1", "precision", "recall", "psnr_in", "rmse_w"):
+    for column in ("iou", "f1", "precision", "recall", "psnr_in", "rmse_w", "gain", "psnr_marked"):
         assert scores[column].isnan().all(), column
 
 

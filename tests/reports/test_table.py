@@ -47,7 +47,7 @@ def test_model_row():
 
 
 def test_identity_row():
-    assert cells(SCORES)["identity (untouched input)"] == {
+    assert cells(SCORES)["identity (input)"] == {
         "PSNR": "28.50", "SSIM": "0.9000", "PSNR in mask": "17.25", "PSNR outside": "exact", "PSNR to ref.": "28.00",
         "SSIM to ref.": "0.8250", "RMSEw": "35.00", "IoU": "", "F1": "",
     }  # fmt: skip
@@ -127,6 +127,19 @@ def test_verdict_goes_by_the_clean_photograph_and_not_by_the_reference():
     assert "NOT better" in printed({**SCORES, "psnr": 20.0, "psnr_ref": 40.0, "ssim": 0.99, "psnr_in": 50.0})
 
 
+def test_pictures_with_and_without_a_mark_stand_apart():
+    apart = {"psnr": 60.0, "psnr_input": 62.0, "psnr_marked": 31.5, "psnr_unmarked": 88.25}
+    text = printed({**SCORES, **apart})
+    assert "Against the clean photograph the model is better than the identity (+3.00 dB)" in text
+    assert "Pictures without a mark come back at 88.25 dB against themselves." in " ".join(text.split())
+    rows = cells({**SCORES, **apart})
+    assert "PSNR" not in rows["model"]
+    assert (rows["model"]["PSNR marked"], rows["model"]["PSNR unmarked"]) == ("31.50", "88.25")
+    assert (rows["identity (input)"]["PSNR unmarked"], rows["gain"]["PSNR marked"]) == ("exact", "+3.00")
+    alone = verdict({**SCORES, **apart, "psnr_marked": math.nan, "psnr_input_marked": math.nan})
+    assert alone == "No picture has a mark. Pictures without a mark come back at 88.25 dB against themselves."
+
+
 def test_each_target_has_its_verdict():
     assert "Against the clean photograph the model is better than the identity (+2.50 dB)" in printed(of("slbr"))
     against = "Against the second watermarked view the model is NOT better than the identity (-1.00 dB)"
@@ -140,7 +153,7 @@ def test_result_fits_a_console_of_110_columns(preset):
     scores = {name: 100.0 if "psnr" in name or "rmse" in name else value for name, value in of(preset).items()}
     print_result({**scores, "psnr_input": 12.0, "psnr_input_in": 2.0}, "Test", Console(file=out, width=110))
     text = out.getvalue()
-    assert "identity (untouched input)" in text
+    assert "identity (input)" in text
     assert "…" not in text
     assert text.count("│ gain") == 1
     assert len([line for line in text.splitlines() if line.startswith("│")]) == 3  # nothing is folded

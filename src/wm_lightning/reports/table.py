@@ -58,7 +58,6 @@ SHOWN = (
 LEAST_GAIN = 0.005  # dB: less is shown as +0.00
 # What the verdict goes by, the first that was measured: the model's column, that of the identity, against what.
 _VERDICTS = (
-    ("psnr_marked", "psnr_input_marked", "clean photograph"),
     ("psnr", "psnr_input", "clean photograph"),
     ("psnr_slbr", "psnr_input", "clean photograph"),
     ("psnr_ref", "psnr_input_ref", "second watermarked view"),
@@ -87,11 +86,13 @@ def verdict(scores: Mapping[str, float]) -> str:
         scores: Mean of each metric column, of any preset.
     """
     model, nothing, target = next(verdict for verdict in _VERDICTS if verdict[0] in scores)
+    alone, unmarked = scores.get("psnr_unmarked", math.nan), ""
+    if not math.isnan(alone):
+        model, nothing = "psnr_marked", "psnr_input_marked"
+        unmarked = f"Pictures without a mark come back at {alone:.2f} dB against themselves. "
+        if math.isnan(scores[nothing]):
+            return f"No picture has a mark. {unmarked}".strip()
     gain = scores[model] - scores[nothing]
-    alone = scores.get("psnr_unmarked", math.nan)
-    unmarked = "" if math.isnan(alone) else f"Pictures without a mark come back at {alone:.2f} dB against themselves. "
-    if math.isnan(scores[nothing]) and unmarked:
-        return f"No picture has a mark. {unmarked}".strip()
     if math.isnan(scores[nothing]):
         return f"These pairs have no {target} to compare with."
     better = "better than" if gain >= LEAST_GAIN else "NOT better than"
@@ -110,7 +111,7 @@ def result_table(scores: Mapping[str, float], title: str) -> Table:
     """
     table = Table(title=escape(title), min_width=90)  # a path may have brackets
     table.add_column("", overflow="fold")  # figures cut short would be wrong ones
-    rows = ["model"], ["identity (untouched input)"], ["gain"]
+    rows = ["model"], ["identity (input)"], ["gain"]
     for shown in shown_columns(scores):
         table.add_column(shown.heading, overflow="fold")
         for row, cell in zip(rows, _cells(shown, scores), strict=True):

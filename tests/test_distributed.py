@@ -21,7 +21,7 @@ def test_two_processes_train_one_network_and_score_each_picture_once(command, ti
     options += [*chosen, "data.batch_size=2"]
     outcome = in_two_processes(*chosen)
     assert outcome.returncode == 0, outcome.stderr
-    assert outcome.stdout.count("identity (input)") == 1  # the first process speaks for both
+    assert outcome.stdout.count("│ identity") == 1  # the first process speaks for both
 
     summary = json.loads(Path("run/summary.json").read_text())
     # Ten photographs for two processes in batches of two: two whole steps an epoch.

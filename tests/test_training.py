@@ -69,7 +69,7 @@ def test_a_run_leaves_checkpoints_logs_split_summary_and_table(trained):
     assert sorted(path.name for path in Path("run/checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     lists = {name: Path(f"run/split/{name}.txt").read_text().split() for name in ("train", "val", "test")}
     assert [len(names) for names in lists.values()] == [14, 4, 2]
-    assert "identity (input)" in trained.out
+    assert "│ identity" in trained.out
     assert summary["test"]["psnr"] != summary["test"]["psnr_input"]
     assert f"{summary['test']['psnr']:.2f}" in trained.out
     assert f"{summary['test']['psnr_input']:.2f}" in trained.out
@@ -121,7 +121,7 @@ def test_evaluate_gives_what_training_reported(trained, command):
     assert outcome.status == 0, outcome.err
     scores = json.loads(Path("scored/metrics.json").read_text())["test"]
     assert scores == summary_of("run")["test"]
-    assert "identity (input)" in outcome.out
+    assert "│ identity" in outcome.out
     with Path("scored/metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == Path("run/split/test.txt").read_text().split()

@@ -72,7 +72,7 @@ def report(make_subject, others):
 
 
 def test_rows_hold_the_means_of_each_model_and_of_doing_nothing(report, others):
-    assert [row.label for row in report.rows] == ["ours", "other", "identity (input)"]
+    assert [row.label for row in report.rows] == ["ours", "other", "identity"]
     first, second, nothing = (row.values for row in report.rows)
     whole = np.mean([decibels(0.1 * (n + 1), SHARE) for n in range(4)])
     inside = np.mean([decibels(0.1 * (n + 1)) for n in range(4)])

@@ -47,7 +47,7 @@ def test_model_row():
 
 
 def test_identity_row():
-    assert cells(SCORES)["identity (input)"] == {
+    assert cells(SCORES)["identity"] == {
         "PSNR": "28.50", "SSIM": "0.9000", "PSNR in mask": "17.25", "PSNR outside": "exact", "PSNR to ref.": "28.00",
         "SSIM to ref.": "0.8250", "RMSEw": "35.00", "IoU": "", "F1": "",
     }  # fmt: skip
@@ -134,8 +134,8 @@ def test_pictures_with_and_without_a_mark_stand_apart():
     assert "Pictures without a mark come back at 88.25 dB against themselves." in " ".join(text.split())
     rows = cells({**SCORES, **apart})
     assert "PSNR" not in rows["model"]
-    assert (rows["model"]["PSNR marked"], rows["model"]["PSNR unmarked"]) == ("31.50", "88.25")
-    assert (rows["identity (input)"]["PSNR unmarked"], rows["gain"]["PSNR marked"]) == ("exact", "+3.00")
+    assert (rows["model"]["PSNR marked"], rows["model"]["PSNR no mark"]) == ("31.50", "88.25")
+    assert (rows["identity"]["PSNR no mark"], rows["gain"]["PSNR marked"]) == ("exact", "+3.00")
     alone = verdict({**SCORES, **apart, "psnr_marked": math.nan, "psnr_input_marked": math.nan})
     assert alone == "No picture has a mark. Pictures without a mark come back at 88.25 dB against themselves."
 
@@ -153,7 +153,7 @@ def test_result_fits_a_console_of_110_columns(preset):
     scores = {name: 100.0 if "psnr" in name or "rmse" in name else value for name, value in of(preset).items()}
     print_result({**scores, "psnr_input": 12.0, "psnr_input_in": 2.0}, "Test", Console(file=out, width=110))
     text = out.getvalue()
-    assert "identity (input)" in text
+    assert "│ identity" in text
     assert "…" not in text
     assert text.count("│ gain") == 1
     assert len([line for line in text.splitlines() if line.startswith("│")]) == 3  # nothing is folded

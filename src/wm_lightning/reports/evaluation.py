@@ -88,7 +88,7 @@ def build_report(
     means = {column: _mean(pictures, column).mean for column in columns}
     shown = shown_columns(means)
     nothing = Row(
-        "identity (input)",
+        "identity",
         {column.model: _mean(pictures, column.nothing) for column in shown if column.nothing is not None},
     )
     rows = [*(Row(test.label, {c.model: _mean(test.pictures, c.model) for c in shown}) for test in tests), nothing]

@@ -38,7 +38,7 @@ class Shown(NamedTuple):
 SHOWN = (
     Shown("PSNR", "psnr", "psnr_input", 2),
     Shown("PSNR\nmarked", "psnr_marked", "psnr_input_marked", 2),
-    Shown("PSNR\nunmarked", "psnr_unmarked", None, 2, without="exact"),
+    Shown("PSNR\nno mark", "psnr_unmarked", None, 2, without="exact"),
     Shown("PSNR", "psnr_slbr", "psnr_input", 2),
     Shown("SSIM", "ssim", "ssim_input", 4),
     Shown("SSIM", "ssim_uniform", "ssim_input_uniform", 4),
@@ -111,7 +111,7 @@ def result_table(scores: Mapping[str, float], title: str) -> Table:
     """
     table = Table(title=escape(title), min_width=90)  # a path may have brackets
     table.add_column("", overflow="fold")  # figures cut short would be wrong ones
-    rows = ["model"], ["identity (input)"], ["gain"]
+    rows = ["model"], ["identity"], ["gain"]
     for shown in shown_columns(scores):
         table.add_column(shown.heading, overflow="fold")
         for row, cell in zip(rows, _cells(shown, scores), strict=True):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from wm_lightning.commands import add_trust, importing_from_here
+from wm_lightning.commands import add_trust, importing_from_here, with_flags
 from wm_lightning.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def serve(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="wm-app-") as folder, importing_from_here(bool(options.trust)):
             _serve(options, Path(folder))
     except UserError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sentence = with_flags(error, options)
+        Console(stderr=True).print(f"error: {sentence}", markup=False, highlight=False, soft_wrap=True)
         return FAILED
     return 0
 

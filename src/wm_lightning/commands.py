@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from wm_lightning.errors import UserError
-
 # Strings that Hydra reads as such without quotes; numbers, null and the like would become something else.
 _BARE = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_/][a-z0-9_/.-]*", re.IGNORECASE | re.ASCII)
 # In a clone, beside each other
@@ -40,21 +38,6 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust", metavar="PACKAGE", action="append", default=[], help="package of your own that the network is of"
     )
-
-
-def with_flags(error: UserError, options: argparse.Namespace, **others: str) -> str:
-    """Returns an error's sentence, in which a command's flags stand for the arguments that it names.
-
-    Args:
-        error: Of what the command called.
-        options: Those of the command.
-        **others: Flags of arguments that are called otherwise: ``output="-o"``.
-    """
-
-    def flag(name: str) -> str:
-        return others.get(name) or (f"--{name.replace('_', '-')}" if name in options else name)
-
-    return error.worded(flag, joint=" ")
 
 
 def override(key: str, value: object) -> str:

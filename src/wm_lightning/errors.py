@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 _FIELD = re.compile(r"\{([\w.]*)\}(=?)")
 
@@ -59,3 +59,18 @@ class ArgumentError(NamingError, ValueError):
 
 class OtherLengthError(NamingError):
     """A run that goes on would have another number of steps than its schedule was made for."""
+
+
+def with_flags(error: UserError, options: Container[str], **others: str) -> str:
+    """Returns an error's sentence, in which a command's flags stand for the arguments that it names.
+
+    Args:
+        error: Of what the command called.
+        options: Names of the command's options, as argparse's ``Namespace`` has them.
+        **others: Flags that are not called like the argument: ``path="-o"``.
+    """
+
+    def flag(name: str) -> str:
+        return others.get(name) or (f"--{name.replace('_', '-')}" if name in options else name)
+
+    return error.worded(flag, joint=" ")

@@ -93,7 +93,7 @@ def test_half_precision_is_close(monkeypatch):
 def test_a_device_that_is_not_there_is_one_sentence():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    with pytest.raises(UserError, match="^device=cuda: PyTorch finds no such device here; use device=cpu"):
+    with pytest.raises(UserError, match=r"^device=cuda: PyTorch finds no such device here; use device=cpu"):
         TorchEngine(build("decomposition"), "cuda")
 
 
@@ -174,5 +174,5 @@ def test_bad_onnx_files_are_one_sentence(files, tmp_path):
     ):
         with pytest.raises(UserError, match=sentence):
             OnnxEngine(str(path))
-    with pytest.raises(UserError, match="^device=mps: this ONNX Runtime has none"):
+    with pytest.raises(UserError, match=r"^device=mps: this ONNX Runtime has none"):
         OnnxEngine(str(files.onnx), "mps")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from wm_lightning.commands import add_trust, importing_from_here, with_flags
-from wm_lightning.errors import UserError
+from wm_lightning.commands import add_trust, importing_from_here
+from wm_lightning.errors import UserError, with_flags
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

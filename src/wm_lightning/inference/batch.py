@@ -21,8 +21,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from wm_lightning.commands import with_flags
-from wm_lightning.errors import UserError
+from wm_lightning.errors import UserError, with_flags
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, plan, write_png, write_whole

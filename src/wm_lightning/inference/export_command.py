@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wm_lightning.commands import add_trust, importing_from_here, with_flags
-from wm_lightning.errors import UserError
+from wm_lightning.commands import add_trust, importing_from_here
+from wm_lightning.errors import UserError, with_flags
 from wm_lightning.inference.choices import DEFAULT
 
 

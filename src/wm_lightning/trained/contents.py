@@ -64,8 +64,8 @@ def load_state(net: RestorationNet, name: str) -> None:
         net.load_state_dict(network_state(content) if "state_dict" in content else content)
     except (RuntimeError, TypeError) as error:
         raise ArgumentError(
-            "The weights {} do not fit a {} with its head; choose the model and the {head} that they are of (those of the "
-            "watermarkcnn notebook are of the unet with {head}=direct).",
+            "The weights {} do not fit a {} with its head; choose the model and the {head} that they are of (those of "
+            "the watermarkcnn notebook are of the unet with {head}=direct).",
             name,
             type(net).__name__,
         ) from error

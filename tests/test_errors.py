@@ -112,6 +112,16 @@ def test_evaluate_names_the_choice_that_has_a_key(command):
     assert last == "error: benchmark.root: benchmark=null has no root; add benchmark=swcnn."
 
 
+def test_choices_of_a_folder_that_was_named_are_offered_and_named(command, tmp_path):
+    for name, option in (("mine", "depth: 3"), ("painter", "brush: 2")):
+        file = tmp_path / "own" / "model" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"_target_: my_package.{name.title()}\n{option}\n")
+    for folder in (("--config-dir", "own"), ("--config-dir=own",), (f"hydra.searchpath=[file://{tmp_path}/own]",)):
+        last = command("train", *folder, "model=mine", "model.brush=1").err.strip().splitlines()[-1]
+        assert last == "error: model.brush: model=mine has no brush; add model=painter."
+
+
 def test_evaluate_needs_a_checkpoint(command):
     outcome = command("evaluate", "hydra.run.dir=run")
     assert outcome.status == 1

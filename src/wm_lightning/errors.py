@@ -66,7 +66,7 @@ def with_flags(error: UserError, options: Container[str], **others: str) -> str:
 
     Args:
         error: Of what the command called.
-        options: Names of the command's options, as argparse's ``Namespace`` has them.
+        options: Names of the command's options: ``vars`` of argparse's ``Namespace``.
         **others: Flags that are not called like the argument: ``path="-o"``.
     """
 

@@ -38,7 +38,7 @@ def serve(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="wm-app-") as folder, importing_from_here(bool(options.trust)):
             _serve(options, Path(folder))
     except UserError as error:
-        sentence = with_flags(error, options)
+        sentence = with_flags(error, vars(options))
         Console(stderr=True).print(f"error: {sentence}", markup=False, highlight=False, soft_wrap=True)
         return FAILED
     return 0

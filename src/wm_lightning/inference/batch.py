@@ -71,7 +71,7 @@ def clean_files(options: argparse.Namespace) -> int:
         engine = open_engine(options.weights, options.device, options.engine, options.tta, options.trust)
         mask = None if options.mask == "auto" else _opened_mask(options.mask)
     except UserError as error:
-        _say(errors, f"error: {with_flags(error, options, output='-o')}")
+        _say(errors, f"error: {with_flags(error, vars(options), output='-o')}")
         return FAILED
     started, outcomes = time.perf_counter(), list[Outcome]()
     try:
@@ -143,7 +143,7 @@ def _outcomes(
         except UserError as error:
             if options.on_error == "stop":
                 stopping.set()
-            return Outcome(job, error=with_flags(error, options))
+            return Outcome(job, error=with_flags(error, vars(options)))
 
     workers = min(os.cpu_count() or 1, MOST)
     with ThreadPoolExecutor(workers) as pool:

@@ -6,7 +6,7 @@ from argparse import Namespace
 import pytest
 
 import wm_lightning
-from wm_lightning.errors import ArgumentError, UserError, with_flags
+from wm_lightning.errors import ArgumentError, UserError, naming, with_flags
 
 TOO_FEW = ArgumentError("{depth}={} must be at least {}; set {max_depth}=none.", 1, 3)
 
@@ -24,6 +24,21 @@ def test_other_names_take_their_places():
     assert TOO_FEW.worded({"depth": "model.depth", "max_depth": "max_depth"}.get) == (
         "model.depth=1 must be at least 3; set max_depth=none."
     )
+
+
+def test_whose_argument_it_is_is_told_to_commands_alone():
+    error = ArgumentError("Lower {optimizer.lr}=1.")
+    assert str(error) == "Lower lr=1."
+    assert error.worded(str.upper) == "Lower OPTIMIZER.LR=1."
+    assert with_flags(error, {"lr"}) == "Lower --lr 1."
+    assert with_flags(error, ()) == "Lower lr=1."
+
+
+def test_a_refusal_of_others_code_is_named_and_one_with_a_name_is_left_as_it_is():
+    with pytest.raises(ArgumentError, match=r"^scheduler: too few$"), naming("scheduler"):
+        raise TypeError("too few")
+    with pytest.raises(ArgumentError, match=r"^depth=1 must"), naming("scheduler"):
+        raise TOO_FEW
 
 
 def test_values_are_never_taken_for_names():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 
 _FIELD = re.compile(r"\{([\w.]*)\}(=?)")
 
@@ -28,8 +29,8 @@ class NamingError(UserError):
     """One whose sentence names arguments, so that a command can put its keys or flags in their places.
 
     Args:
-        sentence: Arguments stand in braces, ``{depth}``, or ``{optimizer.lr}`` where several things have one of that
-            name; values are left open, ``{}``.
+        sentence: Arguments stand in braces, ``{depth}``, or ``{optimizer.lr}`` where several may have one of that name;
+            values are left open, ``{}``.
         *values: What stands in the open places, in their order.
     """
 
@@ -37,7 +38,7 @@ class NamingError(UserError):
         super().__init__(sentence, *values)
 
     def __str__(self) -> str:
-        return self.worded(str)
+        return self.worded(_alone)
 
     def worded(self, name: Callable[[str], str], joint: str = "=") -> str:
         """See :meth:`UserError.worded`."""
@@ -48,7 +49,7 @@ class NamingError(UserError):
             if not field[1]:
                 return str(next(left, "{}")) + field[2]
             other = name(field[1])
-            return other + (joint if field[2] and other != field[1] else field[2])
+            return other + (joint if field[2] and other != _alone(field[1]) else field[2])
 
         return _FIELD.sub(filled, sentence)
 
@@ -61,6 +62,21 @@ class OtherLengthError(NamingError):
     """A run that goes on would have another number of steps than its schedule was made for."""
 
 
+@contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Names the argument that refuses what it was given, where the code of others refuses without a name.
+
+    Raises:
+        ArgumentError: It does.
+    """
+    try:
+        yield
+    except ArgumentError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ArgumentError("{" + argument + "}: {}", error) from error
+
+
 def with_flags(error: UserError, options: Container[str], **others: str) -> str:
     """Returns an error's sentence, in which a command's flags stand for the arguments that it names.
 
@@ -71,6 +87,11 @@ def with_flags(error: UserError, options: Container[str], **others: str) -> str:
     """
 
     def flag(name: str) -> str:
-        return others.get(name) or (f"--{name.replace('_', '-')}" if name in options else name)
+        alone = _alone(name)
+        return others.get(alone) or (f"--{alone.replace('_', '-')}" if alone in options else alone)
 
     return error.worded(flag, joint=" ")
+
+
+def _alone(name: str) -> str:
+    return name.rpartition(".")[2]

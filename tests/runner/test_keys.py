@@ -48,6 +48,7 @@ CONFIG = OmegaConf.create(
         ("", "optimizer.lr", "optim.optimizer.lr"),
         ("", "epochs", "optim.scheduler.epochs"),
         ("", "lr", "lr"),  # of which there are two
+        ("", "nobodys.lr", "lr"),
         ("", "weights", "weights"),
         ("", "nowhere", "nowhere"),
         ("model.head", "opacity", "model.head.opacity"),  # a checkpoint's, which this configuration does not have

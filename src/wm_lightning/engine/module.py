@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -18,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 
 from wm_lightning.engine.average import WeightAverage, weights_of
-from wm_lightning.errors import ArgumentError, OtherLengthError, UserError
+from wm_lightning.errors import ArgumentError, OtherLengthError, UserError, naming
 from wm_lightning.losses import CompositeLoss, LossTerms
 from wm_lightning.metrics import COLUMNS, TRAIN_COLUMNS, OwnMetric, measure, metric_collection, own_columns
 from wm_lightning.models import RestorationNet
@@ -244,11 +243,11 @@ class WatermarkRemoval(L.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         if self.optimizer_factory is None:
             raise UserError("optimizer: a training needs one; give the module an optimizer factory.")
-        with _refusing("optimizer"):
+        with naming("optimizer"):
             optimizer = self.optimizer_factory(self.net.parameters())
         if self.scheduler_factory is None:
             return optimizer
-        with _refusing("scheduler"):
+        with naming("scheduler"):
             scheduler = self.scheduler_factory(optimizer, total_steps=steps)
         if self._steps_before not in (None, steps):
             raise OtherLengthError(
@@ -350,18 +349,3 @@ class WatermarkRemoval(L.LightningModule):
             self.average.begin(self.net)
             self.average.load_state_dict(checkpoint["average"])
         checkpoint["state_dict"].update({f"net.{name}": value for name, value in checkpoint.get("raw", {}).items()})
-
-
-@contextmanager
-def _refusing(argument: str) -> Iterator[None]:
-    """Names the argument whose factory refuses what it was given.
-
-    Raises:
-        ArgumentError: It does.
-    """
-    try:
-        yield
-    except ArgumentError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise ArgumentError("{" + argument + "}: {}", error) from error

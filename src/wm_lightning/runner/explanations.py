@@ -20,6 +20,7 @@ from wm_lightning.runner.keys import Keys
 from wm_lightning.trained.older import new_name
 
 _BUILT = re.compile(r"full_key: (\S+)")
+_OF_LOADER = "Caught "  # how PyTorch hands on what was raised in a process of its own
 _RAISED = re.compile(r"^(?:\w+\.)+\w*Error: ", re.MULTILINE)
 _SET = re.compile(r"(?<![\w./])\w+(?==)")
 _OVERRIDE = re.compile(r"Could not override '\+?([^']+)'")
@@ -87,7 +88,7 @@ def _explained(error: BaseException, keys: Keys) -> str | None:
 def _of_user(error: UserError, keys: Keys) -> str:
     """Words what this project raised."""
     sentence = error.worded(keys.of)
-    if "\n" not in sentence:
+    if not sentence.startswith(_OF_LOADER):
         return sentence
     # From a loader's process it comes as text: that process's trace, and the sentence last, in which no name is marked.
     last = _RAISED.split(sentence)[-1].strip()

@@ -46,7 +46,7 @@ class Keys:
         return key
 
     def of(self, name: str) -> str:
-        """Returns the key of an argument, or its name where no key or more than one could be meant.
+        """Returns the key of an argument, or its plain name where no key or more than one could be meant.
 
         The node that was being built comes first, then those below it, then all others; and what is set before what
         could be set.
@@ -62,9 +62,9 @@ class Keys:
                 if len(found) == 1:
                     return found.pop()
                 if found:  # farther away, one alone would be another one's
-                    return name
+                    return argument
         # Of a checkpoint, whose configuration is not this command's
-        return _joined(self.building, argument) if self.building and self.building not in self.nodes else name
+        return _joined(self.building, argument) if self.building and self.building not in self.nodes else argument
 
     def _places(self) -> Iterator[list[str]]:
         if self.building in self.nodes and self.building:

@@ -155,8 +155,8 @@ def test_a_folder_of_another_layout_is_told_what_was_expected(save_pairs):
     root = save_pairs("lvw", {"train": 1, "test": 1})
     with pytest.raises(
         UserError,
-        match=r"has no folder train/Watermarked_image, val/Watermarked_image or test/Watermarked_image, which layout"
-        r"\.layout=clwd needs; give the folder that holds one, or another data\.layout \(clwd, lvw, logo, plain\)\.$",
+        match=r"has no folder train/Watermarked_image, val/Watermarked_image or test/Watermarked_image, which "
+        r"layout=clwd needs; give the folder that holds one, or another layout \(clwd, lvw, logo, plain\)\.$",
     ):
         find_pairs(root, "clwd")
     with pytest.raises(UserError, match=r"or watermarked, which layout=plain needs"):

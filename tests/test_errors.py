@@ -6,7 +6,7 @@ CASES = [
     (["loss.alfa=1"], "loss.alfa: there is no such key; did you mean loss.alpha?"),
     (["+loss.foo=3"], "loss.foo: there is no such option of loss"),
     (["loss.alpha=abc"], "loss.alpha='abc' does not fit"),
-    (["loss.alpha=-1"], "loss.alpha=-1 must not be negative"),
+    (["loss.alpha=-1"], "error: loss.alpha=-1 must not be negative"),
     (["model=unett"], "Could not find 'model/unett'; did you mean unet? Available options in 'model': dncnn"),
     (["debug=fst"], "Could not find 'debug/fst'; did you mean fast?"),
     (["data.root=/x", "model=unet"], "data.root: data=demo has no root; add data=folder or data=paired."),
@@ -23,7 +23,7 @@ CASES = [
     (["data=paired", "data.root=.", "data.layout=lvw"], "has no folder train/image, val/image or test/image"),
     (["data=paired", "data.root=.", "data.layout=lwv"], "input should be 'clwd', 'lvw', 'logo' or 'plain'"),
     (["data=paired", "data.root=.", "data.target=reference"], "data.target=reference is a second watermarked view"),
-    (["data=paired", "data.root=.", "data.val_fraction=1"], "data.val_fraction=1 must lie between 0 and 1"),
+    (["data=paired", "data.root=.", "data.val_fraction=1"], "error: data.val_fraction=1 must lie between 0 and 1."),
     (["data.target=both"], "data.target='both' does not fit: input should be 'reference' or 'clean'"),
     (["data.batch_size=0"], "data.batch_size=0 must be at least 1"),
     (["data.fractions=[0.5,0.1,0.1]"], "data.fractions=[0.5, 0.1, 0.1]"),
@@ -46,18 +46,24 @@ CASES = [
     (["objective.metric=val/psnrr"], "objective.metric=val/psnrr is not measured. Did you mean val/psnr?"),
     (["ckpt_path=/nowhere.ckpt"], "There is no checkpoint /nowhere.ckpt"),
     (["loss.alpha=0.3", "loss.terms.perceptual.weights=/nowhere.pth"], "there is no file /nowhere.pth"),
-    (["loss.alpha=0.3", "loss.terms.perceptual.reduce=0"], "reduce=0 must be at least 1"),
-    (["loss.terms.mask.weight=-1"], "loss.terms.mask: weight=-1 must not be negative"),
+    (["loss.alpha=0.3", "loss.terms.perceptual.reduce=0"], "error: loss.terms.perceptual.reduce=0 must be at least 1."),
+    (["loss.terms.mask.weight=-1"], "error: loss.terms.mask.weight=-1 must not be negative; 0 switches the term off."),
     (["loss.terms.mask.wight=1"], "loss.terms.mask.wight: there is no such key; did you mean loss.terms.mask.weight?"),
     (["+loss.terms.mine={_target_: no.such.Term}"], "loss.terms.mine._target_=no.such.Term cannot be imported"),
     (["loss=watermarkcnn", "~loss.terms.lab"], "loss.beta=0.3 needs a term loss.terms.lab"),
     (["loss=layer"], "Could not find 'loss/layer'"),
     (["augment.after_crop.0.p=7"], "should be less than or equal to 1"),
-    (["optim=adamw_onecycle", "optim.scheduler.pct_start=2", "loss.alpha=0"], "optim: Expected float between 0 and 1"),
+    (
+        ["optim=adamw_onecycle", "optim.scheduler.pct_start=2", "loss.alpha=0"],
+        "error: optim.scheduler: Expected float between 0 and 1",
+    ),
     (["trainer.limit_val_batches=0"], "trainer.limit_val_batches=0 leaves nothing"),
     (["trainer.max_epochs=-1"], "trainer.max_epochs=-1 must be at least 1"),
     (["trainer.accumulate_grad_batches=0"], "trainer.accumulate_grad_batches=0 must be at least 1"),
-    (["optim=watermarkcnn", "trainer.max_epochs=1", "loss.alpha=0"], "within the run's 1 epochs"),
+    (
+        ["optim=watermarkcnn", "trainer.max_epochs=1", "loss.alpha=0"],
+        "error: optim.scheduler.epochs=2 of warm-up must lie within the run's 1 epochs.",
+    ),
     (["callbacks.best_checkpoint.monitor=val/psnrr", "loss.alpha=0"], "callbacks.best_checkpoint.monitor=val/psnrr"),
     (["average.decay=2", "loss.alpha=0"], "average.decay=2 must be at least 0 and below 1"),
     (["callbacks=ema"], "Could not find 'callbacks/ema'"),
@@ -104,6 +110,16 @@ def test_a_key_is_offered_to_be_added_where_that_has_a_use(command, key, added):
 def test_evaluate_names_the_choice_that_has_a_key(command):
     last = command("evaluate", "ckpt=x", "benchmark.root=/x").err.strip().splitlines()[-1]
     assert last == "error: benchmark.root: benchmark=null has no root; add benchmark=pslnet or benchmark=swcnn."
+
+
+def test_choices_of_a_folder_that_was_named_are_offered_and_named(command, tmp_path):
+    for name, option in (("mine", "depth: 3"), ("painter", "brush: 2")):
+        file = tmp_path / "own" / "model" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"_target_: my_package.{name.title()}\n{option}\n")
+    for folder in (("--config-dir", "own"), ("--config-dir=own",), (f"hydra.searchpath=[file://{tmp_path}/own]",)):
+        last = command("train", *folder, "model=mine", "model.brush=1").err.strip().splitlines()[-1]
+        assert last == "error: model.brush: model=mine has no brush; add model=painter."
 
 
 def test_evaluate_needs_a_checkpoint(command):

@@ -21,13 +21,13 @@ def test_a_job_that_fails_is_told_when_it_does_the_others_go_on_and_the_status_i
     jobs = ("-m", "loss.beta=-1,0.1", "hydra.sweep.dir=sweep")
     outcome = command("train", *jobs, *tiny, *SHORT)
     assert outcome.status == 1
-    told = "job 0 failed: loss: loss.beta=-1 must not be negative; 0 switches the term off (sweep/0/error.txt)"
+    told = "job 0 failed: loss.beta=-1 must not be negative; 0 switches the term off. (sweep/0/error.txt)"
     assert told in outcome.out.replace(f"{Path.cwd()}/", "")
     assert outcome.out.index("job 0 failed") < outcome.out.index("Epoch 1/1")  # before the next job began
-    assert "ValueError" in Path("sweep/0/error.txt").read_text()
+    assert "ArgumentError" in Path("sweep/0/error.txt").read_text()
     assert {row["job"]: bool(row["objective"]) for row in rows_of("sweep")} == {"0": False, "1": True}
     assert "2 jobs in sweep with" in outcome.out  # the table, though Hydra left it out
-    assert outcome.err.splitlines()[-1] == "error: loss: loss.beta=-1 must not be negative; 0 switches the term off"
+    assert outcome.err.splitlines()[-1] == "error: loss.beta=-1 must not be negative; 0 switches the term off."
 
 
 def test_lists_are_in_the_table_as_they_were_typed_and_what_all_jobs_share_stands_above_it(command, tiny):

@@ -112,6 +112,13 @@ def test_the_page_opens_it(python, trained, folder):
     assert opened.stdout.strip() == "['best.ckpt']", opened.stderr
 
 
+def test_its_choices_are_offered_beside_this_projects(run):
+    told = run("train", "model.width=3").stderr.splitlines()[-1]
+    assert told == "error: model.width: model=unet has no width; add model=dncnn or model=my_wm or model=nafnet."
+    told = run("train", "model=my_wm", "model.depth=3").stderr.splitlines()[-1]
+    assert told == "error: model.depth: model=my_wm has no depth; add model=dncnn."
+
+
 def test_what_it_imports_of_this_project_is_public():
     import wm_lightning
 

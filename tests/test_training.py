@@ -451,11 +451,14 @@ def test_weights_of_another_network_or_no_weights_are_refused(trained, command, 
     Path("broken.pth").write_bytes(b"none")
     torch.save([1, 2], "list.pth")
     cases = {
-        "run/checkpoints/last.ckpt": ("model.attention=sdpa", "does not fit model._target_=HeterogeneousUNet"),
+        "run/checkpoints/last.ckpt": (
+            "model.attention=sdpa",
+            "do not fit a HeterogeneousUNet with its head; choose the model and the model.head that",
+        ),
         "broken.pth": ("", "cannot be read as a checkpoint"),
         "list.pth": ("", "holds no checkpoint and no weights, but a list"),
         "nowhere.pth": ("", "There is no checkpoint nowhere.pth"),
-        "general": ("", "weights=general does not fit model._target_=HeterogeneousUNet"),
+        "general": ("", "The weights general do not fit a HeterogeneousUNet"),
     }
     for path, (change, sentence) in cases.items():
         outcome = command("train", *tiny, "hydra.run.dir=tuned", f"weights={path}", *([change] if change else []))

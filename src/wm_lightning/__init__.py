@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wm_lightning.data.synthesis import OwnArt
     from wm_lightning.engine import WatermarkRemoval
-    from wm_lightning.errors import UserError
+    from wm_lightning.errors import ArgumentError, UserError
     from wm_lightning.inference.remover import Removal, Remover
     from wm_lightning.losses import CompositeLoss, Term
     from wm_lightning.models import RestorationNet, SizeRequirement
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Imported when they are asked for: who removes marks needs nothing of training, and ONNX Runtime no PyTorch.
 _HOMES = {
+    "ArgumentError": "errors",
     "CompositeLoss": "losses",
     "Head": "models.heads",
     "OwnArt": "data.synthesis",
@@ -35,6 +36,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ArgumentError",
     "CompositeLoss",
     "Head",
     "OwnArt",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from wm_lightning.commands import importing_from_here
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
 from wm_lightning.plugins import find_plugins
-from wm_lightning.runner.explanations import explain
+from wm_lightning.runner.explanations import explain, naming_keys
 from wm_lightning.runner.sweep_table import SweepTable
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -56,7 +57,13 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
     wanted = os.environ.setdefault(_WANTED, before[_FULL_ERROR] or "0")
     os.environ[_FULL_ERROR] = "1"  # Hydra then lets errors through, and they are put in words here
     find_plugins()
-    command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(run)
+
+    @functools.wraps(run)
+    def named(config: DictConfig) -> float | None:
+        with naming_keys(config):
+            return run(config)
+
+    command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(named)
     try:
         with importing_from_here():
             command()

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -36,9 +36,10 @@ def check_accelerator(accelerator: str) -> None:
     """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if (accelerator == "cuda" and not cuda) or (accelerator == "gpu" and not (cuda or mps)):
-        raise UserError(
-            f"trainer.accelerator={accelerator}: PyTorch finds no GPU here; use trainer=cpu, or install a PyTorch and "
-            "a driver that fit the GPU."
+        raise ArgumentError(
+            "{accelerator}={}: PyTorch finds no GPU here; use {accelerator}=cpu, or install a PyTorch and a driver "
+            "that fit the GPU.",
+            accelerator,
         )
 
 

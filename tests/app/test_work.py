@@ -171,7 +171,7 @@ def test_the_weights_of_the_project_are_offered_the_default_first():
 def test_weights_that_are_missing_or_cannot_be_told_apart_are_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.safetensors"):
         Cleaner([str(tmp_path / "nowhere.safetensors")], "cpu")
-    with pytest.raises(UserError, match=r"^--weights names general twice; rename one of the files\.$"):
+    with pytest.raises(UserError, match=r"^weights names general twice; rename one of the files\.$"):
         Cleaner(["general", "general"], "cpu")
 
 

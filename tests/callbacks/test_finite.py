@@ -51,6 +51,8 @@ def test_an_infinite_loss_stops_the_run_too(command, tiny, monkeypatch):
     outcome = command("train", *tiny, RUN)
     assert outcome.status == 1
     assert "The loss became inf in epoch 1, step 1" in outcome.err
+    how = "Lower optim.optimizer.lr, set trainer.gradient_clip_val=1, or use trainer.precision=32-true, and go on"
+    assert f"{how}: the same with ckpt_path=last." in outcome.err
     assert not Path("run/checkpoints").exists()
 
 

@@ -46,5 +46,5 @@ def test_statistics_move_before_the_epoch_and_stay_from_it_on_also_after_a_resum
 
 
 def test_a_negative_epoch_is_refused():
-    with pytest.raises(ValueError, match=r"callbacks.freeze_batchnorm.from_epoch=-1 must not be negative"):
+    with pytest.raises(ValueError, match=r"^from_epoch=-1 must not be negative"):
         FreezeBatchNorm(-1)

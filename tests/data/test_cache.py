@@ -210,7 +210,7 @@ def test_write_that_fails_leaves_nothing(photograph, folder, monkeypatch):
 def test_file_in_place_of_the_folder_is_named(photograph, tmp_path):
     (tmp_path / "taken").write_text("")
     for folder in (tmp_path / "taken", tmp_path / "taken" / "below"):
-        with pytest.raises(UserError, match=r"^data\.cache_dir=.*taken.* cannot be written to .*data\.cache=none\.$"):
+        with pytest.raises(UserError, match=r"^cache_dir=.*taken.* cannot be written to .*cache=none\.$"):
             DiskCache(folder).fetch(photograph, None, decode_picture)
 
 
@@ -218,7 +218,7 @@ def test_file_in_place_of_the_folder_is_named(photograph, tmp_path):
 def test_folder_that_may_not_be_written_to_is_named(photograph, tmp_path):
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
-    with pytest.raises(UserError, match=r"data\.cache_dir=.*locked cannot be written to \(Permission denied\)"):
+    with pytest.raises(UserError, match=r"^cache_dir=.*locked cannot be written to \(Permission denied\)"):
         DiskCache(folder).fetch(photograph, None, decode_picture)
 
 

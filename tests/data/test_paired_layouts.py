@@ -147,9 +147,7 @@ def test_hidden_files_and_other_kinds_are_passed_over(save_pairs, caplog):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(
-        UserError, match=r"^data\.root=.*nowhere is not a folder; give the folder that holds the pairs\.$"
-    ):
+    with pytest.raises(UserError, match=r"^root=.*nowhere is not a folder; give the folder that holds the pairs\.$"):
         find_pairs(tmp_path / "nowhere", "lvw")
 
 
@@ -157,11 +155,11 @@ def test_a_folder_of_another_layout_is_told_what_was_expected(save_pairs):
     root = save_pairs("lvw", {"train": 1, "test": 1})
     with pytest.raises(
         UserError,
-        match=r"has no folder train/Watermarked_image, val/Watermarked_image or test/Watermarked_image, which data"
-        r"\.layout=clwd needs; give the folder that holds one, or another data\.layout \(clwd, lvw, logo, plain\)\.$",
+        match=r"has no folder train/Watermarked_image, val/Watermarked_image or test/Watermarked_image, which "
+        r"layout=clwd needs; give the folder that holds one, or another layout \(clwd, lvw, logo, plain\)\.$",
     ):
         find_pairs(root, "clwd")
-    with pytest.raises(UserError, match=r"or watermarked, which data\.layout=plain needs"):
+    with pytest.raises(UserError, match=r"or watermarked, which layout=plain needs"):
         find_pairs(root, "plain")
 
 
@@ -196,5 +194,5 @@ def test_divided_and_undivided_pairs_in_one_folder_are_refused(save_pairs):
 
 def test_one_photograph_cannot_be_trained_and_validated_on(save_pairs):
     found = find_pairs(save_pairs("lvw", {"train": 1, "test": 1}), "lvw")
-    with pytest.raises(UserError, match=r"train folder of data\.root holds one photograph"):
+    with pytest.raises(UserError, match=r"train folder of root holds one photograph"):
         split(found)

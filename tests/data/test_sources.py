@@ -108,12 +108,12 @@ def test_fewer_than_three_names_cannot_be_split(count):
     "fractions", [[0.7, 0.2], [0.7, 0.2, 0.2], [0.8, 0.2, 0.0], [1.2, -0.1, -0.1], [0.25, 0.25, 0.25, 0.25]]
 )
 def test_fractions_that_are_no_split_are_refused(fractions):
-    with pytest.raises(UserError, match=r"data\.fractions"):
+    with pytest.raises(UserError, match=r"^fractions="):
         split_names(NAMES, seed=0, fractions=fractions)
 
 
 def test_fractions_that_leave_nothing_to_train_on_are_refused():
-    with pytest.raises(UserError, match=r"data\.fractions.*train on"):
+    with pytest.raises(UserError, match=r"^fractions=.*train on"):
         split_names(NAMES[:3], seed=0, fractions=[0.1, 0.8, 0.1])
 
 
@@ -154,13 +154,13 @@ def test_home_is_expanded(tmp_path, monkeypatch):
 
 
 def test_missing_folder_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"data\.root=.*nowhere"):
+    with pytest.raises(UserError, match=r"root=.*nowhere"):
         FolderSource(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("root", ["", " "])
 def test_a_folder_without_a_name_is_refused(root):
-    with pytest.raises(UserError, match=r"data\.root is empty"):
+    with pytest.raises(UserError, match=r"root is empty"):
         FolderSource(root)
 
 
@@ -176,13 +176,13 @@ def test_a_mere_strip_is_no_photograph(tmp_path, turned):
 
 
 def test_file_instead_of_folder_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"data\.root=.*a\.png"):
+    with pytest.raises(UserError, match=r"root=.*a\.png"):
         FolderSource(save(tmp_path / "a.png"))
 
 
 def test_folder_without_pictures_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(UserError, match=r"data\.root=.*holds no picture"):
+    with pytest.raises(UserError, match=r"root=.*holds no picture"):
         FolderSource(tmp_path)
 
 

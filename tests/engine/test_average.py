@@ -173,7 +173,7 @@ def test_an_average_goes_on_from_its_state():
 
 @pytest.mark.parametrize("decay", [-0.1, 1, 2])
 def test_a_decay_out_of_range_is_refused(decay):
-    with pytest.raises(ValueError, match=rf"average\.decay={decay} must be at least 0 and below 1"):
+    with pytest.raises(ValueError, match=rf"^decay={decay} must be at least 0 and below 1"):
         WeightAverage(decay)
 
 

@@ -89,7 +89,7 @@ def test_pairs_without_a_second_view_are_scored_without_it(tmp_path):
 
 def test_a_loss_against_a_view_that_is_not_there_is_refused(tmp_path):
     batches, _ = pictures(reference=False)
-    with pytest.raises(UserError, match=r"data\.target=reference: these pairs have none; set data\.target=clean"):
+    with pytest.raises(UserError, match=r"^target=reference: these pairs have none; set target=clean\.$"):
         run_test(batches, tmp_path / "metrics.csv", target="reference")
 
 

@@ -128,7 +128,7 @@ def test_a_parameter_without_a_gradient_stays():
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"lr": -1}, "lr=-1 must not be negative"), ({"momentum": 1.0}, "momentum=1.0 must not be negative, and below 1")],
+    [({"lr": -1}, "^lr=-1 must be at least 0"), ({"momentum": 1.0}, "^momentum=1.0 must be at least 0 and below 1")],
 )
 def test_numbers_out_of_range_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):

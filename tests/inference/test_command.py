@@ -318,10 +318,10 @@ def test_quiet_prints_errors_alone(run, save):
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        (("--sensitivity", "some"), "sensitivity=some must be low, normal, high, or a number in 0..1."),
-        (("--sensitivity", "1.5"), "sensitivity=1.5 must be low, normal, high, or a number in 0..1."),
-        (("--scales", "0"), "scales=0 must be auto, or a whole number from 1."),
-        (("--scales", "1.5"), "scales=1.5 must be auto, or a whole number from 1."),
+        (("--sensitivity", "some"), "--sensitivity some must be low, normal, high, or a number in 0..1."),
+        (("--sensitivity", "1.5"), "--sensitivity 1.5 must be low, normal, high, or a number in 0..1."),
+        (("--scales", "0"), "--scales 0 must be auto, or a whole number from 1."),
+        (("--scales", "1.5"), "--scales 1.5 must be auto, or a whole number from 1."),
     ],
 )
 def test_what_no_search_can_be_is_one_sentence(run, save, option, sentence):

@@ -93,7 +93,7 @@ def test_half_precision_is_close(monkeypatch):
 def test_a_device_that_is_not_there_is_one_sentence():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    with pytest.raises(UserError, match="--device cuda: PyTorch finds no such device here; use --device cpu"):
+    with pytest.raises(UserError, match=r"^device=cuda: PyTorch finds no such device here; use device=cpu"):
         TorchEngine(build("decomposition"), "cuda")
 
 
@@ -169,10 +169,10 @@ def test_bad_onnx_files_are_one_sentence(files, tmp_path):
     for path, sentence in (
         (damaged, "cannot be read as a network"),
         (foreign, "was not written by export.py"),
-        (Path("nowhere.onnx"), "needs --weights FILE.onnx, not nowhere.onnx"),
-        (Path("general"), "needs --weights FILE.onnx, not general; python export.py writes one"),
+        (Path("nowhere.onnx"), "needs weights=FILE.onnx, not nowhere.onnx"),
+        (Path("general"), "needs weights=FILE.onnx, not general; python export.py writes one"),
     ):
         with pytest.raises(UserError, match=sentence):
             OnnxEngine(str(path))
-    with pytest.raises(UserError, match="--device mps: this ONNX Runtime has none"):
+    with pytest.raises(UserError, match=r"^device=mps: this ONNX Runtime has none"):
         OnnxEngine(str(files.onnx), "mps")

@@ -78,10 +78,10 @@ def test_a_file_of_a_kind_that_cannot_be_written_becomes_png(folder):
         (["photos/a.jpg"], "other/../photos/a.jpg", "is one of the inputs, which are never written over"),
         (["photos"], "photos", "photos/a.jpg is one of the inputs"),
         (["photos/a.jpg", "other/a.jpg"], "out", "photos/a.jpg and other/a.jpg would both be written to out/a.jpg"),
-        (["photos"], "out.png", "-o out.png is the name of a file; give a folder for several pictures"),
-        (["photos/a.jpg", "other/a.jpg"], "out.gif", "-o out.gif is the name of a file; give a folder"),
-        (["photos/a.jpg"], "out.gif", "-o out.gif cannot be written; give a folder, or a file of .jpg, .jpeg, .png"),
-        (["photos", "other/a.jpg"], "photos/a.jpg", "-o photos/a.jpg is the name of a file; give a folder for"),
+        (["photos"], "out.png", "output=out.png is the name of a file; give a folder for several pictures"),
+        (["photos/a.jpg", "other/a.jpg"], "out.gif", "output=out.gif is the name of a file; give a folder"),
+        (["photos/a.jpg"], "out.gif", "output=out.gif cannot be written; give a folder, or a file of .jpg, .jpeg"),
+        (["photos", "other/a.jpg"], "photos/a.jpg", "output=photos/a.jpg is the name of a file; give a folder for"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_planned_is_one_sentence(folder, inputs, output, sentence):

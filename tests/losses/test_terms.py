@@ -92,9 +92,7 @@ def test_a_term_of_the_picture_needs_nothing_else(name, predicted):
 def test_a_term_of_a_head_is_refused_without_it(name, predicted):
     (image, *_), target, sample = predicted
     heads = "masked or decomposition" if name in ("MaskBce", "MaskIou", "BackgroundL1") else "decomposition"
-    sentence = (
-        rf"loss\.terms\.own needs a head that predicts .*: model\.head={heads}; or set loss\.terms\.own\.weight=0"
-    )
+    sentence = rf"^terms\.own needs a head that predicts .*: head={heads}; or set terms\.own\.weight=0"
     with pytest.raises(UserError, match=sentence):
         CompositeLoss({"own": build(name)})(Prediction(image), target, sample)
 
@@ -105,7 +103,7 @@ def test_a_term_of_marks_that_are_not_known_is_refused(name, predicted):
     unknown = sample._replace(alpha=None, layer=None)
     with pytest.raises(
         UserError,
-        match=r"loss\.terms\.own needs pairs with (alpha|layer); give others, or set loss\.terms\.own\.weight",
+        match=r"^terms\.own needs pairs with (alpha|layer); give others, or set terms\.own\.weight",
     ):
         CompositeLoss({"own": build(name)})(prediction, target, unknown)
     loss = CompositeLoss({"own": build(name, optional=True)})

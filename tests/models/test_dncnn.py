@@ -89,11 +89,11 @@ def test_picture_is_never_padded():
 
 @pytest.mark.parametrize("depth", [-1, 0, 2])
 def test_too_few_layers_are_refused(depth):
-    with pytest.raises(ValueError, match=rf"model\.depth={depth} must be at least 3"):
+    with pytest.raises(ValueError, match=rf"^depth={depth} must be at least 3"):
         DnCNN(depth=depth)
 
 
 @pytest.mark.parametrize("width", [-8, 0])
 def test_too_few_channels_are_refused(width):
-    with pytest.raises(ValueError, match=rf"model\.width={width} must be at least 1"):
+    with pytest.raises(ValueError, match=rf"^width={width} must be at least 1"):
         DnCNN(width=width)

@@ -246,7 +246,7 @@ def test_maps_and_picture_are_not_changed(name):
 
 
 def test_unknown_head_is_named_and_so_are_the_known():
-    with pytest.raises(ValueError, match=r"model\.head=mask .*direct, residual, masked, decomposition"):
+    with pytest.raises(ValueError, match=r"^head=mask .*direct, residual, masked, decomposition"):
         build_head("mask")
 
 
@@ -256,7 +256,7 @@ def test_a_head_that_is_built_already_is_taken_as_it_is():
 
     head = Own()
     assert build_head(head) is head
-    with pytest.raises(ValueError, match=r"model\.head=Conv2d must be a name or a wm_lightning"):
+    with pytest.raises(ValueError, match=r"^head=Conv2d must be a name or a wm_lightning"):
         build_head(nn.Conv2d(1, 1, 1))
 
 

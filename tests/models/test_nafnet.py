@@ -99,9 +99,9 @@ def test_attention_over_channels_sees_the_whole_picture():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"encoder": (1, 1), "decoder": (1,)}, r"model\.encoder=\[1, 1\], model\.decoder=\[1\] must have as many"),
-        ({"encoder": (), "decoder": ()}, r"model\.encoder=\[\]"),
-        ({"width": 0}, r"model\.width, encoder, middle, decoder and shuffle must be numbers from 1 up"),
+        ({"encoder": (1, 1), "decoder": (1,)}, r"^encoder=\[1, 1\], decoder=\[1\] must have as many"),
+        ({"encoder": (), "decoder": ()}, r"^encoder=\[\]"),
+        ({"width": 0}, r"^width, encoder, middle, decoder and shuffle must be numbers from 1 up"),
         ({"shuffle": 0}, "from 1 up"),
     ],
 )

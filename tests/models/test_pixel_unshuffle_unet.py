@@ -102,10 +102,10 @@ def test_the_memory_format_changes_no_value():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"widths": [8]}, r"model\.widths=\[8\] must be at least two numbers from 1 up"),
-        ({"widths": [8, 0]}, r"model\.widths=\[8, 0\]"),
-        ({"shuffle": 0}, r"model\.shuffle=0 must be at least 1"),
-        ({"attention": -1}, r"model\.attention=-1 must be at least 0"),
+        ({"widths": [8]}, r"^widths=\[8\] must be at least two numbers from 1 up"),
+        ({"widths": [8, 0]}, r"^widths=\[8, 0\]"),
+        ({"shuffle": 0}, r"^shuffle=0 must be at least 1"),
+        ({"attention": -1}, r"^attention=-1 must be at least 0"),
     ],
 )
 def test_numbers_out_of_range_are_refused(options, sentence):

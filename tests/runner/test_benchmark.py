@@ -153,12 +153,12 @@ def test_rows_and_means_are_written(folder, tmp_path):
     ("options", "sentence"),
     [
         ({"root": "nowhere"}, "test holds no *.jpg"),
-        ({"opacities": [0.3, 0]}, "benchmark.opacities: 0 must be above 0 and at most 1"),
-        ({"opacities": [1.5]}, "benchmark.opacities: 1.5 must be above 0"),
-        ({"opacities": []}, "benchmark.opacities is empty"),
-        ({"batch_size": 0}, "benchmark.batch_size=0 must be at least 1"),
-        ({"scale": 0}, "benchmark.scale=0 must be above 0 and at most 10"),
-        ({"scale": 11}, "benchmark.scale=11 must be above 0"),
+        ({"opacities": [0.3, 0]}, "opacities: 0 must be above 0 and at most 1"),
+        ({"opacities": [1.5]}, "opacities: 1.5 must be above 0"),
+        ({"opacities": []}, "opacities is empty"),
+        ({"batch_size": 0}, "batch_size=0 must be at least 1"),
+        ({"scale": 0}, "scale=0 must be above 0 and at most 10"),
+        ({"scale": 11}, "scale=11 must be above 0"),
     ],
 )
 def test_what_cannot_be_scored_is_refused_before_anything_is(folder, options, sentence):

@@ -98,7 +98,9 @@ def test_weights_of_another_project_are_refused(metadata, tmp_path):
 
 def test_weights_of_another_network_are_refused(trained, tmp_path):
     write_weights(trained, tmp_path / "net.safetensors")
-    with pytest.raises(UserError, match=r"does not fit model\._target_=DnCNN"):
+    with pytest.raises(
+        UserError, match=r"net\.safetensors do not fit a DnCNN with its head; choose the model and the head that"
+    ):
         load_state(DnCNN(4, 4), str(tmp_path / "net.safetensors"))
 
 

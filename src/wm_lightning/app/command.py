@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from wm_lightning.commands import add_trust, importing_from_here
-from wm_lightning.errors import UserError
+from wm_lightning.errors import UserError, with_flags
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,7 +38,8 @@ def serve(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="wm-app-") as folder, importing_from_here(bool(options.trust)):
             _serve(options, Path(folder))
     except UserError as error:
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sentence = with_flags(error, vars(options))
+        Console(stderr=True).print(f"error: {sentence}", markup=False, highlight=False, soft_wrap=True)
         return FAILED
     return 0
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from wm_lightning.app.painting import Painting
 from wm_lightning.app.previews import encoded, outlined, tinted
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import shipped_names
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
@@ -110,7 +110,7 @@ class Cleaner:
         for path in weights:
             name = Path(path).name
             if name in self.engines:
-                raise UserError(f"--weights names {name} twice; rename one of the files.")
+                raise ArgumentError("{weights} names {} twice; rename one of the files.", name)
             self.engines[name] = open_engine(path, device, engine, trust=trust)
 
     def clean(

@@ -12,6 +12,7 @@ from torch import Tensor
 from wm_lightning.callbacks.summary import RunSummary
 from wm_lightning.callbacks.tensorboard import detached_copy, tensorboard_loggers
 from wm_lightning.engine import StepOutput, WatermarkRemoval
+from wm_lightning.errors import ArgumentError
 from wm_lightning.reports.gallery import (
     FigureEntry,
     PictureFigure,
@@ -57,7 +58,7 @@ class EpochFigures(L.Callback):
         self, names: Sequence[FigureName], every_n_epochs: int, own: Mapping[str, PictureFigure] | None = None
     ) -> None:
         if every_n_epochs < 1:
-            raise ValueError(f"callbacks.figures.every_n_epochs={every_n_epochs} must be at least 1")
+            raise ArgumentError("{every_n_epochs}={} must be at least 1.", every_n_epochs)
         self.own, self.names, self.every_n_epochs = own or {}, frozenset((*names, *(own or {}))), every_n_epochs
         self._undrawn: _Seen | None = None
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from wm_lightning.data import BaseDataModule
 from wm_lightning.data.pairs import StagePairs, WatermarkPairs
 from wm_lightning.data.synthesis import to_json
-from wm_lightning.errors import UserError
+from wm_lightning.errors import NamingError
 from wm_lightning.types import Sample
 
 
-class NotFiniteError(UserError):
+class NotFiniteError(NamingError):
     """The loss became infinite or not a number."""
 
 
@@ -57,9 +57,12 @@ class FiniteLoss(L.Callback):
         value, epoch = float(loss.detach()), trainer.current_epoch
         self._write(trainer, value)
         raise NotFiniteError(
-            f"The loss became {value} in epoch {epoch + 1}, step {trainer.global_step + 1}; the batch is described in "
-            f"{self.path}. Lower optim.optimizer.lr, set trainer.gradient_clip_val=1, or use "
-            "trainer.precision=32-true, and go on: the same command and ckpt_path=last."
+            "The loss became {} in epoch {}, step {}; the batch is described in {}. Lower {optimizer.lr}, set "
+            "{gradient_clip_val}=1, or use {precision}=32-true, and go on: the same with {ckpt_path}=last.",
+            value,
+            epoch + 1,
+            trainer.global_step + 1,
+            self.path,
         )
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -71,9 +74,10 @@ class FiniteLoss(L.Callback):
         loss = trainer.callback_metrics.get("val/loss")
         if loss is not None and not torch.isfinite(loss):
             raise NotFiniteError(
-                f"The validation loss became {float(loss)} in epoch {trainer.current_epoch + 1}, so the network cannot "
-                "be judged. Lower optim.optimizer.lr or use trainer.precision=32-true, and go on: the same command and "
-                "ckpt_path=last."
+                "The validation loss became {} in epoch {}, so the network cannot be judged. Lower {optimizer.lr} or "
+                "use {precision}=32-true, and go on: the same with {ckpt_path}=last.",
+                float(loss),
+                trainer.current_epoch + 1,
             )
 
     def _write(self, trainer: L.Trainer, loss: float) -> None:

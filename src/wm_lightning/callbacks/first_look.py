@@ -11,6 +11,7 @@ import torch
 from wm_lightning.callbacks.tensorboard import detached_copy
 from wm_lightning.data import BaseDataModule
 from wm_lightning.engine import WatermarkRemoval
+from wm_lightning.errors import ArgumentError
 from wm_lightning.metrics import measure
 from wm_lightning.types import collate
 
@@ -34,7 +35,7 @@ class FirstLook(L.Callback):
 
     def __init__(self, after_seconds: float = 30, pictures: int = 32) -> None:
         if pictures < 1:
-            raise ValueError(f"callbacks.first_look.pictures={pictures} must be at least 1")
+            raise ArgumentError("{pictures}={} must be at least 1.", pictures)
         self.after_seconds, self.pictures = after_seconds, pictures
         self._began: float | None = None
         self._done = False

@@ -6,6 +6,7 @@ import lightning as L
 from torch import nn
 
 from wm_lightning.engine import WatermarkRemoval
+from wm_lightning.errors import ArgumentError
 
 
 class FreezeBatchNorm(L.Callback):
@@ -25,7 +26,7 @@ class FreezeBatchNorm(L.Callback):
 
     def __init__(self, from_epoch: int | None = None) -> None:
         if from_epoch is not None and from_epoch < 0:
-            raise ValueError(f"callbacks.freeze_batchnorm.from_epoch={from_epoch} must not be negative")
+            raise ArgumentError("{from_epoch}={} must not be negative.", from_epoch)
         self.from_epoch = from_epoch
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError
 
 VERSION = 1  # raise it when decoding gives other pixels: cached files of another version are not read
 
@@ -93,9 +93,10 @@ class DiskCache:
                 np.save(stream, picture, allow_pickle=False)
             aside.replace(file)
         except OSError as error:
-            raise UserError(
-                f"data.cache_dir={self.folder} cannot be written to ({error.strerror or error}); make room there, "
-                "name another folder, or set data.cache=none."
+            raise ArgumentError(
+                "{cache_dir}={} cannot be written to ({}); make room there, name another folder, or set {cache}=none.",
+                self.folder,
+                error.strerror or error,
             ) from error
         finally:
             with contextlib.suppress(OSError):

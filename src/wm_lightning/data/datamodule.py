@@ -20,7 +20,7 @@ from wm_lightning.data.cache import CacheKind, open_cache
 from wm_lightning.data.pairs import EpochSampler, Stage, StagePairs, WatermarkPairs
 from wm_lightning.data.sources import FRACTIONS, DemoSource, FolderSource, PhotographSource, Split, split_names
 from wm_lightning.data.synthesis import Synthesizer
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.types import PackedSample, Sample, collate
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class BaseDataModule(L.LightningDataModule):
         )  # fmt: skip
         for key, value, least in bounds:
             if value is not None and value < least:
-                raise ValueError(f"data.{key}={value} must be at least {least}")
+                raise ArgumentError("{" + key + "}={} must be at least {}.", value, least)
         self.size, self.batch_size, self.target, self.seed = size, batch_size, target, seed
         self.num_workers = min(8, max(1, (os.cpu_count() or 2) // 2)) if num_workers is None else num_workers
         self.fresh, self.repeats, self.split_dir = fresh, repeats, split_dir
@@ -180,13 +180,16 @@ class BaseDataModule(L.LightningDataModule):
     def _loader(self, stage: Stage) -> DataLoader[PackedSample]:
         pairs = self.pairs(stage)
         if not len(pairs):
-            raise UserError(f"data.root holds no pairs for {stage}; add them, or give a folder that has some.")
+            raise ArgumentError("{root} holds no pairs for {}; add them, or give a folder that has some.", stage)
         training = stage == "train"
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         if len(pairs) < world_size:
-            raise UserError(
-                f"data.root holds {len(pairs)} pairs for {stage}, fewer than the {world_size} processes that share "
-                "them; add some, or set trainer.devices lower."
+            raise ArgumentError(
+                "{root} holds {} pairs for {}, fewer than the {} processes that share them; add some, or set {devices} "
+                "lower.",
+                len(pairs),
+                stage,
+                world_size,
             )
         sampler = EpochSampler(
             len(pairs),
@@ -296,7 +299,7 @@ class FolderDataModule(WatermarkDataModule):
     ) -> None:
         super().__init__(**options)
         if isinstance(short_side, int) and short_side < self.size:
-            raise ValueError(f"data.short_side={short_side} must be auto, full, or at least data.size={self.size}")
+            raise ArgumentError("{short_side}={} must be auto, full, or at least {size}={}.", short_side, self.size)
         self.root, self.short_side, self.cache, self.cache_dir = root, short_side, cache, cache_dir
 
     def open_source(self) -> PhotographSource:

@@ -16,7 +16,7 @@ from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.data.paired_layouts import LAYOUTS, LayoutName, PairFiles, find_pairs, split_pairs
 from wm_lightning.data.pairs import Stage, StagePairs, load_again
 from wm_lightning.data.sources import FRACTIONS, Photograph, Split, check_each, decode
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.types import PackedSample
 
 log = logging.getLogger(__name__)
@@ -183,15 +183,15 @@ class PairedDataModule(BaseDataModule):
     ) -> None:
         super().__init__(target, **options)
         if target == "reference":
-            raise UserError(
-                "data.target=reference is a second watermarked view, which real pairs do not have; use clean."
+            raise ArgumentError(
+                "{target}=reference is a second watermarked view, which real pairs do not have; use clean."
             )
         if mask_threshold is not None and not 0 <= mask_threshold < 1:
-            raise ValueError(f"data.mask_threshold={mask_threshold} must be at least 0 and below 1")
+            raise ArgumentError("{mask_threshold}={} must be at least 0 and below 1.", mask_threshold)
         if not 0 <= mask_difference < 3 * 255:
-            raise ValueError(f"data.mask_difference={mask_difference} must be at least 0 and below {3 * 255}")
+            raise ArgumentError("{mask_difference}={} must be at least 0 and below {}.", mask_difference, 3 * 255)
         if not 0 < val_fraction < 1:
-            raise ValueError(f"data.val_fraction={val_fraction} must lie between 0 and 1")
+            raise ArgumentError("{val_fraction}={} must lie between 0 and 1.", val_fraction)
         self.root, self.layout, self.augment, self.fit = Path(root).expanduser(), layout, augment, fit
         self.mask_threshold = LAYOUTS[layout].mask_threshold if mask_threshold is None else mask_threshold
         self.mask_difference, self.val_fraction, self.fractions = mask_difference, val_fraction, fractions

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from wm_lightning.data.sources import Split, split_names
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import FORMATS
 
 log = logging.getLogger(__name__)
@@ -89,19 +89,26 @@ def find_pairs(root: Path, name: LayoutName) -> Found:
         UserError: The folder has another layout, or holds no pair.
     """
     if not root.is_dir():
-        raise UserError(f"data.root={root} is not a folder; give the folder that holds the pairs.")
+        raise ArgumentError("{root}={} is not a folder; give the folder that holds the pairs.", root)
     layout = LAYOUTS[name]
     stages = (*STAGE_FOLDERS, UNSPLIT) if name == "plain" else STAGE_FOLDERS
     folders = {stage: Path(layout.watermarked.format(stage=stage)) for stage in stages}
     there = [stage for stage, folder in folders.items() if (root / folder).is_dir()]
     if not there:
         *most, last = (folder.as_posix() for folder in folders.values())
-        raise UserError(
-            f"data.root={root} has no folder {', '.join(most)} or {last}, which data.layout={name} needs; give the "
-            f"folder that holds one, or another data.layout ({', '.join(LAYOUTS)})."
+        raise ArgumentError(
+            "{root}={} has no folder {} or {}, which {layout}={} needs; give the folder that holds one, or another "
+            "{layout} ({}).",
+            root,
+            ", ".join(most),
+            last,
+            name,
+            ", ".join(LAYOUTS),
         )
     if UNSPLIT in there and len(there) > 1:
-        raise UserError(f"data.root={root} holds both watermarked/ and {there[0]}/watermarked; keep one of the two.")
+        raise ArgumentError(
+            "{root}={} holds both watermarked/ and {}/watermarked; keep one of the two.", root, there[0]
+        )
     found = {stage: _pairs_of(root, layout, stage) for stage in there}
     pairs = [files for stage_pairs in found.values() for files in stage_pairs.values()]
     given = sum(files.mask is not None for files in pairs)
@@ -184,8 +191,8 @@ def _divided(pairs: dict[str, PairFiles], seed: int, share: float) -> tuple[list
     groups = _by_photograph(pairs)
     photographs = sorted(groups)
     if len(photographs) < 2:
-        raise UserError(
-            "The train folder of data.root holds one photograph, which leaves none to validate on; add some."
+        raise ArgumentError(
+            "The train folder of {root} holds one photograph, which leaves none to validate on; add some."
         )
     np.random.default_rng(seed).shuffle(photographs)
     count = min(len(photographs) - 1, max(1, round(len(photographs) * share)))

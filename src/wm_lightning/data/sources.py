@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from rich.progress import track
 
 from wm_lightning.data.cache import Cache
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import FORMATS, pictures_below
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def split_names(names: Iterable[str], seed: int, fractions: Sequence[float] = FR
         UserError: There are fewer than three names, or the fractions are no split.
     """
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UserError(f"data.fractions={list(fractions)} must be three positive shares whose sum is 1.")
+        raise ArgumentError("{fractions}={} must be three positive shares whose sum is 1.", list(fractions))
     shuffled = sorted(names)
     if len(shuffled) < 3:
         raise UserError(f"{len(shuffled)} photographs cannot be split in three: give at least 3.")
@@ -75,7 +75,7 @@ def split_names(names: Iterable[str], seed: int, fractions: Sequence[float] = FR
     val, test = (max(1, round(len(shuffled) * fraction)) for fraction in fractions[1:])
     train = len(shuffled) - val - test
     if train < 1:
-        raise UserError(f"data.fractions={list(fractions)} leave no photograph of {len(shuffled)} to train on.")
+        raise ArgumentError("{fractions}={} leave no photograph of {} to train on.", list(fractions), len(shuffled))
     return Split(shuffled[:train], shuffled[train : train + val], shuffled[train + val :])
 
 
@@ -160,14 +160,16 @@ class FolderSource:
     def __init__(self, root: str | Path, short_side: int | None = None, cache: Cache | None = None) -> None:
         self.short_side, self.cache = short_side, cache
         if not str(root).strip():
-            raise UserError("data.root is empty; give the folder that holds the clean photographs.")
+            raise ArgumentError("{root} is empty; give the folder that holds the clean photographs.")
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
-            raise UserError(f"data.root={root} is not a folder; give the folder that holds the clean photographs.")
+            raise ArgumentError("{root}={} is not a folder; give the folder that holds the clean photographs.", root)
         self.names = sorted(path.relative_to(self.root).as_posix() for path in pictures_below(self.root))
         if not self.names:
             kinds = ", ".join(sorted(suffix[1:] for suffix in FORMATS))
-            raise UserError(f"data.root={root} holds no picture ({kinds}); give the folder of the clean photographs.")
+            raise ArgumentError(
+                "{root}={} holds no picture ({}); give the folder of the clean photographs.", root, kinds
+            )
 
     def load(self, name: str) -> Photograph:
         """Returns the photograph of that name: (H, W, 3) uint8, sRGB; read-only where it is cached."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from wm_lightning.errors import ArgumentError
 from wm_lightning.models import RestorationNet
 
 
@@ -31,7 +32,7 @@ class WeightAverage:
 
     def __init__(self, decay: float = 0.999) -> None:
         if not 0 <= decay < 1:
-            raise ValueError(f"average.decay={decay} must be at least 0 and below 1")
+            raise ArgumentError("{decay}={} must be at least 0 and below 1.", decay)
         self.decay = decay
         self.net: RestorationNet | None = None
         self.updates = 0

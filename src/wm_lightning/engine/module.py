@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MetricCollection
 
 from wm_lightning.engine.average import WeightAverage, weights_of
-from wm_lightning.errors import OtherLengthError, UserError
+from wm_lightning.errors import ArgumentError, OtherLengthError, UserError, naming
 from wm_lightning.losses import CompositeLoss, LossTerms
 from wm_lightning.metrics import COLUMNS, TRAIN_COLUMNS, OwnMetric, measure, metric_collection, own_columns
 from wm_lightning.models import RestorationNet
@@ -101,7 +101,7 @@ class WatermarkRemoval(L.LightningModule):
         super().__init__()
         self.save_hyperparameters(*REMEMBERED, logger=False)
         if train_metrics_every_n_steps < 1:
-            raise ValueError(f"train_metrics_every_n_steps={train_metrics_every_n_steps} must be at least 1")
+            raise ArgumentError("{train_metrics_every_n_steps}={} must be at least 1.", train_metrics_every_n_steps)
         self.train_metrics_every_n_steps = train_metrics_every_n_steps
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net, self.loss = net, loss
@@ -235,7 +235,7 @@ class WatermarkRemoval(L.LightningModule):
     def _target_of(self, batch: Sample) -> Tensor:
         target: Tensor | None = getattr(batch, self.target)
         if target is None:
-            raise UserError(f"data.target={self.target}: these pairs have none; set data.target=clean.")
+            raise ArgumentError("{target}={}: these pairs have none; set {target}=clean.", self.target)
         return target
 
     def configure_optimizers(self) -> Optimizer | OptimizerLRSchedulerConfig:
@@ -243,18 +243,18 @@ class WatermarkRemoval(L.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         if self.optimizer_factory is None:
             raise UserError("optimizer: a training needs one; give the module an optimizer factory.")
-        try:
+        with naming("optimizer"):
             optimizer = self.optimizer_factory(self.net.parameters())
-            scheduler = self.scheduler_factory(optimizer, total_steps=steps) if self.scheduler_factory else None
-        except (TypeError, ValueError) as error:
-            raise UserError(f"optim: {error}") from error
-        if scheduler is None:
+        if self.scheduler_factory is None:
             return optimizer
+        with naming("scheduler"):
+            scheduler = self.scheduler_factory(optimizer, total_steps=steps)
         if self._steps_before not in (None, steps):
             raise OtherLengthError(
-                f"the checkpoint's schedule spans {self._steps_before} steps and this run has {steps}; keep "
-                "trainer.max_epochs, photographs and batch size as they were, or begin a new run from its weights "
-                "(weights=PATH)"
+                "the checkpoint's schedule spans {} steps and this run has {}; keep {max_epochs}, photographs and "
+                "batch size as they were, or begin a new run from its weights",
+                self._steps_before,
+                steps,
             )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
+from wm_lightning.errors import ArgumentError
 from wm_lightning.hardware import cpu_has_bf16
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of the quintic, from the source below
@@ -55,7 +56,8 @@ class Muon(Optimizer):
         }  # fmt: skip
         for key, value in numbers.items():
             if value < 0 or (key == "momentum" and value >= 1):
-                raise ValueError(f"{key}={value} must not be negative" + (", and below 1" if key == "momentum" else ""))
+                bound = "at least 0 and below 1" if key == "momentum" else "at least 0"
+                raise ArgumentError("{" + key + "}={} must be {}.", value, bound)
         given = list(params)
         chosen = [parameter for parameter in given if _is_inner(parameter)]
         others = [parameter for parameter in given if not _is_inner(parameter)]

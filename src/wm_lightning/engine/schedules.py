@@ -9,6 +9,8 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from wm_lightning.errors import ArgumentError
+
 SchedulerFactory = Callable[..., LRScheduler]
 
 
@@ -66,7 +68,7 @@ class WarmUp(_Around):
         self, optimizer: Optimizer, total_steps: int, run_epochs: int, epochs: int, lr: float, then: SchedulerFactory
     ) -> None:
         if not 0 <= epochs <= run_epochs:
-            raise ValueError(f"scheduler.epochs={epochs} of warm-up must lie within the run's {run_epochs} epochs")
+            raise ArgumentError("{epochs}={} of warm-up must lie within the run's {} epochs.", epochs, run_epochs)
         groups = optimizer.param_groups
         betas = [group.get("betas") for group in groups]
         inner = then(optimizer, total_steps=total_steps)
@@ -123,7 +125,7 @@ class Drop(_Around):
         lasting: bool = True,
     ) -> None:
         if after < 0:
-            raise ValueError(f"after={after} epochs must not be negative")
+            raise ArgumentError("{after}={} epochs must not be negative.", after)
         super().__init__(optimizer, then(optimizer, total_steps=total_steps))
         self.first_step = round(total_steps * after / run_epochs)
         self.factor, self.lasting = factor, lasting
@@ -158,7 +160,7 @@ def cosine(optimizer: Optimizer, total_steps: int, warm_up: float = 0.05, final:
         ValueError: A share lies outside 0..1.
     """
     if not (0 <= warm_up < 1 and 0 <= final <= 1):
-        raise ValueError(f"scheduler.warm_up={warm_up} and final={final} must be shares of 1")
+        raise ArgumentError("{warm_up}={} and {final}={} must be shares of 1.", warm_up, final)
     rise = round(warm_up * total_steps)
 
     def share(step: int) -> float:

@@ -21,7 +21,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import UserError, with_flags
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, plan, write_png, write_whole
@@ -71,7 +71,7 @@ def clean_files(options: argparse.Namespace) -> int:
         engine = open_engine(options.weights, options.device, options.engine, options.tta, options.trust)
         mask = None if options.mask == "auto" else _opened_mask(options.mask)
     except UserError as error:
-        _say(errors, f"error: {error}")
+        _say(errors, f"error: {with_flags(error, vars(options), output='-o')}")
         return FAILED
     started, outcomes = time.perf_counter(), list[Outcome]()
     try:
@@ -143,7 +143,7 @@ def _outcomes(
         except UserError as error:
             if options.on_error == "stop":
                 stopping.set()
-            return Outcome(job, error=str(error))
+            return Outcome(job, error=with_flags(error, vars(options)))
 
     workers = min(os.cpu_count() or 1, MOST)
     with ThreadPoolExecutor(workers) as pool:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import replacing
 from wm_lightning.inference.onnx_engine import METADATA
 from wm_lightning.inference.torch_engine import CorrectionNet
@@ -44,7 +44,7 @@ def export(net: RestorationNet, path: Path) -> float:
     """
     writers = {".onnx": _write_onnx, ".pt2": _write_archive}
     if path.suffix not in writers:
-        raise UserError(f"-o {path} must end in .onnx, or in .pt2 for torch.export.")
+        raise ArgumentError("{path}={} must end in .onnx, or in .pt2 for torch.export.", path)
     wrapped = CorrectionNet(net).float().eval()
     with replacing(path) as draft:
         with warnings.catch_warnings():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wm_lightning.commands import add_trust, importing_from_here
-from wm_lightning.errors import UserError
+from wm_lightning.errors import UserError, with_flags
 from wm_lightning.inference.choices import DEFAULT
 
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with importing_from_here(bool(options.trust)):
             difference = export(load(options.weights, options.trust).net, options.output)
     except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {with_flags(error, vars(options), path='-o')}\n")
         sys.exit(1)
     size = options.output.stat().st_size / 2**20
     sys.stdout.write(f"{options.output}: {size:.1f} MiB, equal to its network within {difference:.0e} on three sizes\n")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import FORMATS, pictures_below, replacing
 
 
@@ -49,7 +49,7 @@ def plan(inputs: Sequence[str], output: str) -> list[Job]:
     for source, target in jobs:
         resolved = target.resolve()
         if resolved in once:
-            raise UserError(f"{target} is one of the inputs, which are never written over; give another -o.")
+            raise ArgumentError("{} is one of the inputs, which are never written over; give another {output}.", target)
         if taken.setdefault(resolved, source) != source:
             raise UserError(f"{taken[resolved]} and {source} would both be written to {target}; take them one by one.")
     return jobs
@@ -67,9 +67,11 @@ def _is_for_one(out: Path, one: bool) -> bool:
     if not out.is_file() and suffix not in Image.registered_extensions():
         return False
     if not one:
-        raise UserError(f"-o {out} is the name of a file; give a folder for several pictures, or for a folder's.")
+        raise ArgumentError(
+            "{output}={} is the name of a file; give a folder for several pictures, or for a folder's.", out
+        )
     if suffix not in FORMATS:
-        raise UserError(f"-o {out} cannot be written; give a folder, or a file of {', '.join(FORMATS)}.")
+        raise ArgumentError("{output}={} cannot be written; give a folder, or a file of {}.", out, ", ".join(FORMATS))
     return True
 
 

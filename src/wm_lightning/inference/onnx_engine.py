@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wm_lightning.commands import program, shell
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import pad
 from wm_lightning.sizes import SizeRequirement
@@ -37,11 +37,11 @@ class OnnxEngine:
             raise UserError('ONNX Runtime is not installed: pip install -e ".[onnx]".') from error
         if Path(path).suffix != ".onnx" or not Path(path).is_file():
             export = shell(*program("export"))
-            raise UserError(f"--engine onnx needs --weights FILE.onnx, not {path}; {export} writes one.")
+            raise ArgumentError("{engine}=onnx needs {weights}=FILE.onnx, not {}; {} writes one.", path, export)
         offered = onnxruntime.get_available_providers()
         wanted = [name for kind, name in PROVIDERS.items() if device in ("auto", kind) and name in offered]
         if not wanted:
-            raise UserError(f"--device {device}: this ONNX Runtime has none; use --device cpu.")
+            raise ArgumentError("{device}={}: this ONNX Runtime has none; use {device}=cpu.", device)
         try:
             self.session = onnxruntime.InferenceSession(path, providers=wanted)
         except Exception as error:  # ONNX Runtime's errors have no class of their own

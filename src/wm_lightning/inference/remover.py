@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
@@ -97,7 +97,7 @@ class Remover:
             UserError: The picture or the mask has another shape or type, or the strength another range.
         """
         if not 0 <= strength <= 1:
-            raise UserError(f"strength={strength} must be in 0..1.")
+            raise ArgumentError("{strength}={} must be in 0..1.", strength)
         if isinstance(image, Image.Image):
             pixels = np.asarray(plain(image, [], {}))
             cleaned = self._array(pixels, mask, strength)
@@ -111,9 +111,10 @@ class Remover:
 
         if not isinstance(image, torch.Tensor) or image.ndim not in (3, 4) or image.shape[-3] != 3:
             shape = tuple(getattr(image, "shape", ()))
-            raise UserError(
-                f"image is a {type(image).__name__} {shape}; give an array (H, W, 3), a Pillow picture or a tensor "
-                "(3, H, W)."
+            raise ArgumentError(
+                "{image} is a {} {}; give an array (H, W, 3), a Pillow picture or a tensor (3, H, W).",
+                type(image).__name__,
+                shape,
             )
         if image.ndim == 4:
             each = [self._tensor(one, mask, strength) for one in image]
@@ -134,9 +135,9 @@ class Remover:
     ) -> Cleaned:
         planes = image[..., None] if image.ndim == 2 else image
         if planes.ndim != 3 or planes.shape[-1] not in (1, 2, 3, 4) or not planes.size:
-            raise UserError(f"image has the shape {image.shape}; it must be (H, W), (H, W, 3) or (H, W, 4).")
+            raise ArgumentError("{image} has the shape {}; it must be (H, W), (H, W, 3) or (H, W, 4).", image.shape)
         if planes.dtype not in (np.uint8, np.uint16, np.float32):
-            raise UserError(f"image holds {planes.dtype}; it must be uint8, uint16, or float32 in 0..1.")
+            raise ArgumentError("{image} holds {}; it must be uint8, uint16, or float32 in 0..1.", planes.dtype)
         grey = planes.shape[-1] <= 2
         pixels = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
         cleaned = clean_pixels(self.engine, pixels, as_allowed(mask, planes.shape[:2]), strength, self.search)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError
 
 TILE = 1024
 OVERLAP = 192
@@ -66,7 +66,7 @@ def as_sensitivity(value: str | float) -> float:
     except (TypeError, ValueError):
         number = -1.0
     if not 0 <= number <= 1:
-        raise UserError(f"sensitivity={value} must be {', '.join(SENSITIVITIES)}, or a number in 0..1.")
+        raise ArgumentError("{sensitivity}={} must be {}, or a number in 0..1.", value, ", ".join(SENSITIVITIES))
     return number
 
 
@@ -83,5 +83,5 @@ def as_scales(value: str | int | None) -> int | None:
     except (TypeError, ValueError, OverflowError):
         number = 0
     if number < 1 or (isinstance(value, float) and number != value):
-        raise UserError(f"scales={value} must be auto, or a whole number from 1.")
+        raise ArgumentError("{scales}={} must be auto, or a whole number from 1.", value)
     return number

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError
 from wm_lightning.hardware import choose_precision
 from wm_lightning.inference.cores import CORES
 from wm_lightning.inference.correction import Correction
@@ -73,5 +73,5 @@ def _found(device: Device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
     if (device == "cuda" and not cuda) or (device == "mps" and not mps):
-        raise UserError(f"--device {device}: PyTorch finds no such device here; use --device cpu.")
+        raise ArgumentError("{device}={}: PyTorch finds no such device here; use {device}=cpu.", device)
     return torch.device(device)

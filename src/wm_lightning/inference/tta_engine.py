@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError
 from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
 from wm_lightning.tta import COPIES, test_time_augmentation
@@ -33,4 +33,4 @@ class AugmentedEngine:
 def check_tta(tta: int) -> None:
     """Raises a UserError for a number of copies that there is no ensemble of."""
     if tta not in COPIES:
-        raise UserError(f"tta={tta} must be one of {', '.join(map(str, COPIES))}.")
+        raise ArgumentError("{tta}={} must be one of {}.", tta, ", ".join(map(str, COPIES)))

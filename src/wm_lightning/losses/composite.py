@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError
 from wm_lightning.losses.terms import Term
 from wm_lightning.types import Prediction, Sample
 
@@ -66,16 +66,17 @@ class CompositeLoss(nn.Module):
         given = {name: term for name, term in terms.items() if term is not None}
         for name, term in given.items():
             if not isinstance(term, Term):
-                raise ValueError(f"loss.terms.{name} is a {type(term).__name__}; it must be a wm_lightning.losses.Term")
+                kind = type(term).__name__
+                raise ArgumentError("{terms}.{} is a {}; it must be a wm_lightning.losses.Term.", name, kind)
         for letter, weight in (("alpha", alpha), ("beta", beta), ("gamma", gamma), ("delta", delta)):
             if weight is None:
                 continue
             if weight < 0:
-                raise ValueError(f"loss.{letter}={weight} must not be negative; 0 switches the term off")
+                raise ArgumentError("{" + letter + "}={} must not be negative; 0 switches the term off.", weight)
             if LETTERS[letter] in given:
                 given[LETTERS[letter]].weight = weight
             elif weight:
-                raise ValueError(f"loss.{letter}={weight} needs a term loss.terms.{LETTERS[letter]}")
+                raise ArgumentError("{" + letter + "}={} needs a term {terms}.{}.", weight, LETTERS[letter])
         self.weights = {name: term.weight for name, term in given.items()}
         # Not a ModuleDict, in which a term could not be named like one of its methods.
         self.active = [name for name, weight in self.weights.items() if weight]
@@ -130,7 +131,7 @@ class CompositeLoss(nn.Module):
             if not unpredicted and not unknown:
                 yield name, term
             elif not term.optional:
-                raise UserError(_refusal(name, unpredicted, unknown))
+                raise _refusal(name, unpredicted, unknown)
             elif name not in self.left_out:
                 self.left_out.add(name)
                 log.info("loss: %s is left out: %s", name, _reason(unpredicted, unknown))
@@ -148,10 +149,12 @@ def _reason(unpredicted: list[str], unknown: list[str]) -> str:
     return f"these pairs have no {', '.join(unknown)}"
 
 
-def _refusal(name: str, unpredicted: list[str], unknown: list[str]) -> str:
+def _refusal(name: str, unpredicted: list[str], unknown: list[str]) -> ArgumentError:
     """Says what a term lacks and how to go on without it."""
-    off = f"or set loss.terms.{name}.weight=0"
+    off = "or set {terms}.{}.weight=0."
     if not unpredicted:
-        return f"loss.terms.{name} needs pairs with {', '.join(unknown)}; give others, {off}."
+        needs = "{terms}.{} needs pairs with {}; give others, "
+        return ArgumentError(needs + off, name, ", ".join(unknown), name)
     heads = "masked or decomposition" if set(unpredicted) <= PREDICTED_BY_MASKED else "decomposition"
-    return f"loss.terms.{name} needs a head that predicts {', '.join(unpredicted)}: model.head={heads}; {off}."
+    needs = "{terms}.{} needs a head that predicts {}: {head}={}; "
+    return ArgumentError(needs + off, name, ", ".join(unpredicted), heads, name)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class PerceptualLoss(nn.Module):
     def __init__(self, weights: str = "auto", url: str = IMAGENET_URL, reduce: int = 1) -> None:
         super().__init__()
         if reduce < 1:
-            raise ValueError(f"reduce={reduce} must be at least 1")
+            raise ArgumentError("{reduce}={} must be at least 1.", reduce)
         self.reduce = reduce
         loaded = load_vgg16(weights, url)
         self.origin = loaded.origin
@@ -123,9 +123,9 @@ def load_vgg16(weights: str, url: str = IMAGENET_URL) -> LoadedWeights:
         return LoadedWeights(_download(url, cached), "imagenet")
     path = Path(weights)
     if not path.is_file():
-        raise UserError(
-            f"loss.terms.perceptual.weights: there is no file {path}; give the path of a VGG16 state dict, or "
-            "one of auto, imagenet, random."
+        raise ArgumentError(
+            "{weights}: there is no file {}; give the path of a VGG16 state dict, or one of auto, imagenet, random.",
+            path,
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return LoadedWeights(_read(path), f"file {path.name} (sha256 {digest})")
@@ -138,9 +138,12 @@ def _download(url: str, cached: Path) -> dict[str, Tensor]:
             # Hub writes to a temporary name, checks the hash, then renames; it shows a progress bar.
             torch.hub.download_url_to_file(url, str(cached), hash_prefix=cached.stem.rsplit("-", 1)[-1])
         except (URLError, OSError, RuntimeError) as error:
-            raise UserError(
-                f"loss.terms.perceptual.weights=imagenet: could not download {url} ({error}); copy the file to "
-                f"{cached}, or set loss.terms.perceptual.weights=random, or switch the term off with loss.alpha=0."
+            raise ArgumentError(
+                "{weights}=imagenet: could not download {} ({}); copy the file to {}, or set {weights}=random, or "
+                "switch the term off with {alpha}=0.",
+                url,
+                error,
+                cached,
             ) from error
     return _read(cached)
 

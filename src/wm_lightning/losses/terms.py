@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from wm_lightning.errors import ArgumentError
 from wm_lightning.losses import functional
 from wm_lightning.losses.perceptual import PerceptualLoss
 from wm_lightning.types import Prediction, Sample
@@ -36,7 +37,7 @@ class Term(nn.Module, ABC):
     def __init__(self, weight: float = 1.0, optional: bool = False) -> None:
         super().__init__()
         if weight < 0:
-            raise ValueError(f"weight={weight} must not be negative; 0 switches the term off")
+            raise ArgumentError("{weight}={} must not be negative; 0 switches the term off.", weight)
         self.weight, self.optional = weight, optional
 
     def build(self) -> None:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from wm_lightning.errors import ArgumentError
 from wm_lightning.models.base import RestorationNet
 from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
 from wm_lightning.sizes import SizeRequirement
@@ -36,9 +37,9 @@ class DnCNN(RestorationNet):
     def __init__(self, depth: int = 17, width: int = 64, head: HeadName | Head = "residual") -> None:
         super().__init__()
         if depth < LEAST_DEPTH:
-            raise ValueError(f"model.depth={depth} must be at least {LEAST_DEPTH}")
+            raise ArgumentError("{depth}={} must be at least {}.", depth, LEAST_DEPTH)
         if width < 1:
-            raise ValueError(f"model.width={width} must be at least 1")
+            raise ArgumentError("{width}={} must be at least 1.", width)
         self.head = build_head(head)
         self.first = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.ReLU(inplace=True))
         self.middle = nn.Sequential(*(_block(width) for _ in range(depth - 2)))

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from wm_lightning.errors import ArgumentError
 from wm_lightning.types import Prediction
 
 HeadName = Literal["direct", "residual", "masked", "decomposition"]
@@ -137,9 +138,9 @@ def build_head(head: HeadName | Head, activation: Callable[[Tensor], Tensor] = t
     if isinstance(head, Head):
         return head
     if not isinstance(head, str):
-        raise ValueError(f"model.head={type(head).__name__} must be a name or a wm_lightning.models.Head")
+        raise ArgumentError("{head}={} must be a name or a wm_lightning.models.Head.", type(head).__name__)
     if head not in HEADS:
-        raise ValueError(f"model.head={head} must be one of {', '.join(get_args(HeadName))}")
+        raise ArgumentError("{head}={} must be one of {}.", head, ", ".join(get_args(HeadName)))
     return DirectHead(activation) if head == "direct" else HEADS[head]()
 
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wm_lightning.errors import ArgumentError
 from wm_lightning.models.base import RestorationNet
 from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
 from wm_lightning.models.size import space_to_depth
@@ -83,9 +84,11 @@ class NAFNet(RestorationNet):
     ) -> None:
         super().__init__()
         if len(encoder) != len(decoder) or not encoder:
-            raise ValueError(f"model.encoder={list(encoder)}, model.decoder={list(decoder)} must have as many levels")
+            raise ArgumentError(
+                "{encoder}={}, {decoder}={} must have as many levels, at least one.", list(encoder), list(decoder)
+            )
         if min(width, middle, shuffle, *encoder, *decoder) < 1:
-            raise ValueError("model.width, encoder, middle, decoder and shuffle must be numbers from 1 up")
+            raise ArgumentError("{width}, {encoder}, {middle}, {decoder} and {shuffle} must be numbers from 1 up.")
         self.head, self.shuffle = build_head(head), shuffle
         self.size = SizeRequirement(multiple=shuffle * 2 ** len(encoder))  # type: ignore[misc]  # by its levels
         widths = [width * 2**level for level in range(len(encoder) + 1)]

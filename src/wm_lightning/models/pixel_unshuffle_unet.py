@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wm_lightning.errors import ArgumentError
 from wm_lightning.models.attention import SelfAttention
 from wm_lightning.models.base import RestorationNet
 from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
@@ -60,10 +61,10 @@ class PixelUnshuffleUNet(RestorationNet):
     ) -> None:
         super().__init__()
         if len(widths) < 2 or min(widths) < 1:
-            raise ValueError(f"model.widths={list(widths)} must be at least two numbers from 1 up")
+            raise ArgumentError("{widths}={} must be at least two numbers from 1 up.", list(widths))
         for key, value, least in (("shuffle", shuffle, 1), ("attention", attention, 0)):
             if value < least:
-                raise ValueError(f"model.{key}={value} must be at least {least}")
+                raise ArgumentError("{" + key + "}={} must be at least {}.", value, least)
         self.head, self.shuffle = build_head(head), shuffle
         self.size = SizeRequirement(multiple=shuffle * 2 ** (len(widths) - 1))  # type: ignore[misc]  # by its levels
         inputs = (3 * shuffle**2, *widths)

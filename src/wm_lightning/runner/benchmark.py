@@ -13,7 +13,7 @@ from torch import Tensor
 
 from wm_lightning.data.swcnn import BenchmarkPair, swcnn_pairs
 from wm_lightning.data.synthesis.blend import changed
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError
 from wm_lightning.files import write_csv
 from wm_lightning.metrics import PRESETS, measure
 from wm_lightning.reports.published import PublishedName
@@ -54,14 +54,14 @@ class StampedBenchmark:
         batch_size: int = 4,
     ) -> None:
         if batch_size < 1:
-            raise UserError(f"benchmark.batch_size={batch_size} must be at least 1.")
+            raise ArgumentError("{benchmark.batch_size}={} must be at least 1.", batch_size)
         if not 0 < scale <= LARGEST_SCALE:
-            raise UserError(f"benchmark.scale={scale} must be above 0 and at most {LARGEST_SCALE}.")
+            raise ArgumentError("{scale}={} must be above 0 and at most {}.", scale, LARGEST_SCALE)
         if not opacities:
-            raise UserError("benchmark.opacities is empty; give some, for example [0.3].")
+            raise ArgumentError("{opacities} is empty; give some, for example [0.3].")
         for opacity in opacities:
             if not 0 < opacity <= 1:
-                raise UserError(f"benchmark.opacities: {opacity} must be above 0 and at most 1.")
+                raise ArgumentError("{opacities}: {} must be above 0 and at most 1.", opacity)
         self.photographs, self.watermarks, self.scale = Path(root) / photographs, Path(root) / watermarks, scale
         self.opacities, self.published, self.batch_size = opacities, published, batch_size
 

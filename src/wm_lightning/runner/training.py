@@ -28,6 +28,7 @@ from wm_lightning.runner.build import ask_for_terms, build_module, prepare, scor
 from wm_lightning.runner.checks import check_monitors, check_training
 from wm_lightning.runner.configuration import plain
 from wm_lightning.runner.examples import write_examples
+from wm_lightning.runner.keys import Keys
 from wm_lightning.runner.loggers import log_hyperparameters, open_loggers
 from wm_lightning.runner.processes import ending_with, one_job_for_processes
 from wm_lightning.runner.resume import BestSoFar, Origin, rebuilt, settle_resume
@@ -72,7 +73,8 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
                 return _fit_and_report(config, run)
         except OtherLengthError as error:
             assert origin is not None
-            raise origin.refusal(str(error)) from error
+            reason = f"{error.worded(Keys(config).of)} (weights=PATH)"
+            raise origin.refusal(reason) from error
 
 
 class _Run(NamedTuple):

@@ -24,7 +24,7 @@ from wm_lightning.commands import program, shell
 from wm_lightning.errors import UserError
 from wm_lightning.runner import check_objective, train
 from wm_lightning.runner.configuration import check_config, plain
-from wm_lightning.runner.explanations import explain
+from wm_lightning.runner.explanations import explain, naming_keys
 from wm_lightning.search.pruning import ReportEpochs
 from wm_lightning.search.report import draw, print_trials, write_trials
 from wm_lightning.search.space import corners, overrides, read_space
@@ -110,7 +110,7 @@ def _run_trial(
     OmegaConf.save(OmegaConf.create(arguments), folder / ".hydra" / "overrides.yaml")
     monitor = config.sweep.monitor
     report = ReportEpochs(trial, monitor.metric, 1.0 if monitor.mode == config.objective.mode else -1.0)
-    with _log_file(folder / "train.log"):
+    with _log_file(folder / "train.log"), naming_keys(run):
         try:
             value = train(run, callbacks=[report])
         except optuna.TrialPruned as pruned:

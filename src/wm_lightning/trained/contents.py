@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import SHIPPED, shipped_names
 from wm_lightning.models import RestorationNet
 from wm_lightning.trained.older import of_today, renamed
@@ -63,9 +63,11 @@ def load_state(net: RestorationNet, name: str) -> None:
     try:
         net.load_state_dict(network_state(content) if "state_dict" in content else content)
     except (RuntimeError, TypeError) as error:
-        raise UserError(
-            f"weights={name} does not fit model._target_={type(net).__name__} with its head; choose the model and the "
-            "model.head that the weights are of (the watermarkcnn notebook's are of model=unet model.head=direct)."
+        raise ArgumentError(
+            "The weights {} do not fit a {} with its head; choose the model and the {head} that they are of (those of "
+            "the watermarkcnn notebook are of the unet with {head}=direct).",
+            name,
+            type(net).__name__,
         ) from error
 
 

@@ -3,7 +3,8 @@
 The packages are ``@fontsource/NAME`` and ``dseg``, unpacked into folders of these names below the one that is named:
 
     for name in pacifico caveat ...; do   # the keys of FONTS below
-        npm pack @fontsource/$name && mkdir -p npm/$name && tar xzf fontsource-$name-*.tgz -C npm/$name --strip-components=1
+        npm pack @fontsource/$name && mkdir -p npm/$name
+        tar xzf fontsource-$name-*.tgz -C npm/$name --strip-components=1
     done
     npm pack dseg && mkdir -p npm/dseg && tar xzf dseg-*.tgz -C npm/dseg --strip-components=1
     python scripts/extra_fonts.py npm

@@ -34,7 +34,8 @@ def code(seed: int, modules: int, side: int) -> Plane:
         dark[max(0, rows - 1) : rows + FINDER + 1, max(0, columns - 1) : columns + FINDER + 1] = False
         dark[rows : rows + FINDER, columns : columns + FINDER] = finder
     pixels = max(1, round(side / modules))
-    return np.kron(dark, np.ones((pixels, pixels), dtype=bool)).astype(np.uint8) * np.uint8(255)
+    drawn: Plane = np.where(dark, np.uint8(255), np.uint8(0))
+    return drawn.repeat(pixels, axis=0).repeat(pixels, axis=1)
 
 
 def plate(form: PlateForm, height: int, width: int) -> Plane:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -33,9 +33,9 @@ from wm_lightning.data.synthesis.art import (
 from wm_lightning.errors import UserError
 
 __all__ = [
-    "BLACK", "WHITE", "Art", "Blend", "Code", "Colour", "DegradationSpec", "Design", "Effect", "Emblem", "Frame", "Kernel",
-    "KnownArt", "Logo", "MarkSpec", "Net", "OwnArt", "Part", "PartArt", "Plate", "PlateForm", "Shape", "Style", "Symbol",
-    "Text", "Tiling", "ViewSpec", "from_json", "to_json",
+    "BLACK", "WHITE", "Art", "Blend", "Code", "Colour", "DegradationSpec", "Design", "Effect", "Emblem", "Frame",
+    "Kernel", "KnownArt", "Logo", "MarkSpec", "Net", "OwnArt", "Part", "PartArt", "Plate", "PlateForm", "Shape",
+    "Style", "Symbol", "Text", "Tiling", "ViewSpec", "from_json", "to_json",
 ]  # fmt: skip
 
 Blend = Literal["normal", "screen", "multiply"]
@@ -68,8 +68,8 @@ class MarkSpec:
 
     Attributes:
         art: What is drawn.
-        center: (x, y) of its centre as shares of the picture's width and height; the mark may reach over the edges. With
-            a ``margin``: as shares of the room that the mark leaves, so that (0, 1) is the lower left corner.
+        center: (x, y) of its centre as shares of the picture's width and height; the mark may reach over the edges.
+            With a ``margin``: as shares of the room that the mark leaves, so that (0, 1) is the lower left corner.
         size: Its longer side before rotation, as a share of the picture's shorter side; that of one repetition where
             it is tiled.
         margin: Between the mark and the edges, as a share of the picture's shorter side; None: see ``center``.

@@ -98,9 +98,7 @@ class Synthesizer:
         self.same_mark, self.max_coverage = same_mark, max_coverage
         self.mask_threshold, self.degraded_threshold = mask_threshold, degraded_threshold
         self.sampler = sampler(
-            find_assets(
-                fonts, bundled_fonts=bundled_fonts, system_fonts=system_fonts, logos=logos, logo_part=logo_part
-            )
+            find_assets(fonts, bundled_fonts=bundled_fonts, system_fonts=system_fonts, logos=logos, logo_part=logo_part)
         )
         self.degradation = degradation
 

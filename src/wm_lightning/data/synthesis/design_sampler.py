@@ -42,6 +42,9 @@ from wm_lightning.data.synthesis.spec import (
 from wm_lightning.errors import UserError
 
 ADDRESS = "./@-:"  # what stands between letters and digits in addresses and dates
+# Between the letters of words that are made up, as a share of the font's size: letters that are placed one by one are
+# remembered, where words that come once would be drawn anew each time.
+SPACING = 0.02
 BAND = 2.5  # length of a band, as a share of the picture's shorter side: more than pictures are long
 CODES = (21, 25, 29)  # modules in a row
 
@@ -107,7 +110,7 @@ class DesignSampler:
             art = _without_caption(self.logo(generator))
         elif kind < 0.9:
             word = made_up_name(generator)
-            art = Text(word[: int(generator.integers(1, 4))], self._font(generator))
+            art = self._lettered(word[: int(generator.integers(1, 4))], generator)
         else:
             art = Shape("sparkle")
         own = isinstance(art, Logo) and generator.random() < 0.5
@@ -138,7 +141,7 @@ class DesignSampler:
 
     def addresses(self, generator: np.random.Generator) -> Drawn:
         """An address of the web on a strip, at an edge."""
-        art = Text(f"{'www.' if generator.random() < 0.7 else ''}{made_up_domain(generator)}", self._font(generator))
+        art = self._lettered(f"{'www.' if generator.random() < 0.7 else ''}{made_up_domain(generator)}", generator)
         part = Part(art, inks.colour(generator), within((0.7, 1.0), generator))
         opacity = within((0.0, 1.0), generator) if generator.random() < 0.7 else 0.0
         plate = Plate("square", inks.against(part.colour, generator), opacity, padding=within((0.1, 0.6), generator))
@@ -149,7 +152,7 @@ class DesignSampler:
     def dates(self, generator: np.random.Generator) -> Drawn:
         """What a camera stamps: mostly orange or yellow, in a corner."""
         fonts = self.stamps if generator.random() < 0.7 else self.latin
-        art = Text(camera_stamp(generator), fonts[int(generator.integers(len(fonts)))])
+        art = Text(camera_stamp(generator), fonts[int(generator.integers(len(fonts)))], spacing=SPACING)
         colour = WHITE
         if generator.random() < 0.8:
             colour = 255, round(within((60, 230), generator)), round(within((0, 70), generator))
@@ -191,7 +194,7 @@ class DesignSampler:
         if generator.random() < 0.2:
             word = f"{word}\n@{made_up_name(generator).lower()}"
         ink = WHITE if generator.random() < 0.6 else inks.colour(generator)
-        name = Part(Text(word, self._font(generator)), ink, icon.opacity, height=within((0.35, 0.8), generator))
+        name = Part(self._lettered(word, generator), ink, icon.opacity, height=within((0.35, 0.8), generator))
         styled = self._styled(icon, generator)
         around = styled.effect_colour if styled.effect_colour != ink else BLACK
         name = replace(name, effect=styled.effect, effect_colour=around, effect_opacity=styled.effect_opacity)
@@ -284,8 +287,8 @@ class DesignSampler:
         form: PlateForm = choose(self.plates, generator)  # type: ignore[assignment]  # checked to be one
         return form
 
-    def _font(self, generator: np.random.Generator) -> str:
-        return self.latin[int(generator.integers(len(self.latin)))]
+    def _lettered(self, word: str, generator: np.random.Generator) -> Text:
+        return Text(word, self.latin[int(generator.integers(len(self.latin)))], spacing=SPACING)
 
 
 RECIPES = {

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cv2.typing import MatLike
 
 from wm_lightning.data.synthesis import figures
-from wm_lightning.data.synthesis.art import Design, Part, PartArt, Plate
+from wm_lightning.data.synthesis.art import Design, Part, PartArt, Plate, Text
 from wm_lightning.data.synthesis.effects import REACH, Picture, painted, put, with_effect
 
 MEASURED = 64  # pixels of the drawing that tells how wide a part is; small ones are remembered
@@ -101,7 +101,9 @@ def _room(plate: Plate | None, width: float, height: float, reach: float) -> tup
 
 def _put_part(canvas: Picture, box: _Laid, scale: float, draw: DrawPart) -> None:
     size = max(1, round(box.width * scale)), max(1, round(box.height * scale))
-    planes = draw(box.part.art, 2 ** ceil(log2(max(8, *size))))
+    # Writing has few sizes by itself; all else is drawn in powers of 2, so that what is remembered serves often.
+    pixels = max(size) if isinstance(box.part.art, Text) else 2 ** ceil(log2(max(8, *size)))
+    planes = draw(box.part.art, pixels)
     shape: MatLike = planes if planes.shape[2] == 4 else planes.max(axis=2)  # a second colour is taken as the first
     resized = cv2.resize(shape, size, interpolation=cv2.INTER_AREA if planes.shape[1] > size[0] else cv2.INTER_LINEAR)
     share = REACH[box.part.effect]

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from cv2.typing import MatLike
 
 from wm_lightning.data.synthesis import figures
-from wm_lightning.data.synthesis.art import Design, Part, PartArt, Plate, Text
+from wm_lightning.data.synthesis.art import Design, Logo, Part, PartArt, Plate, Text
+from wm_lightning.data.synthesis.assets import load_logo
 from wm_lightning.data.synthesis.effects import REACH, Picture, painted, put, with_effect
 
 MEASURED = 64  # pixels of the drawing that tells how wide a part is; small ones are remembered
@@ -67,7 +68,9 @@ def _laid_out(art: Design, draw: DrawPart) -> tuple[list[_Laid], float, float]:
     """Returns each part's box, and the width and height of all."""
     sizes: list[tuple[Part, float, float]] = []
     for part in art.parts:
-        rows, columns = draw(part.art, MEASURED).shape[:2]
+        # A file need not be drawn to tell.
+        measured = load_logo(part.art.path) if isinstance(part.art, Logo) else draw(part.art, MEASURED)
+        rows, columns = measured.shape[:2]
         sizes.append((part, part.height * columns / rows, part.height))
     width = max((across for _, across, _ in sizes), default=1.0)
     height = max((down for _, _, down in sizes), default=1.0)

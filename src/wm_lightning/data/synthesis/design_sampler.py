@@ -194,7 +194,8 @@ class DesignSampler:
         if generator.random() < 0.2:
             word = f"{word}\n@{made_up_name(generator).lower()}"
         ink = WHITE if generator.random() < 0.6 else inks.colour(generator)
-        name = Part(self._lettered(word, generator), ink, icon.opacity, height=within((0.35, 0.8), generator))
+        opacity = icon.opacity if generator.random() < 0.6 else within((0.4, 1.0), generator)
+        name = Part(self._lettered(word, generator), ink, opacity, height=within((0.35, 0.8), generator))
         styled = self._styled(icon, generator)
         around = styled.effect_colour if styled.effect_colour != ink else BLACK
         name = replace(name, effect=styled.effect, effect_colour=around, effect_opacity=styled.effect_opacity)

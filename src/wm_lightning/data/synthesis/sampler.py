@@ -28,7 +28,8 @@ from wm_lightning.data.synthesis.spec import (
 )
 from wm_lightning.errors import UserError
 
-KINDS = ("text", "logo", "design", "line", "rectangle", "circle", "grid", "bars")
+KINDS = ("text", "logo", "line", "rectangle", "circle", "grid", "bars")
+DESIGN = "design"  # a kind too, for whoever gives a sampler of them
 COVERING = frozenset({"grid", "bars"})  # cells that only make sense repeated
 SLANTED = 0.3  # share of the designs that may be, where people would not write upright
 FIELD_ROWS = FIELD_COLUMNS = 4
@@ -107,10 +108,10 @@ class MarkSampler:
     ) -> None:
         where = "synthesis.sampler"
         self.own = dict(own or {})
-        if taken := sorted(set(self.own) & set(KINDS)):
+        if taken := sorted(set(self.own) & {*KINDS, DESIGN}):
             raise UserError(f"{where}.own.{taken[0]}: there is a kind of mark of this name; give yours another one.")
-        made = {"text": text is not None, "design": text is not None and design is not None}
-        known = (*(kind for kind in KINDS if made.get(kind, True)), *self.own)
+        designs = (DESIGN,) if text is not None and design is not None else ()
+        known = (*(kind for kind in KINDS if text is not None or kind != "text"), *designs, *self.own)
         self.kinds = checked_frequencies(f"{where}.kinds", kinds, known)
         self.blends = checked_frequencies(f"{where}.blends", blends or {"normal": 1}, get_args(Blend))
         self.count = checked_range(f"{where}.count", count, 1, 100)
@@ -127,10 +128,10 @@ class MarkSampler:
         self.free_aspect = free_aspect
         self.placement = placement and checked_frequencies(f"{where}.placement", placement, PLACES)
         wanted = set(self.kinds)
-        self.text = text(assets) if text is not None and wanted & {"text", "design"} else None
-        self.logo = logo(assets) if wanted & {"logo", "design"} else None
+        self.text = text(assets) if text is not None and wanted & {"text", DESIGN} else None
+        self.logo = logo(assets) if wanted & {"logo", DESIGN} else None
         self.design = None
-        if design is not None and self.text is not None and self.logo is not None and "design" in wanted:
+        if design is not None and self.text is not None and self.logo is not None and DESIGN in wanted:
             self.design = design(assets, self.text, self.logo)
 
     def how_many(self, generator: np.random.Generator) -> int:
@@ -140,7 +141,7 @@ class MarkSampler:
     def __call__(self, generator: np.random.Generator) -> MarkSpec:
         """Draws one mark; only ``generator`` is used and advanced."""
         kind = choose(self.kinds, generator)
-        if kind == "design":
+        if kind == DESIGN:
             return self._designed(generator)
         art: Art
         if kind == "text":

@@ -332,6 +332,7 @@ def test_real_has_unmarked_pictures_compressed_ones_and_made_up_logos_beside_fil
     assert 0.15 < np.mean([degradation.full_chroma for degradation in compressed]) < 0.45
     assert min(degradation.jpeg for degradation in compressed if degradation.jpeg) < 40
     arts = [mark.art for view in views for mark in view.spec.marks]
+    arts += [part.art for art in arts if isinstance(art, Design) for part in art.parts]
     drawn = [art for art in arts if isinstance(art, Emblem | Logo)]
     assert 0.25 < np.mean([isinstance(art, Emblem) for art in drawn]) < 0.55
 

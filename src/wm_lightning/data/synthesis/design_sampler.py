@@ -203,7 +203,7 @@ class DesignSampler:
         layout = "row" if generator.random() < 0.8 else "column"
         design = Design((styled, name), layout, within((0.1, 0.35), generator), plate)  # type: ignore[arg-type]
         places = {"corner": 0.8, "edge": 0.1, "anywhere": 0.1}
-        return Drawn(design, inks.length((0.1, 0.5), generator), inks.opacity(generator), places=places)
+        return Drawn(design, inks.length((0.16, 0.55), generator), inks.opacity(generator), places=places)
 
     def sparkles(self, generator: np.random.Generator) -> Drawn:
         """A small star of four points in a corner, as programs that make pictures leave it."""

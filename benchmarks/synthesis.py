@@ -187,7 +187,7 @@ def main() -> None:
             make_photographs(folder)
         sys.stdout.write(f"{'':54} {'a second':>8} {'mean ms':>8} {'p50':>8} {'p99':>8}\n")
         stages(folder, arguments.count)
-        for preset in ("diverse", "watermarkcnn"):
+        for preset in ("diverse", "watermarkcnn", "real"):
             whole_triplets(folder, preset, arguments.count)
         beside_the_plain_way(arguments.count)
 

@@ -31,7 +31,7 @@ OWN = frozenset(
         *(f"data.{kind}DataModule" for kind in ("Demo", "Folder", "Paired")),
         "data.Augmentation",
         "data.synthesis.Synthesizer",
-        *(f"data.synthesis.{kind}Sampler" for kind in ("Mark", "Text", "Logo", "Degradation")),
+        *(f"data.synthesis.{kind}Sampler" for kind in ("Mark", "Text", "Logo", "Design", "Degradation")),
         "engine.WatermarkRemoval",
     )
 )

@@ -69,6 +69,46 @@ def test_dejavu_stands_for_the_fonts_that_matplotlib_ships():
     assert assets.find_fonts(["dejavu"]) == [*assets.find_fonts(), *found]
 
 
+def test_further_fonts_are_taken_where_they_are_named_and_a_third_of_them_is_held_out():
+    extra, held_out = (assets.find_fonts([name], bundled=False) for name in ("extra", "extra_held_out"))
+    assert assets.find_fonts(["extra"]) == [*assets.find_fonts(), *extra]
+    assert not set(extra) & set(held_out)
+    assert not {*extra, *held_out} & set(assets.find_fonts())
+    assert 0.25 < len(held_out) / (len(extra) + len(held_out)) < 0.4
+    families = [{font.split("-")[0] for font in fonts} for fonts in (extra, held_out)]
+    assert not families[0] & families[1]
+    for font in (*extra, *held_out):
+        needed = "0123456789-.:" if "Segments" in font else "AZaz09©@ü."
+        assert set(map(ord, needed)) <= assets.characters_of(font)
+        assert assets.load_font(font, 20).getbbox("2004")[2] > 20
+    assert assets.covering_fonts("A", [font for font in (*extra, *held_out) if "Segments" in font]) == ()
+
+
+def test_licence_names_every_further_font(fonts):
+    licence = (fonts / "OFL.txt").read_text().replace(" ", "")
+    assert all(path.stem.split("-")[0] in licence for path in fonts.glob("*/*.ttf"))
+    assert sum(path.stat().st_size for path in fonts.rglob("*.*")) < 1_500_000
+
+
+def test_each_tenth_logo_is_held_out_and_the_parts_make_up_all(tmp_path):
+    for number in range(23):
+        Image.fromarray(np.full((4, 4, 4), 128, dtype=np.uint8)).save(tmp_path / f"{number:02}.png")
+    (tmp_path / "05.png").write_bytes(b"damaged")  # moves no other file to the other part
+    every, train, held_out = (assets.find_logos(str(tmp_path), part) for part in ("all", "train", "held_out"))
+    assert [Path(path).stem for path in held_out] == ["00", "10", "20"]
+    assert sorted(train + held_out) == every
+    assert len(train) == 19
+    assert assets.find_assets(bundled_fonts=False, logos=str(tmp_path), logo_part="held_out").logos == tuple(held_out)
+
+
+def test_part_without_logos_and_unknown_part_are_named(tmp_path):
+    Image.fromarray(np.full((4, 4, 4), 128, dtype=np.uint8)).save(tmp_path / "one.png")
+    with pytest.raises(UserError, match=r"holds no logo of synthesis\.logo_part=train"):
+        assets.find_logos(str(tmp_path), "train")
+    with pytest.raises(UserError, match=r"^synthesis\.logo_part=some is unknown; choose from all, train, held_out\.$"):
+        assets.find_logos(None, "some")
+
+
 def test_a_font_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"^synthesis\.fonts: there is no .*nowhere\.ttf; [^\n]*\.$"):
         assets.find_fonts([str(tmp_path / "nowhere.ttf")])

@@ -15,6 +15,10 @@ SPECS = {
     "blur": DegradationSpec(blur=0.8),
     "resample": DegradationSpec(resample=0.6),
     "jpeg": DegradationSpec(jpeg=60),
+    "first_jpeg": DegradationSpec(first_jpeg=60),
+    "webp": DegradationSpec(webp=60),
+    "screen": DegradationSpec(screen=(0.7, "area")),
+    "noise": DegradationSpec(noise=(3.0, 7)),
 }
 EVERYTHING = DegradationSpec(contrast=0.8, brightness=12, moire=(5.0, 3.7, 25.0), blur=0.8, resample=0.6, jpeg=60)
 
@@ -192,9 +196,10 @@ def test_a_degradation_in_which_nothing_happens_is_none():
     ],
 )
 def test_each_filter_has_its_own_share(share, fields):
-    without, rare = sampler(**{share: 0}, full_chroma=1), sampler(**{share: 0.25})
+    later = dict.fromkeys(("full_chroma", "twice", "webp", "screen", "noise"), 1)
+    without, rare = sampler(**{share: 0}, **later), sampler(**{share: 0.25})
     plain = DegradationSpec()
-    fields += ("full_chroma",) if share == "jpeg" else ()  # which is of a compression
+    fields += ("full_chroma", "first_jpeg") if share == "jpeg" else ()  # which are of a compression
     specs = [without(np.random.default_rng(seed)) for seed in range(30)]
     for field in vars(plain):
         assert all((getattr(spec, field) == getattr(plain, field)) == (field in fields) for spec in specs)
@@ -259,3 +264,63 @@ def test_only_the_generator_given_is_used(global_random_state):
     for spec in first:
         degrade(photograph(), spec)
     assert global_random_state() == before
+
+
+@pytest.mark.parametrize(("kernel", "interpolation"), [
+    ("area", cv2.INTER_AREA), ("cubic", cv2.INTER_CUBIC), ("lanczos", cv2.INTER_LANCZOS4),
+])  # fmt: skip
+@pytest.mark.parametrize(("scale", "size"), [(0.5, (32, 24)), (1.5, (96, 72))])
+def test_screenshot_is_shown_at_another_size_and_brought_back(kernel, interpolation, scale, size):
+    shown = cv2.resize(photograph(), size, interpolation=interpolation)
+    expected = cv2.resize(shown, (64, 48), interpolation=interpolation)
+    np.testing.assert_array_equal(degrade(photograph(), DegradationSpec(screen=(scale, kernel))), expected)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0, 10.0])
+def test_noise_has_its_strength_no_bias_and_a_seed(sigma):
+    grey = even(128, 200, 200)
+    drawn = degrade(grey, DegradationSpec(noise=(sigma, 3))).astype(float) - 128
+    assert drawn.std() == pytest.approx(np.hypot(sigma, 0.29), rel=0.05)
+    assert abs(drawn.mean()) < 0.05 * sigma
+    assert abs(np.corrcoef(drawn[..., 0].ravel(), drawn[..., 1].ravel())[0, 1]) < 0.03
+    other = degrade(grey, DegradationSpec(noise=(sigma, 4))).astype(float) - 128
+    assert abs(np.corrcoef(drawn.ravel(), other.ravel())[0, 1]) < 0.03
+
+
+def test_webp_keeps_colours_in_their_order_and_comes_closer_with_quality():
+    red = np.full((32, 32, 3), (200, 40, 90), dtype=np.uint8)
+    assert np.abs(degrade(red, DegradationSpec(webp=80)).astype(int) - red).max() <= 8
+    errors = [np.abs(degrade(photograph(), DegradationSpec(webp=quality)).astype(int) - photograph()).mean()
+              for quality in (10, 60, 95)]  # fmt: skip
+    assert errors[0] > errors[1] > errors[2] > 0
+
+
+def test_second_jpeg_compresses_what_the_first_one_left():
+    first = degrade(photograph(), DegradationSpec(jpeg=40))
+    both = degrade(photograph(), DegradationSpec(first_jpeg=40, jpeg=85))
+    np.testing.assert_array_equal(both, degrade(first, DegradationSpec(jpeg=85)))
+
+
+def test_what_came_later_has_its_own_share_and_range_and_is_off_by_default():
+    later = dict.fromkeys(("twice", "webp", "screen", "noise"), 0.5)
+    generator = np.random.default_rng(0)
+    drawn = [sampler(**later, jpeg_quality=(40, 60))(generator) for _ in range(600)]
+    for field in ("first_jpeg", "webp", "screen", "noise"):
+        assert np.mean([getattr(spec, field) is not None for spec in drawn]) == pytest.approx(0.5, abs=0.07)
+    assert all(40 <= spec.first_jpeg <= 60 for spec in drawn if spec.first_jpeg is not None)
+    assert all(50 <= spec.webp <= 95 for spec in drawn if spec.webp is not None)
+    assert all(0.6 <= spec.screen[0] <= 1.5 for spec in drawn if spec.screen is not None)
+    assert {spec.screen[1] for spec in drawn if spec.screen is not None} == {"area", "cubic", "lanczos"}
+    assert all(0.5 <= spec.noise[0] <= 4 for spec in drawn if spec.noise is not None)
+    never = [sampler(jpeg=0.0, twice=1.0)(generator) for _ in range(20)]
+    assert all(spec.first_jpeg is None for spec in never)  # only what is compressed can be compressed twice
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("twice", 1.1), ("webp", -0.1), ("screen", 2), ("noise", float("nan")), ("webp_quality", (0, 50)),
+     ("screen_scale", (0.01, 1)), ("noise_sigma", (3, 1))],
+)  # fmt: skip
+def test_wrong_value_of_what_came_later_is_refused_by_name(key, value):
+    with pytest.raises(UserError, match=rf"^synthesis\.degradation\.{key}="):
+        sampler(**{key: value})

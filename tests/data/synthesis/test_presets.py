@@ -11,11 +11,15 @@ from PIL import Image, ImageFont, features
 
 from wm_lightning.data.synthesis import Assets, Synthesizer, TextSampler
 from wm_lightning.data.synthesis.assets import find_fonts, load_font
-from wm_lightning.data.synthesis.spec import Emblem, Logo, Text
+from wm_lightning.data.synthesis.design_sampler import RECIPES
+from wm_lightning.data.synthesis.spec import Design, Emblem, Logo, Text
 from wm_lightning.files import CONF
 from wm_lightning.runner.configuration import check_config
 
-NAMES = ("diverse", "watermarkcnn", "logos", "swcnn", "clwd", "logo_l", "logo_h", "general", "held_out", "real")
+NAMES = (
+    *("diverse", "watermarkcnn", "logos", "swcnn", "clwd", "logo_l", "logo_h"),
+    *("general", "held_out", "real", "held_out_real"),
+)
 PHOTOGRAPH = np.random.default_rng(0).integers(60, 200, (96, 128, 3), dtype=np.uint8)
 UNASSIGNED = "\U0010fffd"
 
@@ -328,5 +332,71 @@ def test_real_has_unmarked_pictures_compressed_ones_and_made_up_logos_beside_fil
     assert 0.15 < np.mean([degradation.full_chroma for degradation in compressed]) < 0.45
     assert min(degradation.jpeg for degradation in compressed if degradation.jpeg) < 40
     arts = [mark.art for view in views for mark in view.spec.marks]
+    arts += [part.art for art in arts if isinstance(art, Design) for part in art.parts]
     drawn = [art for art in arts if isinstance(art, Emblem | Logo)]
     assert 0.25 < np.mean([isinstance(art, Emblem) for art in drawn]) < 0.55
+
+
+def drawings(name, count=1500, *overrides):
+    """What the single drawings of many marks of a preset are."""
+    synthesizer, generator = build(name, *overrides), np.random.default_rng(0)
+    marks = [synthesizer.sampler(generator) for _ in range(count)]
+    arts = [part.art for mark in marks for part in (mark.art.parts if isinstance(mark.art, Design) else ())]
+    return marks, [*arts, *(mark.art for mark in marks if not isinstance(mark.art, Design))]
+
+
+def test_real_has_designs_of_every_recipe_at_places_of_people_without_a_folder_of_logos():
+    marks, arts = drawings("real")
+    designs = [mark for mark in marks if isinstance(mark.art, Design)]
+    assert len(designs) / len(marks) == pytest.approx(0.6, abs=0.05)
+    assert set(build("real").sampler.design.recipes) == set(RECIPES)
+    assert {art.kind for art in arts} >= {"text", "emblem", "sparkle", "code"}
+    assert {mark.margin is None for mark in marks} == {True, False}
+    assert any(mark.art.net for mark in designs)
+    assert any(mark.art.plate and mark.art.plate.opacity == 1 for mark in designs)
+    assert any(len({part.opacity for part in mark.art.parts}) > 1 for mark in designs)
+    degradations = [degradation for degradation in map(build("real").degradation, [np.random.default_rng(i)
+                    for i in range(600)]) if degradation]  # fmt: skip
+    for field in ("first_jpeg", "webp", "screen", "noise"):
+        assert any(getattr(degradation, field) is not None for degradation in degradations)
+
+
+def test_held_out_real_shares_no_font_phrase_logo_emblem_plate_or_outline_with_real(logos):
+    for number in range(3, 24):
+        Image.fromarray(np.full((8, 8, 4), 90, dtype=np.uint8)).save(logos / f"{number:02}.png")
+    overrides = (f"synthesis.logos={logos}",)
+    seen, held = drawings("real", 1500, *overrides), drawings("held_out_real", 1500, *overrides)
+    for what in (
+        lambda marks, arts: {art.font for art in arts if isinstance(art, Text | Emblem)},
+        lambda marks, arts: {art.path for art in arts if isinstance(art, Logo)},
+        lambda marks, arts: {art.frame for art in arts if isinstance(art, Emblem)},
+        lambda marks, arts: {art.symbol for art in arts if isinstance(art, Emblem)},
+        lambda marks, arts: {art.text for art in arts if isinstance(art, Text) and art.language},
+    ):
+        assert what(*seen)
+        assert what(*held)
+        assert not what(*seen) & what(*held)
+    assert not {*find_fonts(["extra_held_out"], bundled=False)} & {art.font for art in seen[1] if hasattr(art, "font")}
+    designs = [[mark.art for mark in marks if isinstance(mark.art, Design)] for marks, _ in (seen, held)]
+    effects = [{part.effect for design in several for part in design.parts} for several in designs]
+    forms = [{design.plate.form for design in several if design.plate} for several in designs]
+    assert effects[1] - effects[0] == {"double"}
+    assert forms[1] - forms[0] == {"pill"}
+
+
+def test_no_training_preset_takes_fonts_or_logos_that_are_held_out():
+    for name in NAMES:
+        config = compose(name)
+        if name != "held_out_real":
+            assert "extra_held_out" not in config.fonts
+            assert config.logo_part in ("all", "train")
+        assert ("extra" in config.fonts) == (name == "real")
+
+
+def test_half_of_what_held_out_real_draws_is_a_jpeg_of_half_colour_and_some_is_unmarked():
+    synthesizer = build("held_out_real")
+    drawn = [synthesizer.degradation(np.random.default_rng(seed)) for seed in range(600)]
+    jpeg = [degradation for degradation in drawn if degradation and degradation.jpeg and not degradation.full_chroma]
+    assert len(jpeg) / 600 > 0.5
+    assert all(60 <= degradation.jpeg <= 95 for degradation in jpeg)
+    assert synthesizer.unmarked == 0.15

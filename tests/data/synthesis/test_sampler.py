@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wm_lightning.data.synthesis import LogoSampler, MarkSampler, TextSampler, ViewSpec, from_json, to_json
+from wm_lightning.data.synthesis import (
+    DesignSampler,
+    LogoSampler,
+    MarkSampler,
+    TextSampler,
+    ViewSpec,
+    from_json,
+    to_json,
+)
 from wm_lightning.data.synthesis.assets import Assets, find_fonts
 from wm_lightning.data.synthesis.render import render
 from wm_lightning.data.synthesis.sampler import KINDS
-from wm_lightning.data.synthesis.spec import Emblem, Logo, Shape, Text, Tiling
+from wm_lightning.data.synthesis.spec import Design, Emblem, Logo, Shape, Text, Tiling
 from wm_lightning.errors import UserError
 
 ASSETS = Assets(tuple(find_fonts()))
@@ -265,3 +273,39 @@ def test_a_mark_that_is_placed_again_stays_what_it_is(tiled, free_aspect):
 def test_wrong_values_are_refused_by_name(key, value):
     with pytest.raises(UserError, match=rf"^synthesis\.sampler\.{key}\b"):
         make(**{key: value})
+
+
+def test_placement_puts_marks_where_people_do_and_upright_in_corners():
+    marks = draw(placement={"corner": 0.5, "centre": 0.5}, tiled=0.2, angle=(-40, -10))
+    single = [mark for mark in marks if not mark.tiling]
+    corners = [mark for mark in single if mark.margin is not None]
+    assert len(corners) / len(single) == pytest.approx(0.5, abs=0.1)
+    assert all(set(mark.center) <= {0.0, 1.0} and mark.angle == 0 for mark in corners)
+    assert all(-40 <= mark.angle <= -10 for mark in single if mark.margin is None)
+
+
+def test_without_placement_marks_lie_anywhere():
+    assert all(mark.margin is None for mark in draw(100))
+
+
+def test_designs_are_a_kind_of_their_own_with_places_angles_and_tiling():
+    recipes = {"sparkle": 1, "logo": 1, "repeated": 1}
+    design = partial(DesignSampler, recipes=recipes)
+    marks = draw(300, kinds={"design": 1}, design=design, placement={"centre": 1}, angle=(20, 30))
+    assert {type(mark.art) for mark in marks} == {Design}
+    sparkles = [mark for mark in marks if mark.art.parts[0].art == Shape("sparkle")]
+    assert all(mark.margin is not None for mark in sparkles)  # they have places of their own
+    logos = [mark for mark in marks if not mark.tiling and mark not in sparkles]
+    assert all(mark.margin is None for mark in logos)
+    assert {mark.angle != 0 for mark in logos} == {True, False}
+    assert all(mark.angle == 0 or 20 <= mark.angle <= 30 for mark in logos)
+    assert any(mark.tiling for mark in marks)
+
+
+def test_designs_need_their_sampler_and_keep_their_name():
+    with pytest.raises(UserError, match=r"^synthesis\.sampler\.kinds: design unknown"):
+        make(kinds={"design": 1})
+    with pytest.raises(UserError, match=r"own\.design: there is a kind"):
+        make(own={"design": lambda generator: None})
+    with pytest.raises(UserError, match=r"^synthesis\.sampler\.placement: middle unknown"):
+        make(placement={"middle": 1})

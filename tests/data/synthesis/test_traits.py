@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wm_lightning.data.synthesis.spec import Emblem, MarkSpec, Shape, Text, Tiling, ViewSpec
+from wm_lightning.data.synthesis.spec import Design, Emblem, MarkSpec, Part, Shape, Text, Tiling, ViewSpec
 from wm_lightning.data.synthesis.synthesizer import replay
 from wm_lightning.data.synthesis.traits import traits_of, traits_of_mask
 
@@ -36,6 +36,10 @@ def test_kinds_are_what_the_marks_show_and_tiled_whatever_is_repeated():
         "text",
     )
     assert traits(MarkSpec(text, size=0.2, tiling=Tiling((0.5, 0.5)))).kinds == ("tiled",)
+    named = Part(Text("Muster", SANS, language="German"))
+    for parts, kind in (((Part(emblem), named), "logo"), ((named,), "text"), ((Part(Shape("sparkle")),), "shape")):
+        assert traits(MarkSpec(Design(parts))).kinds == (kind,)
+    assert traits(MarkSpec(Design((Part(emblem), named)))).languages == ("German",)
 
 
 def test_languages_are_those_of_the_texts():

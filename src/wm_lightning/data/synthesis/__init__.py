@@ -1,13 +1,14 @@
 """Watermark synthesis: sample a specification, render it, blend it.
 
-``spec`` says what a mark is; ``arts``, ``sampler`` and ``degradation`` draw specifications and are the only randomness;
-``assets`` is the only file access; ``draw``, ``emblems``, ``render`` and ``blend`` are deterministic; ``synthesizer``
-puts them together.
+``spec`` says what a mark is, and ``art`` what it shows; ``arts``, ``design_sampler``, ``placement``, ``sampler`` and
+``degradation`` draw specifications and are the only randomness; ``assets`` is the only file access; ``draw``,
+``emblems``, ``figures``, ``designs``, ``render`` and ``blend`` are deterministic; ``synthesizer`` puts them together.
 """
 
 from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler
 from wm_lightning.data.synthesis.assets import Assets, find_assets
 from wm_lightning.data.synthesis.degradation import DegradationSampler
+from wm_lightning.data.synthesis.design_sampler import DesignSampler
 from wm_lightning.data.synthesis.sampler import MarkSampler
 from wm_lightning.data.synthesis.spec import DegradationSpec, MarkSpec, OwnArt, ViewSpec, from_json, to_json
 from wm_lightning.data.synthesis.synthesizer import Synthesizer, View, replay
@@ -16,6 +17,7 @@ __all__ = [
     "Assets",
     "DegradationSampler",
     "DegradationSpec",
+    "DesignSampler",
     "LogoSampler",
     "MarkSampler",
     "MarkSpec",

@@ -19,6 +19,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
 EMBLEM_LINES = (0.0, 0.04, 0.06, 0.1)  # thickness of frames; 0 fills them
 OUTLINES = (0.0, 0.02, 0.05)  # thickness of rectangles and ellipses
+ENDINGS = (".com", ".net", ".org", ".io", ".de", ".ru", ".co.uk", ".app")
 YEARS = (1998, 2026)
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -169,7 +170,7 @@ class LogoSampler:
             symbol=self.symbols[int(generator.integers(len(self.symbols)))],
             font=self.fonts[int(generator.integers(len(self.fonts)))],
             initials="".join(LETTERS[int(number)] for number in generator.integers(26, size=count)),
-            caption=_made_up_name(generator) if generator.random() < 0.5 else "",
+            caption=made_up_name(generator) if generator.random() < 0.5 else "",
             thickness=EMBLEM_LINES[int(generator.integers(len(EMBLEM_LINES)))],
         )
 
@@ -182,7 +183,7 @@ def _chosen(name: str, wanted: Sequence[str] | None, known: Sequence[Choice]) ->
     return tuple(choice for choice in known if choice in wanted)
 
 
-def _made_up_name(generator: np.random.Generator) -> str:
+def made_up_name(generator: np.random.Generator) -> str:
     """Returns a pronounceable word, as companies have for names: no real one is meant."""
     syllables = [
         "bdfgklmnprstvz"[int(generator.integers(14))] + "aeiou"[int(generator.integers(5))]
@@ -190,6 +191,24 @@ def _made_up_name(generator: np.random.Generator) -> str:
     ]
     word = "".join(syllables) + ("", "n", "x", "r")[int(generator.integers(4))]
     return word.upper() if generator.random() < 0.5 else word.capitalize()
+
+
+def made_up_domain(generator: np.random.Generator) -> str:
+    """Returns such a word with an ending that addresses of the web have."""
+    return made_up_name(generator).lower() + ENDINGS[int(generator.integers(len(ENDINGS)))]
+
+
+def camera_stamp(generator: np.random.Generator) -> str:
+    """Returns a date of digits alone, perhaps with the time."""
+    year, month, day = int(generator.integers(*YEARS)), int(generator.integers(1, 13)), int(generator.integers(1, 29))
+    forms = (
+        f"{year}-{month:02}-{day:02}", f"{day:02}.{month:02}.{year}", f"{year % 100:02} {month} {day}",
+        f"{month} {day} {year % 100:02}", f"{year}.{month:02}.{day:02}", f"{day:02}-{month:02}-{year % 100:02}",
+    )  # fmt: skip
+    date = forms[int(generator.integers(len(forms)))]
+    if generator.random() < 0.35:
+        date = f"{date} {int(generator.integers(24)):02}:{int(generator.integers(60)):02}"
+    return date
 
 
 def draw_shape(kind: str, generator: np.random.Generator) -> Shape:

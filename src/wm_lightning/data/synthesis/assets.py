@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ LOGO_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff"})
 # Scripts whose letters join or move, by their Unicode blocks: right-to-left, Indic and South East Asian ones.
 SHAPED = ((0x0590, 0x08FF), (0x0900, 0x109F), (0x1780, 0x17FF), (0xFB1D, 0xFDFF), (0xFE70, 0xFEFF))
 DEJAVU = "dejavu"  # names the fonts of that family, which matplotlib ships
+FURTHER = ("extra", "extra_held_out")  # folders of bundled fonts that are only taken where they are named
+LogoPart: TypeAlias = Literal["all", "train", "held_out"]
+HELD_OUT_LOGO = 10  # of the sorted names of a folder, every so manieth is held out, the first one too
 MOST_SYSTEM_FONTS = 100  # reading a font's character map takes milliseconds, and some machines have thousands
 LARGEST_LOGO = 1024  # pixels of the longer side that are kept
 
@@ -40,10 +43,16 @@ class Assets(NamedTuple):
 
 
 def find_assets(
-    fonts: Sequence[str] = (), *, bundled_fonts: bool = True, system_fonts: bool = False, logos: str | None = None
+    fonts: Sequence[str] = (),
+    *,
+    bundled_fonts: bool = True,
+    system_fonts: bool = False,
+    logos: str | None = None,
+    logo_part: LogoPart = "all",
 ) -> Assets:
     """Finds fonts and logos, see :func:`find_fonts` and :func:`find_logos`."""
-    return Assets(tuple(find_fonts(fonts, bundled=bundled_fonts, system=system_fonts)), tuple(find_logos(logos)))
+    found = find_fonts(fonts, bundled=bundled_fonts, system=system_fonts)
+    return Assets(tuple(found), tuple(find_logos(logos, logo_part)))
 
 
 def needs_shaping(text: str) -> bool:
@@ -56,17 +65,21 @@ def find_fonts(extra: Sequence[str] = (), *, bundled: bool = True, system: bool 
 
     Args:
         extra: Font files, or folders that are searched recursively; ``dejavu`` stands for the fonts of that family that
-            matplotlib ships.
+            matplotlib ships, ``extra`` for further bundled ones and ``extra_held_out`` for those that no training
+            preset draws with.
         bundled: Takes the bundled fonts.
         system: Adds the fonts that are installed on this machine.
 
     Raises:
         UserError: A path of ``extra`` does not exist, holds no font, or is a damaged one.
     """
-    fonts = sorted(path.name for path in BUNDLED.iterdir() if path.suffix in FONT_SUFFIXES) if bundled else []
+    fonts = _font_names(BUNDLED) if bundled else []
     for entry in map(Path, extra):
         if str(entry) == DEJAVU:
             fonts += _dejavu_fonts()
+            continue
+        if str(entry) in FURTHER:
+            fonts += _font_names(BUNDLED / entry)
             continue
         if not entry.exists():
             raise UserError(f"synthesis.fonts: there is no {entry}; give font files, or folders that hold some.")
@@ -78,6 +91,10 @@ def find_fonts(extra: Sequence[str] = (), *, bundled: bool = True, system: bool 
             characters_of(font)
         fonts += found
     return fonts + (_system_fonts() if system else [])
+
+
+def _font_names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix in FONT_SUFFIXES)
 
 
 def _dejavu_fonts() -> list[str]:
@@ -171,29 +188,47 @@ def load_font(font: str, pixels: int) -> ImageFont.FreeTypeFont:
 
 
 def _font_path(font: str) -> Path:
-    return BUNDLED / font if "/" not in font and "\\" not in font else Path(font)
+    if "/" in font or "\\" in font:
+        return Path(font)
+    return BUNDLED / _bundled_folders().get(font, "") / font
 
 
-def find_logos(folder: str | None) -> list[str]:
+@cache
+def _bundled_folders() -> dict[str, str]:
+    """Returns in which further folder a bundled font lies."""
+    return {font: folder for folder in FURTHER for font in _font_names(BUNDLED / folder)}
+
+
+def find_logos(folder: str | None, part: LogoPart = "all") -> list[str]:
     """Returns the paths of the logos below a folder; a picture without transparency is passed over with a warning.
 
+    Args:
+        folder: Searched recursively; None for no logos.
+        part: Of the sorted names, each tenth from the first on is ``held_out``; ``train`` is the others.
+
     Raises:
-        UserError: There is no such folder, or it holds no logo.
+        UserError: There is no such folder or part, or it holds no logo.
     """
+    if part not in get_args(LogoPart):
+        raise UserError(f"synthesis.logo_part={part} is unknown; choose from {', '.join(get_args(LogoPart))}.")
     if folder is None:
         return []
     if not Path(folder).is_dir():
         raise UserError(f"synthesis.logos={folder} is not a folder; give a folder of PNG files with transparency.")
+    # Split by name before any is opened, so that a damaged file moves no other one to the other part.
+    files = [path for path in sorted(Path(folder).resolve().rglob("*")) if path.suffix.lower() in LOGO_SUFFIXES]
     logos = []
-    for path in sorted(Path(folder).resolve().rglob("*")):
-        if path.suffix.lower() in LOGO_SUFFIXES:
-            try:
-                load_logo(str(path))
-                logos.append(str(path))
-            except UserError as error:
-                log.warning("logo passed over: %s", error)
+    for number, path in enumerate(files):
+        if part != "all" and (number % HELD_OUT_LOGO == 0) != (part == "held_out"):
+            continue
+        try:
+            load_logo(str(path))
+            logos.append(str(path))
+        except UserError as error:
+            log.warning("logo passed over: %s", error)
     if not logos:
-        raise UserError(f"synthesis.logos={folder} holds no logo; give PNG files with transparency.")
+        of = "" if part == "all" else f" of synthesis.logo_part={part}"
+        raise UserError(f"synthesis.logos={folder} holds no logo{of}; give PNG files with transparency.")
     return logos
 
 

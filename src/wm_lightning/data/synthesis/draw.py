@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from cv2.typing import MatLike
 
+from wm_lightning.data.synthesis import figures
 from wm_lightning.data.synthesis.assets import load_logo
+from wm_lightning.data.synthesis.designs import draw_design
 from wm_lightning.data.synthesis.emblems import draw_emblem, ellipse
 from wm_lightning.data.synthesis.lettering import Plane, font_size, write
-from wm_lightning.data.synthesis.spec import Art, Emblem, Logo, OwnArt, Shape, Text
+from wm_lightning.data.synthesis.spec import Art, Code, Design, Emblem, Logo, OwnArt, Shape, Text
 
 # (h, w, planes) uint8. One plane: coverage. Two: coverage of the first and of the second colour, the first on top.
 # Four: premultiplied red, green, blue, and coverage.
@@ -29,12 +31,14 @@ def stencil(art: Art, pixels: int) -> Stencil:
     """Draws art so that its longer side has about ``pixels``, writing and emblems also more; must not be written to."""
     if isinstance(art, OwnArt):
         return _remembered_own(art, pixels)
+    if isinstance(art, Design):  # never the same twice; its parts are remembered
+        return draw_design(art, pixels, stencil)
     if isinstance(art, Text):
         size = font_size(art.text, art.font, art.spacing, pixels)
         return (_remembered_text if pixels <= REMEMBERED_PIXELS else _text)(art, size)
     if isinstance(art, Emblem):
         pixels = max(pixels, SMALLEST_EMBLEM)
-    elif isinstance(art, Shape) and art.kind != "circle":
+    elif isinstance(art, Shape) and art.kind not in ("circle", "sparkle"):
         return _shape(art, pixels)  # sooner drawn than looked up
     return (_remembered if pixels <= REMEMBERED_PIXELS else _draw)(art, pixels)
 
@@ -64,6 +68,8 @@ def _draw(art: Art, pixels: int) -> Stencil:
         return _logo(art, pixels)
     if isinstance(art, Emblem):
         return draw_emblem(art, pixels)[..., None]
+    if isinstance(art, Code):
+        return figures.code(art.seed, art.modules, pixels)[..., None]
     assert isinstance(art, Shape)
     return _shape(art, pixels)
 
@@ -82,6 +88,8 @@ def _logo(art: Logo, pixels: int) -> Stencil:
 
 
 def _shape(art: Shape, pixels: int) -> Stencil:
+    if art.kind == "sparkle":
+        return figures.sparkle(pixels)[..., None]
     if art.kind in ("grid", "bars"):  # one cell: its upper and, for a grid, its left edge
         cell = np.zeros((pixels, pixels, 1), dtype=np.uint8)
         line = max(1, round(art.thickness * pixels))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cv2.typing import MatLike
 
 from wm_lightning.data.synthesis.draw import Stencil, stencil
-from wm_lightning.data.synthesis.spec import WHITE, Colour, MarkSpec, Tiling
+from wm_lightning.data.synthesis.spec import WHITE, Colour, Design, MarkSpec, Tiling
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 
@@ -80,8 +80,9 @@ def split(picture: Picture) -> list[MatLike]:
 def _upright(spec: MarkSpec, height: int, width: int) -> tuple[Stencil, tuple[float, float]]:
     """Returns the stencil, and how many pixels of the picture one of its pixels has across and down."""
     length = max(1.0, spec.size * min(height, width))
-    # Sizes in powers of 2: what is remembered serves many marks, and is at most twice too large.
-    planes = stencil(spec.art, min(max(2 ** ceil(log2(length)), STENCIL_SIDES[0]), STENCIL_SIDES[1]))
+    # Sizes in powers of 2: what is remembered serves many marks, and is at most twice too large. Designs are not.
+    pixels = ceil(length) if isinstance(spec.art, Design) else 2 ** ceil(log2(length))
+    planes = stencil(spec.art, min(max(pixels, STENCIL_SIDES[0]), STENCIL_SIDES[1]))
     rows, columns = planes.shape[:2]
     stretch = 1.0 if spec.aspect is None else spec.aspect * columns / rows
     across = length / max(columns, rows * stretch)
@@ -117,12 +118,16 @@ class _Placement:
     ) -> None:
         angle = radians(spec.angle)
         cosine, sine = cos(angle), sin(angle)
+        drawn = shape[1] * scale[0], shape[0] * scale[1]
+        reach_x = (abs(drawn[0] * cosine) + abs(drawn[1] * sine)) / 2
+        reach_y = (abs(drawn[0] * sine) + abs(drawn[1] * cosine)) / 2
         middle = spec.center[0] * width, spec.center[1] * height
+        if spec.margin is not None:
+            margin = spec.margin * min(height, width)
+            left, top = margin + reach_x, margin + reach_y
+            middle = left + spec.center[0] * (width - 2 * left), top + spec.center[1] * (height - 2 * top)
         self.box = _Box(0, 0, height, width)
         if spec.tiling is None:
-            drawn = shape[1] * scale[0], shape[0] * scale[1]
-            reach_x = (abs(drawn[0] * cosine) + abs(drawn[1] * sine)) / 2
-            reach_y = (abs(drawn[0] * sine) + abs(drawn[1] * cosine)) / 2
             self.box = _Box(
                 max(0, floor(middle[1] - reach_y)),
                 max(0, floor(middle[0] - reach_x)),

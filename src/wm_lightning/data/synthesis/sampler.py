@@ -10,6 +10,8 @@ import numpy as np
 
 from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler, draw_shape
 from wm_lightning.data.synthesis.assets import Assets
+from wm_lightning.data.synthesis.design_sampler import DesignSampler
+from wm_lightning.data.synthesis.placement import PLACES, Place, draw_place
 from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_range, checked_share, choose, within
 from wm_lightning.data.synthesis.spec import (
     BLACK,
@@ -27,7 +29,9 @@ from wm_lightning.data.synthesis.spec import (
 from wm_lightning.errors import UserError
 
 KINDS = ("text", "logo", "line", "rectangle", "circle", "grid", "bars")
+DESIGN = "design"  # a kind too, for whoever gives a sampler of them
 COVERING = frozenset({"grid", "bars"})  # cells that only make sense repeated
+SLANTED = 0.3  # share of the designs that may be, where people would not write upright
 FIELD_ROWS = FIELD_COLUMNS = 4
 
 
@@ -35,6 +39,7 @@ class _Place(TypedDict):
     """Where a mark lies; fields of :class:`MarkSpec`."""
 
     center: tuple[float, float]
+    margin: float | None
     size: float
     aspect: float | None
     angle: float
@@ -53,15 +58,18 @@ class MarkSampler:
 
     Args:
         assets: The fonts and logos at hand.
-        kinds: Frequency of text, logo, line, rectangle, circle, grid, bars.
+        kinds: Frequency of text, logo, design, line, rectangle, circle, grid, bars.
         text: Makes the sampler of texts from the assets.
         logo: Makes the sampler of logos from the assets.
+        design: Makes the sampler of designs from the assets and those two.
         count: How many marks a view has.
         size: A mark's longer side, as a share of the picture's shorter side.
         tiled: Share of texts and logos that are repeated over the whole picture.
         tiled_size: As ``size``, of one repetition; also of the cells of grids and bars.
         free_aspect: Draws a logo's width and height independently, each from ``size``.
         angle: Degrees, counterclockwise.
+        placement: Frequency of the places that :func:`~wm_lightning.data.synthesis.placement.draw_place` knows, upright
+            in corners and at edges; None for anywhere. Some designs have places of their own.
         opacity: 0..1.
         opaque: Share of marks that hide the photograph.
         blends: Frequency of normal, screen, multiply.
@@ -81,12 +89,14 @@ class MarkSampler:
         kinds: Mapping[str, float],
         text: Callable[[Assets], TextSampler] | None = None,
         logo: Callable[[Assets], LogoSampler] = LogoSampler,
+        design: Callable[[Assets, TextSampler, LogoSampler], DesignSampler] | None = None,
         count: Sequence[int] = (1, 3),
         size: Sequence[float] = (0.25, 0.9),
         tiled: float = 0.0,
         tiled_size: Sequence[float] = (0.15, 0.5),
         free_aspect: bool = False,
         angle: Sequence[float] = (-45.0, 45.0),
+        placement: Mapping[str, float] | None = None,
         opacity: Sequence[float] = (0.3, 0.9),
         opaque: float = 0.0,
         blends: Mapping[str, float] | None = None,
@@ -98,9 +108,10 @@ class MarkSampler:
     ) -> None:
         where = "synthesis.sampler"
         self.own = dict(own or {})
-        if taken := sorted(set(self.own) & set(KINDS)):
+        if taken := sorted(set(self.own) & {*KINDS, DESIGN}):
             raise UserError(f"{where}.own.{taken[0]}: there is a kind of mark of this name; give yours another one.")
-        known = (*(kind for kind in KINDS if text is not None or kind != "text"), *self.own)
+        designs = (DESIGN,) if text is not None and design is not None else ()
+        known = (*(kind for kind in KINDS if text is not None or kind != "text"), *designs, *self.own)
         self.kinds = checked_frequencies(f"{where}.kinds", kinds, known)
         self.blends = checked_frequencies(f"{where}.blends", blends or {"normal": 1}, get_args(Blend))
         self.count = checked_range(f"{where}.count", count, 1, 100)
@@ -115,8 +126,13 @@ class MarkSampler:
         self.alpha_variation = checked_share(f"{where}.alpha_variation", alpha_variation)
         self.occlusion = checked_share(f"{where}.occlusion", occlusion)
         self.free_aspect = free_aspect
-        self.text = text(assets) if text is not None and "text" in self.kinds else None
-        self.logo = logo(assets) if "logo" in self.kinds else None
+        self.placement = placement and checked_frequencies(f"{where}.placement", placement, PLACES)
+        wanted = set(self.kinds)
+        self.text = text(assets) if text is not None and wanted & {"text", DESIGN} else None
+        self.logo = logo(assets) if wanted & {"logo", DESIGN} else None
+        self.design = None
+        if design is not None and self.text is not None and self.logo is not None and DESIGN in wanted:
+            self.design = design(assets, self.text, self.logo)
 
     def how_many(self, generator: np.random.Generator) -> int:
         """Draws how many marks a view has."""
@@ -125,6 +141,8 @@ class MarkSampler:
     def __call__(self, generator: np.random.Generator) -> MarkSpec:
         """Draws one mark; only ``generator`` is used and advanced."""
         kind = choose(self.kinds, generator)
+        if kind == DESIGN:
+            return self._designed(generator)
         art: Art
         if kind == "text":
             assert self.text is not None
@@ -163,8 +181,29 @@ class MarkSampler:
         if self.free_aspect and tiling is None and isinstance(art, Logo | Emblem):
             height = within(self.size, generator)
             size, aspect = max(size, height), height / size
-        center = generator.random(), generator.random()
-        return {"center": center, "size": size, "aspect": aspect, "angle": within(self.angle, generator)}
+        place = draw_place(self.placement, generator) if self.placement else _anywhere(generator)
+        angle = within(self.angle, generator)
+        if place.upright and tiling is None:
+            angle = 0.0
+        return {"center": place.center, "margin": place.margin, "size": size, "aspect": aspect, "angle": angle}
+
+    def _designed(self, generator: np.random.Generator) -> MarkSpec:
+        assert self.design is not None
+        drawn = self.design(generator)
+        places = drawn.places or self.placement
+        place = draw_place(places, generator, drawn.margins) if places else _anywhere(generator)
+        angle = drawn.angle or 0.0
+        if drawn.angle is None and not place.upright and generator.random() < SLANTED:
+            angle = within(self.angle, generator)
+        return MarkSpec(
+            art=drawn.art,
+            center=place.center,
+            size=drawn.size,
+            margin=place.margin,
+            angle=angle,
+            opacity=drawn.opacity,
+            tiling=drawn.tiling,
+        )
 
     def _paint(self, art: Art, generator: np.random.Generator) -> _Paint:
         if isinstance(art, Logo) and generator.random() < self.own_colours:
@@ -196,6 +235,10 @@ class MarkSampler:
             return ((1.0,),)
         lowest = 1 - self.alpha_variation * generator.random()
         return tuple(map(tuple, generator.uniform(lowest, 1, (FIELD_ROWS, FIELD_COLUMNS)).tolist()))
+
+
+def _anywhere(generator: np.random.Generator) -> Place:
+    return Place((generator.random(), generator.random()))
 
 
 def _inverted(colour: Colour) -> Colour:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wm_lightning.data.sources import Photograph
-from wm_lightning.data.synthesis.assets import Assets, find_assets
+from wm_lightning.data.synthesis.assets import Assets, LogoPart, find_assets
 from wm_lightning.data.synthesis.blend import Overlay, changed
 from wm_lightning.data.synthesis.degradation import DegradationSampler, degrade
 from wm_lightning.data.synthesis.ranges import checked_range, checked_share
@@ -53,6 +53,8 @@ class Synthesizer:
         bundled_fonts: Uses the bundled fonts.
         system_fonts: Uses the fonts of this machine too; equal seeds then give other marks on other machines.
         logos: A folder of pictures with transparency; without one, logos are made of shapes and letters.
+        logo_part: Which of them: ``all``, ``held_out`` (of the sorted names each tenth, from the first on) or ``train``
+            (the others).
         degradation: Draws what happens to whole pictures; None leaves them as they are.
         max_coverage: Largest share of a picture's pixels under marks. Below one half, a second view that is marked
             independently shows the clean pixel more often than not, which an L1 loss needs to find it.
@@ -75,6 +77,7 @@ class Synthesizer:
         bundled_fonts: bool = True,
         system_fonts: bool = False,
         logos: str | None = None,
+        logo_part: LogoPart = "all",
         degradation: DegradationSampler | None = None,
         max_coverage: float = 0.4,
         mask_threshold: int = 0,
@@ -94,7 +97,9 @@ class Synthesizer:
         self.unmarked = checked_share("synthesis.unmarked", unmarked)
         self.same_mark, self.max_coverage = same_mark, max_coverage
         self.mask_threshold, self.degraded_threshold = mask_threshold, degraded_threshold
-        self.sampler = sampler(find_assets(fonts, bundled_fonts=bundled_fonts, system_fonts=system_fonts, logos=logos))
+        self.sampler = sampler(
+            find_assets(fonts, bundled_fonts=bundled_fonts, system_fonts=system_fonts, logos=logos, logo_part=logo_part)
+        )
         self.degradation = degradation
 
     def pair(

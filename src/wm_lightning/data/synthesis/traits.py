@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wm_lightning.data.synthesis.spec import Emblem, Logo, MarkSpec, OwnArt, Text
+from wm_lightning.data.synthesis.spec import Art, Design, Emblem, Logo, MarkSpec, OwnArt, Text
 from wm_lightning.data.synthesis.synthesizer import View
 
 
@@ -17,8 +17,8 @@ class Traits(NamedTuple):
         coverage: Share of its pixels that are marked, 0..1.
         opacity: How much of the photograph is hidden where it is marked: the mean over marked pixels of the largest
             channel's alpha, 0..1; NaN where nothing is marked or alpha is not known.
-        kinds: Which kinds of marks it has: ``text``, ``logo``, ``shape`` and, for whatever is repeated over the whole
-            picture, ``tiled``; sorted.
+        kinds: Which kinds of marks it has: ``text``, ``logo`` (also beside a text), ``shape`` and, for whatever is
+            repeated over the whole picture, ``tiled``; sorted.
         languages: Of its texts, sorted.
     """
 
@@ -31,7 +31,7 @@ class Traits(NamedTuple):
 def traits_of(view: View) -> Traits:
     """Describes a view."""
     hidden = view.alpha.max(axis=2)[view.mask]
-    texts = [mark.art for mark in view.spec.marks if isinstance(mark.art, Text)]
+    texts = [art for mark in view.spec.marks for art in _drawn(mark.art) if isinstance(art, Text)]
     return Traits(
         coverage=float(view.mask.mean()),
         opacity=float(hidden.mean() / 255) if hidden.size else float("nan"),
@@ -48,8 +48,14 @@ def traits_of_mask(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Tra
 def _kind(mark: MarkSpec) -> str:
     if mark.tiling is not None:
         return "tiled"
-    if isinstance(mark.art, Text):
-        return "text"
     if isinstance(mark.art, OwnArt):
         return mark.art.kind
-    return "logo" if isinstance(mark.art, Logo | Emblem) else "shape"
+    drawn = _drawn(mark.art)
+    if any(isinstance(art, Logo | Emblem) for art in drawn):
+        return "logo"
+    return "text" if any(isinstance(art, Text) for art in drawn) else "shape"
+
+
+def _drawn(art: Art) -> tuple[Art, ...]:
+    """Returns the drawings that a design is put together of, or the art itself."""
+    return tuple(part.art for part in art.parts) if isinstance(art, Design) else (art,)

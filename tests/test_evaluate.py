@@ -20,6 +20,7 @@ from PIL import Image
 from wm_lightning.callbacks import PixelCounts
 from wm_lightning.files import CONF
 from wm_lightning.metrics import COLUMNS, PRESETS, measure
+from wm_lightning.metrics.extent import DEGREES
 from wm_lightning.models.cost import cost_of
 from wm_lightning.reports.contact_sheet import GAP, HEADER
 from wm_lightning.runner import evaluation
@@ -85,13 +86,19 @@ def compared(checkpoint, command_in, tmp_path_factory):
 
 def test_the_record_says_what_was_scored_and_on_how_many_pictures(compared, checkpoint):
     record = record_of(compared.folder)
-    assert list(record) == ["checkpoint", "epoch", "split", "tta", "pictures", "test", "defined_on", "compared"]
+    assert list(record) == [
+        "checkpoint", "epoch", "split", "tta", "pictures", "test", "extent", "defined_on", "compared",
+    ]  # fmt: skip
     assert record["checkpoint"] == str(checkpoint)
     assert (record["epoch"], record["pictures"]) == (0, 2)
     assert set(record["test"]) == {
-        "loss", "loss_l1", "loss_outside", "loss_lab", "loss_ssim", "loss_laplacian", "loss_psnr", *COLUMNS,
+        "loss", "loss_l1", "loss_unmasked", "loss_lab", "loss_ssim", "loss_laplacian", "loss_psnr", *COLUMNS,
     }  # fmt: skip
-    assert record["defined_on"] == dict.fromkeys(COLUMNS, 2)
+    assert record["defined_on"] == {**dict.fromkeys(COLUMNS, 2), "psnr_unmarked": 0}
+    assert (record["extent"]["marked"], set(record["extent"]["rim"])) == (2, set(record["extent"]["inner"]))
+    shares = [record["extent"][part] for part in ("rim", "inner")]
+    assert sum(share["pixels"] for share in shares) == pytest.approx(1)
+    assert all(sum(share[degree] for degree in DEGREES) == pytest.approx(1) for share in shares)
     assert record["compared"] == {str(checkpoint): record["test"]}
 
 
@@ -161,7 +168,7 @@ def test_the_report_is_of_the_network_and_the_pairs_that_were_tested(command, ch
     assert picture.traits.kinds
     assert 0 < picture.traits.opacity <= 1
     assert subject.residuals.sum(dim=2)[:, 0].tolist() == [3 * 32 * 32] * 2
-    assert subject.confusion.hit + subject.confusion.missed == int(pair.mask.sum())
+    assert subject.confusion.tp + subject.confusion.fn == int(pair.mask.sum())
     assert [epoch["epoch"] for epoch in subject.history] == [1]
     assert subject.costs["parameters"] == f"{sum(weight.numel() for weight in subject.net.parameters()):,}"
 

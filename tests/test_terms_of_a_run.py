@@ -93,7 +93,7 @@ def test_the_notebooks_loss_has_its_five_terms_whatever_the_head(command, tiny, 
         ("loss.terms.opacity.weight=1", "loss.terms.opacity needs a head that predicts alpha"),
         (
             "loss.terms.mask.weight=0.5",
-            "loss.terms.mask needs a head that predicts mask_logits: model.head=masked or lay",
+            "loss.terms.mask needs a head that predicts mask_logits: model.head=masked or decomposition",
         ),
         (
             "loss.terms.inpainting.optional=false",

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wm_lightning.models import PixelUnshuffleUNet
-from wm_lightning.tta import COPIES, test_time_augmentation
+from wm_lightning.tta import COPIES, tta_mean
 
 
 def picture(height=6, width=9):
@@ -49,7 +49,7 @@ def test_it_is_the_mean_over_all_combinations(net, copies):
 
 @pytest.mark.parametrize("copies", [2, 4, 8])
 def test_what_no_copy_changes_stays_to_the_bit_and_what_is_not_found_stays_so(copies):
-    found, none = test_time_augmentation(lambda image: (image, None), picture(), copies, torch.Tensor.flip, (-2, -1))
+    found, none = tta_mean(lambda image: (image, None), picture(), copies, torch.Tensor.flip, (-2, -1))
     assert torch.equal(found, picture())
     assert none is None
 
@@ -68,7 +68,7 @@ def test_arrays_and_tensors_are_averaged_alike(copies):
     def of_array(seen):
         return [seen * ramp(*seen.shape[:2]).numpy()[..., None]]
 
-    (tensor,) = test_time_augmentation(of_tensor, image, copies, torch.Tensor.flip, (-2, -1))
-    (array,) = test_time_augmentation(of_array, image[0].movedim(0, -1).numpy(), copies, np.flip, (0, 1))
+    (tensor,) = tta_mean(of_tensor, image, copies, torch.Tensor.flip, (-2, -1))
+    (array,) = tta_mean(of_array, image[0].movedim(0, -1).numpy(), copies, np.flip, (0, 1))
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array, tensor[0].movedim(0, -1).numpy())

@@ -26,7 +26,7 @@ class Array(Protocol):
 A = TypeVar("A", bound=Array)
 
 
-def test_time_augmentation(
+def tta_mean(
     run: Callable[[A], Iterable[A | None]],
     picture: A,
     copies: int,
@@ -53,8 +53,8 @@ def test_time_augmentation(
         exchanged: A = part.swapaxes(*axes) if copies == 8 else flip(part, axes[0] if copies == 4 else axes[1])
         return exchanged
 
-    one = test_time_augmentation(run, picture, copies // 2, flip, axes)
-    other = test_time_augmentation(run, turned(picture), copies // 2, flip, axes)
+    one = tta_mean(run, picture, copies // 2, flip, axes)
+    other = tta_mean(run, turned(picture), copies // 2, flip, axes)
     # Two by two, so that what is equal in all stays equal to the bit.
     pairs = zip(one, other, strict=True)
     return [None if a is None or b is None else (a + turned(b)) / 2 for a, b in pairs]

@@ -77,7 +77,7 @@ def test_what_a_correction_makes_of_a_picture_is_what_the_network_does(exact, he
 
 @pytest.mark.parametrize("head", HEADS)
 def test_only_layers_can_be_enlarged(head):
-    assert TorchEngine(build(head), "cpu").knows_layers == (head == "layer")
+    assert TorchEngine(build(head), "cpu").knows_layers == (head == "decomposition")
 
 
 def test_half_precision_is_close(monkeypatch):

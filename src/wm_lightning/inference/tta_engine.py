@@ -7,7 +7,7 @@ import numpy as np
 from wm_lightning.errors import ArgumentError
 from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
-from wm_lightning.tta import COPIES, test_time_augmentation
+from wm_lightning.tta import COPIES, tta_mean
 
 
 class AugmentedEngine:
@@ -24,7 +24,7 @@ class AugmentedEngine:
 
     def correct(self, picture: Floats) -> Correction:
         """See :class:`~wm_lightning.inference.engine.Engine`."""
-        return Correction._make(test_time_augmentation(self._correct, picture, self.copies, np.flip, axes=(0, 1)))
+        return Correction._make(tta_mean(self._correct, picture, self.copies, np.flip, axes=(0, 1)))
 
     def _correct(self, picture: Floats) -> Correction:
         return self.engine.correct(np.ascontiguousarray(picture))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wm_lightning.models.size import pad_to_requirement
 from wm_lightning.sizes import SizeRequirement
-from wm_lightning.tta import test_time_augmentation
+from wm_lightning.tta import tta_mean
 from wm_lightning.types import Prediction
 
 
@@ -60,7 +60,7 @@ class RestorationNet(nn.Module, ABC):
 
     def predict(self, image: Tensor) -> Prediction:
         """Restores pictures of any size, (B, 3, H, W) in 0..1, and says what else the network knows of them."""
-        parts = test_time_augmentation(self._compiled or self._predict, image, self.tta, Tensor.flip, axes=(-2, -1))
+        parts = tta_mean(self._compiled or self._predict, image, self.tta, Tensor.flip, axes=(-2, -1))
         return Prediction._make(parts)
 
     def _predict(self, image: Tensor) -> Prediction:

@@ -39,7 +39,7 @@ def test_doing_nothing_is_a_line_where_it_was_measured():
     assert list(lines(psnr)["identity (validation)"].get_ydata()) == [28.5] * 3
     assert list(lines(ssim)["identity (validation)"].get_ydata()) == [0.93] * 3
     assert "identity (validation)" not in lines(loss)
-    assert psnr.get_title() == "PSNR (dB)\nbest epoch 27.00, the identity 28.50"
+    assert psnr.get_title() == "PSNR (dB)\nbest epoch 27.00, identity 28.50"
 
 
 def test_regions_compare_with_the_same_region_untouched():

@@ -34,7 +34,7 @@ GENERAL = Recipe(
         "the recipe": (),
         "head masked": ("model.head=masked",),
         "head residual": ("model.head=residual",),
-        "head full": ("model.head=direct",),
+        "head direct": ("model.head=direct",),
         "loss: picture and mask alone": weights(background=0, opacity=0, layer=0, inpainting=0),
         "loss: inpainting 1": weights(inpainting=1),
         "loss: SSIM too": ("loss.gamma=0.2",),
@@ -73,7 +73,7 @@ PLAIN = Recipe(
     scored=("synthesis=diverse", "data.size=128"),
     rows={
         "the defaults": (),
-        "head full": ("model.head=direct",),
+        "head direct": ("model.head=direct",),
         "head residual": ("model.head=residual",),
         "head masked": ("model.head=masked",),
         "loss: perceptual term": ("loss.alpha=0.3",),

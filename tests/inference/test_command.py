@@ -329,7 +329,7 @@ def test_what_no_search_can_be_is_one_sentence(run, save, option, sentence):
     assert run("photo.png", "-o", "out", *option) == (1, "", f"error: {sentence}\n")
 
 
-def test_the_ensemble_is_passed_on(run, save, capsys):
+def test_augmentation_is_passed_on(run, save, capsys):
     save("photo.png")
     assert run("photo.png", "-o", "cleaned", "--tta", "8")[0] == 0
     assert run.opened == [("general", "auto", "torch", 8, [])]

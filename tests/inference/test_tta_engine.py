@@ -78,7 +78,7 @@ def test_nothing_found_stays_nothing(picture):
     assert not any(part.any() for part in AugmentedEngine(Blind(), 8).correct(picture))
 
 
-def test_an_engine_is_opened_with_an_ensemble(monkeypatch):
+def test_an_engine_is_opened_with_augmentation(monkeypatch):
     engine = Everywhere()
     monkeypatch.setattr(module, "_open_engine", lambda *arguments: engine)
     assert open_engine("general") is engine

@@ -222,7 +222,7 @@ def test_masked_terms_under_autocast_equal_those_outside(term):
         assert torch.equal(term(prediction, target, mask), wanted)
 
 
-def test_outside_l1_adds_up_what_the_mask_leaves_out_and_divides_by_what_it_marks():
+def test_unmasked_l1_adds_up_what_the_mask_leaves_out_and_divides_by_what_it_marks():
     prediction, target = torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
     prediction[0, :, 0, 0] = torch.tensor([0.1, 0.2, 0.3])
     prediction[0, :, 0, 1] = 0.9  # marked
@@ -231,7 +231,7 @@ def test_outside_l1_adds_up_what_the_mask_leaves_out_and_divides_by_what_it_mark
     assert functional.unmasked_l1(prediction, target, mask).item() == pytest.approx((0.6 + 0.5) / 1)
 
 
-def test_outside_l1_divides_by_a_hundredth_of_the_pixels_where_nothing_is_marked():
+def test_unmasked_l1_divides_by_a_hundredth_of_the_pixels_where_nothing_is_marked():
     prediction, target = torch.full((1, 3, 20, 10), 0.1), torch.zeros(1, 3, 20, 10)
     value = functional.unmasked_l1(prediction, target, torch.zeros(1, 1, 20, 10))
     assert value.item() == pytest.approx(0.1 * 3 * 200 / 2)

@@ -81,7 +81,7 @@ def test_parameters_are_those_of_its_fourteen_convolutions(head, maps):
     assert sum(p.numel() for p in net.parameters()) == sum(conv_parameters(*pair) for pair in pairs)
     convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
     assert sorted((m.in_channels, m.out_channels) for m in convolutions) == sorted(pairs)
-    if head == "full":
+    if head == "direct":
         assert sum(p.numel() for p in net.parameters()) == 700_611
 
 

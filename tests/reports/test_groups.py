@@ -53,7 +53,7 @@ def test_a_picture_of_several_kinds_and_languages_counts_in_each(score):
 @pytest.mark.parametrize(
     ("coverage", "label"),
     [
-        (0.0, "0 to 2 %"), (0.0199, "0 to 2 %"), (0.02, "2 to 5 %"), (0.05, "5 to 10 %"), (0.0999, "5 to 10 %"),
+        (0.0, "no mark"), (1e-6, "0 to 2 %"), (0.0199, "0 to 2 %"), (0.02, "2 to 5 %"), (0.05, "5 to 10 %"), (0.0999, "5 to 10 %"),
         (0.1, "10 to 20 %"), (0.2, "20 to 100 %"), (1.0, "20 to 100 %"),
     ],
 )  # fmt: skip
@@ -73,7 +73,7 @@ def test_edges_of_opacity(score, opacity, label):
 
 
 def test_ranges_are_sorted_by_their_numbers_and_names_by_their_letters(score):
-    values = [(0.5, 0.9), (0.15, 0.5), (0.03, 0.1), (0.07, 0.3), (0.0, 0.7)]
+    values = [(0.5, 0.9), (0.15, 0.5), (0.03, 0.1), (0.07, 0.3), (0.01, 0.7)]
     kinds = ["tiled", "logo", "text", "shape", "logo"]
     pictures = [score(kind, 1.0, 2.0, Traits(*value, kinds=(kind,))) for kind, value in zip(kinds, values, strict=True)]
     groups = group_scores(pictures)
@@ -98,7 +98,7 @@ def test_a_picture_of_unknown_opacity_is_left_out_of_the_groups_by_opacity(score
 
 def test_a_group_in_which_a_score_is_not_defined_says_on_how_many_it_is(score):
     pictures = [
-        score("a", 20.0, 21.0, Traits(0.0), inside=(NAN, NAN)),
+        score("a", 20.0, 21.0, Traits(0.015), inside=(NAN, NAN)),
         score("b", 20.0, 21.0, Traits(0.01), inside=(7.0, 9.0)),
     ]
     (group,) = group_scores(pictures)["coverage"]

@@ -43,7 +43,7 @@ def one_pair(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("swcnn"), ((160, 160),), ((255, 0, 0, 255),))
 
 
-def score_swcnn(restore, root, opacities, batch_size):
+def scored(restore, root, opacities, batch_size):
     """Scores as ``benchmark=swcnn`` does."""
     benchmark = StampedBenchmark(root, "test", "watermark", 1.5, opacities, "swcnn", batch_size)
     return benchmark(restore)
@@ -63,7 +63,7 @@ def decibels(picture, clean):
 
 
 def test_a_network_that_does_nothing_scores_the_error_of_the_pairs_by_hand(folder):
-    rows = score_swcnn(do_nothing, folder, [0.3, 0.7], batch_size=4)
+    rows = scored(do_nothing, folder, [0.3, 0.7], batch_size=4)
     pairs = [
         (opacity, pair)
         for opacity in (0.3, 0.7)
@@ -94,7 +94,7 @@ def test_a_network_that_knows_the_photograph_is_exact_in_and_outside_the_mask(fo
         clean = np.stack([next(answers) for _ in pictures])
         return torch.from_numpy(clean).movedim(-1, 1).float() / 255
 
-    for row in score_swcnn(restore, folder, [0.5], batch_size=2):
+    for row in scored(restore, folder, [0.5], batch_size=2):
         assert (row["psnr"], row["psnr_in"], row["psnr_out"]) == (100, 100, 100)
         assert row["ssim_uniform"] == pytest.approx(1)
         assert row["psnr_input"] < 40
@@ -114,19 +114,19 @@ def test_pairs_of_one_size_are_restored_together(folder, batch_size, batches):
         assert 0 <= pictures.min() <= pictures.max() <= 1
         return pictures
 
-    score_swcnn(restore, folder, [0.3], batch_size)
+    scored(restore, folder, [0.3], batch_size)
     assert seen == batches
 
 
 def test_the_network_sees_blue_green_red(folder):
     seen = []
-    score_swcnn(lambda pictures: seen.append(pictures) or pictures, folder, [1.0], 4)
+    scored(lambda pictures: seen.append(pictures) or pictures, folder, [1.0], 4)
     first = next(swcnn_pairs(folder / "test", folder / "watermark", 1.0)).watermarked
     np.testing.assert_allclose(seen[0][0].permute(1, 2, 0) * 255, first, atol=1e-3)
 
 
 def test_the_size_of_batches_changes_no_figure(folder):
-    one, many = (score_swcnn(fade, folder, [0.3], batch_size) for batch_size in (1, 3))
+    one, many = (scored(fade, folder, [0.3], batch_size) for batch_size in (1, 3))
     for row, other in zip(one, many, strict=True):
         assert row["name"] == other["name"]
         for column in COLUMNS:
@@ -139,7 +139,7 @@ def test_what_is_not_defined_on_a_pair_is_left_out_of_the_mean():
 
 
 def test_rows_and_means_are_written(folder, tmp_path):
-    rows = score_swcnn(do_nothing, folder, [1.0], 2)
+    rows = scored(do_nothing, folder, [1.0], 2)
     write_rows(rows, tmp_path / "new" / "folder")
     with (tmp_path / "new" / "folder" / "benchmark.csv").open() as file:
         read = list(csv.DictReader(file))
@@ -209,7 +209,7 @@ def test_the_command_prints_our_row_below_the_published_ones(command, one_pair, 
     weights = {name: value for name, value in shortened["state_dict"].items() if name.startswith("net.")}
     net.load_state_dict({name.removeprefix("net."): value for name, value in weights.items()})
     with torch.no_grad():
-        (row,) = score_swcnn(lambda pictures: net(pictures).clamp(0, 1), one_pair, [0.3], 4)
+        (row,) = scored(lambda pictures: net(pictures).clamp(0, 1), one_pair, [0.3], 4)
     assert row["psnr"] == pytest.approx(means["0.3"]["psnr"], abs=1e-3)  # the very network of the checkpoint
 
 

@@ -7,7 +7,7 @@ from hydra.utils import get_class
 from wm_lightning.models import PixelUnshuffleUNet
 from wm_lightning.models.heads import DecompositionHead, DirectHead
 from wm_lightning.trained import load, read
-from wm_lightning.trained.older import CLASSES, KEYS, new_name, of_today, renamed
+from wm_lightning.trained.older import CLASSES, KEYS, new_name, new_override, of_today, renamed
 
 OLD = {
     "model": {"_target_": "wm_lightning.models.ShuffleUNet", "widths": [4, 8], "head": "layer"},
@@ -63,6 +63,27 @@ def test_a_network_of_an_older_file_is_built(tmp_path, old, head):
     assert read(str(tmp_path / "old.ckpt"))["hyper_parameters"] == {"train_metrics_every_n_steps": 7}
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("model=shuffle_unet", "model=pixel_unshuffle_unet"),
+        ("model.head=full", "model.head=direct"),
+        ("+loss.terms.outside.weight=0", "+loss.terms.unmasked.weight=0"),
+        ("~synthesis.capture", "~synthesis.degradation"),
+        ("measure_every=5", "train_metrics_every_n_steps=5"),
+        ("data.root=/a=b", "data.root=/a=b"),
+    ],
+)
+def test_an_override_is_typed_as_today(old, new):
+    assert new_override(old) == new
+
+
+def test_an_old_value_is_told_by_its_new_name(command):
+    outcome = command("train", "model.head=layer", "hydra.run.dir=run")
+    assert outcome.status == 1
+    assert outcome.err.endswith("error: model.head=layer is called model.head=decomposition now.\n")
+
+
 def test_every_class_that_was_renamed_is_there():
     for name in CLASSES.values():
         get_class(name)
@@ -75,6 +96,8 @@ def test_every_class_that_was_renamed_is_there():
         ("synthesis.capture", "synthesis.degradation"),
         ("data.synthesis.capture", "data.synthesis.degradation"),
         ("loss.terms.content", "loss.terms.inpainting"),
+        ("loss.terms.proposal.weight", "loss.terms.background.weight"),
+        ("data.synthesis.capture.jpeg_quality", "data.synthesis.degradation.jpeg_quality"),
         *((key, None) for key in ("model.ensemble", "capture", "loss.terms.mask", "synthesis.captures")),
     ],
 )

@@ -65,8 +65,8 @@ class Remover:
         trust: Packages beside this one whose networks the weights may be of.
 
     Raises:
-        UserError: The weights, the device or the engine's package are not there, or there is no such ensemble,
-            sensitivity or number of scales.
+        UserError: The weights, the device or the engine's package are not there, or there is no such
+            sensitivity, or number of copies or scales.
     """
 
     def __init__(

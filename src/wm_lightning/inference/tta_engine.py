@@ -31,6 +31,6 @@ class AugmentedEngine:
 
 
 def check_tta(tta: int) -> None:
-    """Raises a UserError for a number of copies that there is no ensemble of."""
+    """Raises a UserError for a number of copies that cannot be looked at."""
     if tta not in COPIES:
         raise ArgumentError("{tta}={} must be one of {}.", tta, ", ".join(map(str, COPIES)))

@@ -72,7 +72,7 @@ def measure_extent(restored: Tensor, sample: Sample) -> Extent:
     mark, undone = sample.watermarked - sample.clean, sample.watermarked - restored.float()
     share = (mark * undone).sum(dim=1, keepdim=True) / mark.square().sum(dim=1, keepdim=True).clamp(min=1e-12)
     degree = torch.bucketize(share, torch.tensor(EDGES, device=share.device), right=True)
-    left = (restored.float() - sample.clean).square().sum(dim=1, keepdim=True).double()
+    left = (restored.float() - sample.clean).square().sum(dim=1, keepdim=True)
     # What lies beyond the picture is no edge.
     rim = mask & (F.max_pool2d((~mask).float(), 2 * RIM + 1, stride=1, padding=RIM) > 0)
     cells = [part & (degree == number) for part in (rim, mask & ~rim) for number in range(len(DEGREES))]
@@ -80,7 +80,7 @@ def measure_extent(restored: Tensor, sample: Sample) -> Extent:
     untouched, whole = (part.sum(dim=(1, 2, 3)) for part in (cells[0], rim))
     return Extent(
         torch.stack([cell.sum() for cell in cells]).view(shape).cpu(),
-        torch.stack([left[cell].sum() for cell in cells]).view(shape).cpu(),
+        torch.stack([left[cell].cpu().double().sum() for cell in cells]).view(shape),  # not every device has doubles
         int((2 * untouched > whole).sum()),
         int(mask.flatten(1).any(dim=1).sum()),
     )

@@ -29,7 +29,7 @@ class SWCNN(RestorationNet):
     2015; without normalisation PyTorch's own start gives the lowest level a billionth of the last one's gradient.
 
     Args:
-        head: How the last maps become a picture, a name or a head of your own; ``full``, with a LeakyReLU at
+        head: How the last maps become a picture, a name or a head of your own; ``direct``, with a LeakyReLU at
             the end, is the paper's.
     """
 

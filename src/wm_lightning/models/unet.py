@@ -46,7 +46,7 @@ class HeterogeneousUNet(RestorationNet):
     Args:
         attention: What follows the bottleneck's convolutions: ``gate``, the notebook's squared sigmoid map, or
             ``sdpa``, scaled dot-product self-attention over the bottleneck's positions.
-        head: How the last maps become a picture, a name or a head of your own; ``full`` is the notebook's, with its
+        head: How the last maps become a picture, a name or a head of your own; ``direct`` is the notebook's, with its
             keys and parameters.
     """
 

@@ -64,7 +64,7 @@ def group_scores(pictures: Sequence[PictureScore]) -> dict[str, list[Group]]:
         "kind of mark and opacity": lambda traits: [
             f"{kind}, {opacity}" for kind in traits.kinds for opacity in _opacity(traits)
         ],
-        "coverage": lambda traits: _bin(traits.coverage, COVERAGE_EDGES, "{:g} to {:g} %", 100.0),
+        "coverage": _coverage,
     }
     return {title: groups for title, labels_of in ways.items() if (groups := _grouped(pictures, labels_of))}
 
@@ -107,6 +107,11 @@ def write_traits(pictures: Sequence[PictureScore], path: Path) -> None:
 
 def _opacity(traits: Traits) -> Iterable[str]:
     return _bin(traits.opacity, OPACITY_EDGES, "{:.1f} to {:.1f}", 1.0)
+
+
+def _coverage(traits: Traits) -> Iterable[str]:
+    # Pictures without a mark have a score of another kind: how far they come back from 100 dB.
+    return _bin(traits.coverage, COVERAGE_EDGES, "{:g} to {:g} %", 100.0) if traits.coverage else ("no mark",)
 
 
 def _grouped(pictures: Sequence[PictureScore], labels_of: Callable[[Traits], Iterable[str]]) -> list[Group]:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from wm_lightning.errors import UserError
-from wm_lightning.trained.older import new_name
+from wm_lightning.trained.older import new_name, new_value
 
 
 def check_config(config: DictConfig) -> None:
@@ -38,9 +38,11 @@ def _check(node: object, path: str) -> None:
     if not isinstance(node, dict):
         return
     inside = {f"{path}.{key}" if path else str(key): value for key, value in node.items()}
-    for key in inside:
+    for key, value in inside.items():
         if new := new_name(key):
             raise UserError(f"{key} is called {new} now.")
+        if (now := new_value(key, value)) != value:
+            raise UserError(f"{key}={value} is called {key}={now} now.")
     if "_target_" in node:
         _check_call(node, path)
     for key, value in inside.items():

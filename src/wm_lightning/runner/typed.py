@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from wm_lightning.commands import override, program, shell
 from wm_lightning.runner.build import shown
+from wm_lightning.trained.older import new_override
 
 # What a run that goes on has from its checkpoint: where it is, and the weights that it once began with
 FROM_CHECKPOINT = ("ckpt_path", "weights", "paths.output_dir")
@@ -32,11 +33,13 @@ def recorded(checkpoint: dict[str, Any], path: str) -> dict[str, Any] | None:
         path: Of its file.
     """
     if "typed" in checkpoint:
-        return dict(checkpoint["typed"])
+        begun = dict(checkpoint["typed"])
+        return {**begun, "arguments": [new_override(word) for word in begun["arguments"]]}
     records = Path(path).resolve().parent.parent / ".hydra"
     if not (records / "overrides.yaml").is_file():
         return None
-    arguments = _lasting(OmegaConf.to_object(OmegaConf.load(records / "overrides.yaml")))
+    overrides = _lasting(OmegaConf.to_object(OmegaConf.load(records / "overrides.yaml")))
+    arguments = [new_override(word) for word in overrides]
     if not (records / "hydra.yaml").is_file():  # a trial's
         return {"arguments": arguments, "folder": str(Path.cwd())}
     hydra = OmegaConf.load(records / "hydra.yaml").hydra

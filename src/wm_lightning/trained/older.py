@@ -17,11 +17,20 @@ KEYS = {
 CLASSES = {
     "wm_lightning.data.synthesis.CaptureSampler": "wm_lightning.data.synthesis.DegradationSampler",
     "wm_lightning.models.ShuffleUNet": "wm_lightning.models.PixelUnshuffleUNet",
+    "wm_lightning.models.heads.FullHead": "wm_lightning.models.heads.DirectHead",
+    "wm_lightning.models.heads.LayerHead": "wm_lightning.models.heads.DecompositionHead",
     "wm_lightning.losses.OutsideL1": "wm_lightning.losses.UnmaskedL1",
     "wm_lightning.losses.ProposalL1": "wm_lightning.losses.BackgroundL1",
     "wm_lightning.losses.ContentL1": "wm_lightning.losses.InpaintingL1",
 }
-HEADS = {"full": "direct", "layer": "decomposition"}
+# Values of keys, also as they are chosen in a command
+VALUES = {
+    "model.head": {"full": "direct", "layer": "decomposition"},
+    "model": {
+        "shuffle_unet": "pixel_unshuffle_unet",
+        "shuffle_unet_small": "pixel_unshuffle_unet_small",
+    },
+}
 
 # The loss from before it was made of terms: its weights, by their classes and what they were when unset.
 OLD_LOSS = "wm_lightning.losses.ColorAwareLoss"
@@ -46,10 +55,26 @@ def of_today(config: dict[str, Any]) -> dict[str, Any]:
 
 def new_name(key: str) -> str | None:
     """Returns what a configuration key is called now, in full; None for one that never had another name."""
-    for old, last in KEYS.items():
-        if key == old or ("." in old and key.endswith(f".{old}")):
-            return f"{key.rpartition('.')[0]}.{last}".removeprefix(".")
+    parts = key.split(".")
+    for end in range(1, len(parts) + 1):
+        begun = ".".join(parts[:end])
+        for old, last in KEYS.items():
+            if begun == old or ("." in old and begun.endswith(f".{old}")):
+                return ".".join([*parts[: end - 1], last, *parts[end:]])
     return None
+
+
+def new_value(key: str, value: object) -> object:
+    """Returns what a key's value is called now."""
+    names: dict[str, str] = VALUES.get(key, {})
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def new_override(word: str) -> str:
+    """Returns an override as it would be typed now: ``model=pixel_unshuffle_unet`` for ``model=shuffle_unet``."""
+    name, equals, value = word.partition("=")
+    key = name.lstrip("+~")
+    return f"{name[: len(name) - len(key)]}{new_name(key) or key}{equals}{new_value(key, value)}"
 
 
 def renamed(node: Any, path: str = "") -> Any:  # noqa: ANN401 - whatever a configuration holds
@@ -68,8 +93,8 @@ def renamed(node: Any, path: str = "") -> Any:  # noqa: ANN401 - whatever a conf
         here = f"{path}.{key}".removeprefix(".")
         if key == "_target_":
             value = CLASSES.get(value, value) if isinstance(value, str) else value
-        elif here == "model.head" and isinstance(value, str):
-            value = HEADS.get(value, value)
+        else:
+            value = new_value(here, value)
         found[(new_name(here) or here).rpartition(".")[2]] = renamed(value, here)
     return found
 

@@ -101,10 +101,11 @@ def test_each_tenth_logo_is_held_out_and_the_parts_make_up_all(tmp_path):
     assert assets.find_assets(bundled_fonts=False, logos=str(tmp_path), logo_part="held_out").logos == tuple(held_out)
 
 
-def test_part_without_logos_and_unknown_part_are_named(tmp_path):
+def test_a_small_folder_is_not_split_and_an_unknown_part_is_named(tmp_path):
     Image.fromarray(np.full((4, 4, 4), 128, dtype=np.uint8)).save(tmp_path / "one.png")
-    with pytest.raises(UserError, match=r"holds no logo of synthesis\.logo_part=train"):
-        assets.find_logos(str(tmp_path), "train")
+    assert [Path(path).stem for path in assets.find_logos(str(tmp_path), "train")] == ["one"]  # too few to be split
+    with pytest.raises(UserError, match=r"has 1 files, too few to hold some of them out; .*logo_part=all"):
+        assets.find_logos(str(tmp_path), "held_out")
     with pytest.raises(UserError, match=r"^synthesis\.logo_part=some is unknown; choose from all, train, held_out\.$"):
         assets.find_logos(None, "some")
 

@@ -26,6 +26,7 @@ DEJAVU = "dejavu"  # names the fonts of that family, which matplotlib ships
 FURTHER = ("extra", "extra_held_out")  # folders of bundled fonts that are only taken where they are named
 LogoPart: TypeAlias = Literal["all", "train", "held_out"]
 HELD_OUT_LOGO = 10  # of the sorted names of a folder, every so manieth is held out, the first one too
+LEAST_PARTED = 20  # files of a folder of logos that is split
 MOST_SYSTEM_FONTS = 100  # reading a font's character map takes milliseconds, and some machines have thousands
 LARGEST_LOGO = 1024  # pixels of the longer side that are kept
 
@@ -204,7 +205,8 @@ def find_logos(folder: str | None, part: LogoPart = "all") -> list[str]:
 
     Args:
         folder: Searched recursively; None for no logos.
-        part: Of the sorted names, each tenth from the first on is ``held_out``; ``train`` is the others.
+        part: Of the sorted names, each tenth from the first on is ``held_out``; ``train`` is the others. A folder of
+            fewer than :data:`LEAST_PARTED` files is not parted: all of it is ``train``.
 
     Raises:
         UserError: There is no such folder or part, or it holds no logo.
@@ -217,9 +219,14 @@ def find_logos(folder: str | None, part: LogoPart = "all") -> list[str]:
         raise UserError(f"synthesis.logos={folder} is not a folder; give a folder of PNG files with transparency.")
     # Split by name before any is opened, so that a damaged file moves no other one to the other part.
     files = [path for path in sorted(Path(folder).resolve().rglob("*")) if path.suffix.lower() in LOGO_SUFFIXES]
-    logos = []
+    if part == "held_out" and len(files) < LEAST_PARTED:
+        raise UserError(
+            f"synthesis.logos={folder} has {len(files)} files, too few to hold some of them out; give at least "
+            f"{LEAST_PARTED}, or set synthesis.logo_part=all."
+        )
+    parted, logos = part != "all" and len(files) >= LEAST_PARTED, []
     for number, path in enumerate(files):
-        if part != "all" and (number % HELD_OUT_LOGO == 0) != (part == "held_out"):
+        if parted and (number % HELD_OUT_LOGO == 0) != (part == "held_out"):
             continue
         try:
             load_logo(str(path))
@@ -227,8 +234,7 @@ def find_logos(folder: str | None, part: LogoPart = "all") -> list[str]:
         except UserError as error:
             log.warning("logo passed over: %s", error)
     if not logos:
-        of = "" if part == "all" else f" of synthesis.logo_part={part}"
-        raise UserError(f"synthesis.logos={folder} holds no logo{of}; give PNG files with transparency.")
+        raise UserError(f"synthesis.logos={folder} holds no logo; give PNG files with transparency.")
     return logos
 
 

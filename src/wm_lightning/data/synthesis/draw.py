@@ -13,8 +13,9 @@ from cv2.typing import MatLike
 from wm_lightning.data.synthesis import figures
 from wm_lightning.data.synthesis.assets import load_logo
 from wm_lightning.data.synthesis.designs import draw_design
+from wm_lightning.data.synthesis.effects import moved
 from wm_lightning.data.synthesis.emblems import draw_emblem, ellipse
-from wm_lightning.data.synthesis.lettering import Plane, font_size, write
+from wm_lightning.data.synthesis.lettering import font_size, write
 from wm_lightning.data.synthesis.spec import Art, Code, Design, Emblem, Logo, OwnArt, Shape, Text
 
 # (h, w, planes) uint8. One plane: coverage. Two: coverage of the first and of the second colour, the first on top.
@@ -121,17 +122,12 @@ def _text(art: Text, size: int) -> Stencil:
     if art.style == "outline":
         around = cv2.dilate(ink, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
         return _two(ink, around)
-    down_right = _moved(ink, reach)
+    down_right = moved(ink, reach)
     if art.style == "shadow":
         return _two(ink, cv2.blur(down_right, (reach, reach)))
-    up_left = _moved(ink, -reach)
+    up_left = moved(ink, -reach)
     return _two(cv2.subtract(ink, down_right), cv2.subtract(ink, up_left))
 
 
 def _two(first: MatLike, second: MatLike) -> Stencil:
     return np.asarray(cv2.merge([first, second]), dtype=np.uint8)
-
-
-def _moved(plane: MatLike, pixels: int) -> Plane:
-    """Moves a plane with empty margins down and to the right."""
-    return np.roll(plane, (pixels, pixels), axis=(0, 1))

@@ -77,7 +77,7 @@ def _around(shape: MatLike, effect: Effect, reach: int) -> MatLike:
     """Returns how far an effect covers, the drawing included."""
     if effect == "shadow":
         away = max(1, round(0.6 * reach))
-        return _blurred(_moved(shape, away), reach - away)
+        return _blurred(moved(shape, away), reach - away)
     if effect == "glow":
         spread = max(1, reach // 3)
         return _blurred(_wider(shape, spread), reach - spread)
@@ -96,11 +96,11 @@ def _blurred(shape: MatLike, reach: int) -> MatLike:
 
 def _embossed(shape: MatLike, reach: int, opacity: float) -> Picture:
     """Draws a light edge at the upper left and a dark one at the lower right, and nothing between."""
-    light = cv2.subtract(shape, _moved(shape, reach))
-    dark = cv2.subtract(cv2.subtract(shape, _moved(shape, -reach)), light)
+    light = cv2.subtract(shape, moved(shape, reach))
+    dark = cv2.subtract(cv2.subtract(shape, moved(shape, -reach)), light)
     return np.asarray(cv2.add(painted(light, WHITE, opacity), painted(dark, BLACK, opacity)), dtype=np.uint8)
 
 
-def _moved(plane: MatLike, pixels: int) -> MatLike:
+def moved(plane: MatLike, pixels: int) -> MatLike:
     """Moves a plane with empty margins down and to the right."""
     return np.roll(plane, (pixels, pixels), axis=(0, 1))

@@ -53,7 +53,8 @@ def test_a_picture_of_several_kinds_and_languages_counts_in_each(score):
 @pytest.mark.parametrize(
     ("coverage", "label"),
     [
-        (0.0, "no mark"), (1e-6, "0 to 2 %"), (0.0199, "0 to 2 %"), (0.02, "2 to 5 %"), (0.05, "5 to 10 %"), (0.0999, "5 to 10 %"),
+        (0.0, "no mark"), (1e-6, "0 to 2 %"),
+        (0.0199, "0 to 2 %"), (0.02, "2 to 5 %"), (0.05, "5 to 10 %"), (0.0999, "5 to 10 %"),
         (0.1, "10 to 20 %"), (0.2, "20 to 100 %"), (1.0, "20 to 100 %"),
     ],
 )  # fmt: skip

@@ -173,7 +173,7 @@ class MarkSampler:
         )
 
     def placed(self, mark: MarkSpec, generator: np.random.Generator) -> MarkSpec:
-        """Returns the same mark elsewhere, in another size and at another angle; a design is placed as the others are."""
+        """Returns the same mark elsewhere, in another size and at another angle, a design like any other one."""
         return replace(mark, **self._place(mark.art, mark.tiling, generator))
 
     def _place(self, art: Art, tiling: Tiling | None, generator: np.random.Generator) -> _Place:

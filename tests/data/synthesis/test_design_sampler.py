@@ -30,6 +30,7 @@ def with_logo(tmp_path):
 
 def test_icons_are_boxes_nearly_opaque_with_something_of_another_colour_on_them():
     for design in drawn("icon"):
+        assert design.art.recipe == "icon"
         (part,), plate = design.art.parts, design.art.plate
         assert 0.75 <= plate.opacity <= 0.92
         assert plate.aspect == 1

@@ -39,6 +39,7 @@ def test_kinds_are_what_the_marks_show_and_tiled_whatever_is_repeated():
     named = Part(Text("Muster", SANS, language="German"))
     for parts, kind in (((Part(emblem), named), "logo"), ((named,), "text"), ((Part(Shape("sparkle")),), "shape")):
         assert traits(MarkSpec(Design(parts))).kinds == (kind,)
+    assert traits(MarkSpec(Design((Part(emblem), named), recipe="band"), size=0.8)).kinds == ("band",)
     assert traits(MarkSpec(Design((Part(emblem), named)))).languages == ("German",)
 
 

@@ -212,6 +212,7 @@ class Design:
         gap: Between parts, as a share of the highest one's height.
         plate: Behind the parts.
         net: Lines through it.
+        recipe: What it is meant as, of :class:`~wm_lightning.data.synthesis.DesignSampler`'s; scores are grouped by it.
     """
 
     __pydantic_config__ = _KNOWN_KEYS_ONLY
@@ -221,6 +222,7 @@ class Design:
     gap: float = 0.2
     plate: Plate | None = None
     net: Net | None = None
+    recipe: str = ""
     kind: Literal["design"] = "design"
 
 

@@ -90,7 +90,9 @@ class DesignSampler:
 
     def __call__(self, generator: np.random.Generator) -> Drawn:
         """Draws one design; only ``generator`` is used and advanced."""
-        return RECIPES[choose(self.recipes, generator)](self, generator)
+        recipe = choose(self.recipes, generator)
+        drawn = RECIPES[recipe](self, generator)
+        return drawn._replace(art=replace(drawn.art, recipe=recipe))
 
     def logos(self, generator: np.random.Generator) -> Drawn:
         """A logo or emblem."""

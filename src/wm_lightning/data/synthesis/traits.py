@@ -17,8 +17,8 @@ class Traits(NamedTuple):
         coverage: Share of its pixels that are marked, 0..1.
         opacity: How much of the photograph is hidden where it is marked: the mean over marked pixels of the largest
             channel's alpha, 0..1; NaN where nothing is marked or alpha is not known.
-        kinds: Which kinds of marks it has: ``text``, ``logo`` (also beside a text), ``shape`` and, for whatever is
-            repeated over the whole picture, ``tiled``; sorted.
+        kinds: Which kinds of marks it has: ``text``, ``logo``, ``shape``, a design's recipe, such as ``band``, and, for
+            whatever is repeated over the whole picture, ``tiled``; sorted.
         languages: Of its texts, sorted.
     """
 
@@ -50,6 +50,8 @@ def _kind(mark: MarkSpec) -> str:
         return "tiled"
     if isinstance(mark.art, OwnArt):
         return mark.art.kind
+    if isinstance(mark.art, Design) and mark.art.recipe:
+        return mark.art.recipe
     drawn = _drawn(mark.art)
     if any(isinstance(art, Logo | Emblem) for art in drawn):
         return "logo"

@@ -20,6 +20,7 @@ def trained(**options):
             module.running_mean.normal_(0, 0.2)
             module.running_var.uniform_(0.5, 2)
     torch.nn.init.normal_(net.last.weight, 0, 0.3)
+    torch.nn.init.zeros_(net.last.bias)  # an open mask
     model = {"_target_": "wm_lightning.models.PixelUnshuffleUNet", **options}
     return TrainedNetwork(net.eval(), {"model": model})
 

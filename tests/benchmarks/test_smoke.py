@@ -218,3 +218,40 @@ def test_held_out(photographs):
     assert table["0"][0] == table["identity"][0]  # nothing is wholly sure
     assert table["0"][4:] == ["0 %", "0"]
     assert len(table["1"]) == 6
+
+
+def test_real(photographs, tmp_path):
+    names = sorted(path.name for path in photographs.iterdir())[:2]
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "verdicts.tsv").write_text(f"file\tverdict\n{names[0]}\tleft\n{names[1]}\t\n")
+    table = table_of("real", photographs, "-o", out, "--pictures", 2)
+    assert table["all"] == ["1", "0", "0", "1", "0"]
+    assert sum(name in table for name in names) >= 1
+    assert len(list((out / "pictures").iterdir())) == 2
+    assert names[0] in (out / "judge.html").read_text()
+    (out / "verdicts.tsv").write_text(f"file\tverdict\n{names[0]}\tperfect\n")
+    done = run("real", photographs, "-o", out, "--pictures", 2)
+    assert done.stderr.endswith("has the verdict perfect; it must be one of gone, traces, left, damaged.\n")
+
+
+def test_edges_left_are_a_share_of_those_before(beside):
+    import numpy as np
+    from real import edges_left
+
+    before, mask = np.full((40, 40, 3), 100, np.uint8), np.zeros((40, 40), np.uint8)
+    before[10:30, 10:30] = 200
+    mask[10:30, 10:30] = 255
+    half = before.copy()
+    half[10:30, 10:30] = 150
+    assert edges_left(before, half, mask) == pytest.approx(0.5, abs=0.01)
+    assert edges_left(before, np.full_like(before, 100), mask) == 0
+    assert np.isnan(edges_left(before, half, np.zeros_like(mask)))
+
+
+def test_kinds_are_read_from_a_table_beside_the_folder(beside, tmp_path):
+    from real import kinds_of
+
+    assert kinds_of(tmp_path / "marked") == {}
+    (tmp_path / "real.tsv").write_text("file\tkind\nmarked/a.png\tstock\nunmarked/b.png\tcamera\n")
+    assert kinds_of(tmp_path / "marked") == {"a.png": "stock", "b.png": "camera"}

@@ -2,10 +2,10 @@
 
 There is no truth to compare with, so each picture is written before, after and with what was found, and judged by eye:
 ``OUT/judge.html`` shows them one by one, a key each (g: gone, t: traces, l: left, d: damaged), and saves
-``verdicts.tsv``. With that file in OUT, or given as ``--verdicts``, the same command sums it up by kind. Beside that, of
-each picture: how many marks were found, the share of its pixels that changed, and what is left of the edges around
-what was found, 1 being all. Kinds are the first word of a file's name, or the column ``kind`` of a table ``real.tsv`` beside
-FOLDER.
+``verdicts.tsv``. With that file in OUT, or given as ``--verdicts``, the same command sums it up by kind. Beside that,
+of each picture: how many marks were found, the share of its pixels that changed, and what is left of the edges around
+what was found, 1 being all. Kinds are the first word of a file's name, or the column ``kind`` of a table ``real.tsv``
+beside FOLDER.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def test_it_trains_is_scored_and_cleans_pictures(command, tiny, own):
     best = "run/checkpoints/best.ckpt"
     assert read(best)["config"]["model"]["head"] == {"_target_": f"{own}.Lighter", "opacity": 0.25}
 
-    refused = rf"asks for {own}\.Lighter, which is no class that files may ask for"
+    refused = rf"asks for {own}\.Lighter, which is not of this project"
     with pytest.raises(UserError, match=refused):
         load(best)
     net = load(best, [own]).net

@@ -95,7 +95,7 @@ def test_it_removes_marks_and_is_exported_where_it_is_trusted(run, trained, phot
     for command in (("predict", picture, "-o", "out.png", "--weights", weights), ("export", weights, "-o", "it.pt2")):
         refused = run(*command)
         assert refused.returncode == 1
-        assert "Name my_wm in trust" in " ".join(refused.stderr.split())
+        assert "Name my_wm in --trust" in " ".join(refused.stderr.split())
         done = run(*command, "--trust", "my_wm")
         assert done.returncode == 0, done.stderr
     assert Image.open(folder / "out.png").size == Image.open(picture).size

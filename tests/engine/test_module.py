@@ -128,3 +128,11 @@ def test_training_scores_every_so_manieth_batch_and_takes_the_loss_of_all(every,
 def test_scoring_no_batch_at_all_is_refused():
     with pytest.raises(ValueError, match="train_metrics_every_n_steps=0 must be at least 1"):
         WatermarkRemoval(Brighter(), CompositeLoss({}), partial(torch.optim.SGD, lr=0), train_metrics_every_n_steps=0)
+
+
+def test_a_network_that_does_not_say_which_sizes_it_takes_is_refused():
+    class Silent(Brighter):
+        size = 2
+
+    with pytest.raises(UserError, match=r"^net: Silent must say which sizes it takes: size = SizeRequirement"):
+        WatermarkRemoval(Silent(), CompositeLoss({"l1": MaskedL1()}), partial(torch.optim.SGD, lr=0))

@@ -259,3 +259,13 @@ def test_a_term_of_ones_own_says_what_it_needs_and_of_itself(batch):
     assert terms["own"].item() == pytest.approx(wanted.item(), rel=1e-6)
     assert total.item() == pytest.approx((terms["l1"] + 0.5 * wanted).item(), rel=1e-6)
     assert loss.describe() == {"name": "CompositeLoss", "l1": 1, "own": 0.5, "rows": "12"}
+
+
+def test_a_term_that_is_no_scalar_is_named(batch):
+    class Each(Term):
+        def forward(self, prediction, target, sample):
+            return (prediction.image - target).abs().mean(dim=(1, 2, 3))
+
+    loss = CompositeLoss(five(mine=Each()), **{**WEIGHTS, "alpha": 0})
+    with pytest.raises(UserError, match=r"^loss\.terms\.mine must return a scalar; it returned \(2,\)\.$"):
+        loss(*batch)

@@ -296,3 +296,16 @@ def test_pictures_are_counted_where_a_column_is_defined():
     assert count_defined(rows) == {"psnr": 8, "psnr_in": 7, "psnr_out": 7, "rmse_w": 7}
     assert count_defined([{"psnr_ref": NAN}, {"psnr_ref": NAN}]) == {"psnr_ref": 0}
     assert count_defined([{"psnr": math.inf}]) == {"psnr": 1}
+
+
+@pytest.mark.parametrize(
+    ("metric", "shape"),
+    [
+        (lambda restored, sample: restored.mean(), r"\(\)"),
+        (lambda restored, sample: 0.5, r"\(\)"),
+        (lambda restored, sample: restored.mean(dim=1), r"\(8, 37, 31\)"),
+    ],
+)
+def test_a_metric_that_does_not_score_each_picture_is_named(metric, shape):
+    with pytest.raises(UserError, match=rf"^own_metrics\.mine must return .*, \(8,\); it returned {shape}\.$"):
+        measure(*noisy(), ["psnr"], own={"mine": metric})

@@ -153,5 +153,5 @@ def test_every_command_refuses_a_file_that_asks_for_other_code(
             status, said = stop.code, ""
         assert status == 1
         said += capsys.readouterr().err
-        assert "asks for trap_of_test.Net, which is no class that files may ask for" in " ".join(said.split())
+        assert "asks for trap_of_test.Net, which is not of this project" in " ".join(said.split())
     assert not package.exists()

@@ -20,7 +20,7 @@ from wm_lightning.engine.average import WeightAverage, weights_of
 from wm_lightning.errors import ArgumentError, OtherLengthError, UserError, naming
 from wm_lightning.losses import CompositeLoss, LossTerms
 from wm_lightning.metrics import COLUMNS, TRAIN_COLUMNS, OwnMetric, measure, metric_collection, own_columns
-from wm_lightning.models import RestorationNet
+from wm_lightning.models import RestorationNet, SizeRequirement
 from wm_lightning.trained import read
 from wm_lightning.trained.trust import build, check_trusted
 from wm_lightning.types import Prediction, Sample
@@ -82,7 +82,7 @@ class WatermarkRemoval(L.LightningModule):
         kept: Which weights the last validation found better.
 
     Raises:
-        ValueError: ``train_metrics_every_n_steps`` is below 1.
+        ArgumentError: ``train_metrics_every_n_steps`` is below 1, or the network does not say which sizes it takes.
     """
 
     def __init__(
@@ -102,6 +102,11 @@ class WatermarkRemoval(L.LightningModule):
         self.save_hyperparameters(*REMEMBERED, logger=False)
         if train_metrics_every_n_steps < 1:
             raise ArgumentError("{train_metrics_every_n_steps}={} must be at least 1.", train_metrics_every_n_steps)
+        if not isinstance(getattr(net, "size", None), SizeRequirement):
+            raise ArgumentError(
+                "{net}: {} must say which sizes it takes: size = SizeRequirement(multiple=2), or 1 for any.",
+                type(net).__name__,
+            )
         self.train_metrics_every_n_steps = train_metrics_every_n_steps
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net, self.loss = net, loss

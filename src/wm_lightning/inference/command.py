@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_trust(parser)
     parser.add_argument("--mask", default="auto", help="picture, white where pixels may change; auto: anywhere")
-    parser.add_argument("--strength", type=_share, default=1.0, help="how much of a mark is taken away, 0 to 1")
+    parser.add_argument("--strength", type=share, default=1.0, help="how much of a mark is taken away, 0 to 1")
     parser.add_argument(
         "--sensitivity",
         default="normal",
@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
+    """Reads a number in 0..1; argparse shows this name where it is none."""
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} must be in 0..1")

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
-from wm_lightning.errors import ArgumentError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.losses.terms import Term
 from wm_lightning.types import Prediction, Sample
 
@@ -102,6 +102,11 @@ class CompositeLoss(nn.Module):
         """
         self._look_for_a_closed_mask(prediction)
         values = {name: term(prediction, target, sample) for name, term in self._fed(prediction, sample)}
+        for name, value in values.items():
+            if value.ndim:
+                raise UserError(
+                    f"loss.terms.{name} must return one number, a scalar; it returned {tuple(value.shape)}."
+                )
         total = target.new_zeros(())
         for name, value in values.items():
             total = total + self.weights[name] * value

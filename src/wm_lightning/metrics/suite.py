@@ -192,9 +192,21 @@ def measure(
     measurement = Measurement(prediction, sample, predicted_mask)
     scores = {column: measurement[column] for column in columns}
     for name, score in (own or {}).items():
-        scores[name] = score(measurement.restored, sample)
-        scores[f"{name}_input"] = score(sample.watermarked, sample)
+        for column, picture in ((name, measurement.restored), (f"{name}_input", sample.watermarked)):
+            scores[column] = _of_each(score(picture, sample), name, len(picture))
     return scores
+
+
+def _of_each(values: Tensor, name: str, pictures: int) -> Tensor:
+    """Returns somebody's scores, one of each picture.
+
+    Raises:
+        UserError: They are none.
+    """
+    shape = tuple(getattr(values, "shape", ()))
+    if shape != (pictures,):
+        raise UserError(f"own_metrics.{name} must return a score of each picture, ({pictures},); it returned {shape}.")
+    return values
 
 
 def own_columns(own: Iterable[str]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ _OVERRIDE = re.compile(r"Could not override '\+?([^']+)'")
 # How Lightning's EarlyStopping and ModelCheckpoint say that they wait for a figure in vain
 _UNMEASURED = re.compile(r"(?:Early stopping conditioned on metric `|ModelCheckpoint\(monitor=')([\w/]+)")
 # Below these, whatever is added is used
-_OPEN = ("callbacks", "logger", "loss.terms", "space")
+_OPEN = ("callbacks", "logger", "loss.terms", "own_metrics", "space")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -113,7 +113,8 @@ def _of_override(key: str, cause: BaseException | None) -> str:
     group, _, name = key.partition(".")
     if name and (others := choices_with(group, key)):
         return f"{key}: {chosen(group)} has no {name}; add {' or '.join(others)}."
-    close = difflib.get_close_matches(key, leaves(node._get_root()), n=1)
+    root = node._get_root()
+    close = difflib.get_close_matches(key, [*map(str, root), *leaves(root)], n=1)
     hint = f"did you mean {close[0]}?" if close else "`--cfg job` lists them all."
     more = f" (+{key}=VALUE adds one.)" if _takes(node, key) else ""
     return f"{key}: there is no such key; {hint}{more}"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import NamingError, UserError
 
 TARGET, PARTIAL = "_target_", "_partial_"
 # Of this project; every class that conf/ names for these parts is among them, which a test holds.
@@ -97,15 +97,18 @@ def trusted_class(target: object, path: str, trust: Sequence[str] = ()) -> type:
     name = str(target or "")
     package = name.partition(".")[0]
     if name not in OWN and package not in trust:
-        how = "" if package == "wm_lightning" or not package else f" Name {package} in trust if you know it."
-        raise UserError(
-            f"{path} asks for {name or 'a class without a name'}, which is no class that files may ask for; it could "
-            f"be any code, so nothing was built.{how}"
+        how = "" if package == "wm_lightning" or not package else f" Name {package} in {{trust}} if you know it."
+        raise NamingError(
+            "{} asks for {}, which is not of this project; it could be any code, so nothing was built." + how,
+            path,
+            name or "a class without a name",
         )
     try:
         found = pkgutil.resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{path} asks for {name}, which cannot be found ({error}).") from error
+        raise UserError(
+            f"{path} asks for {name}, which cannot be found ({error}); install it, or go to the folder it is in."
+        ) from error
     # A name may lead out of its package again: my_package.files.os.system
     if not isinstance(found, type) or found.__module__.partition(".")[0] != package:
         raise UserError(f"{path} asks for {name}, which is no class of {package}; it was not built.")

@@ -267,5 +267,5 @@ def test_a_term_that_is_no_scalar_is_named(batch):
             return (prediction.image - target).abs().mean(dim=(1, 2, 3))
 
     loss = CompositeLoss(five(mine=Each()), **{**WEIGHTS, "alpha": 0})
-    with pytest.raises(UserError, match=r"^loss\.terms\.mine must return a scalar; it returned \(2,\)\.$"):
+    with pytest.raises(UserError, match=r"^loss\.terms\.mine must return one number, a scalar; it returned \(2,\)\.$"):
         loss(*batch)

@@ -80,7 +80,7 @@ def test_synthesis(photographs):
     assert head.split() == ["a", "second", "mean", "ms", "p50", "p99"]
     names = [row[:54].strip() for row in rows]
     assert names[0] == "decode, cold JPEG"
-    assert sum(name.startswith("triplet") for name in names) == 8
+    assert sum(name.startswith("triplet") for name in names) == 12
     assert all(len(row[54:].split()) == 4 for row in rows)
     assert ratio.startswith("ratio of the medians: ")
 
@@ -107,7 +107,7 @@ def test_training_ends_with_a_sentence_where_a_process_fails(tmp_path):
     assert done.stdout == ""
     *warnings, last = done.stderr.splitlines()
     assert last.startswith("error: ")
-    assert f"data.root={tmp_path / 'nowhere'} is not a folder" in last
+    assert f"root={tmp_path / 'nowhere'} is not a folder" in last
     assert "Traceback" not in "".join(warnings)
 
 

@@ -201,8 +201,8 @@ def test_write_that_fails_leaves_nothing(photograph, folder, monkeypatch):
     with pytest.raises(UserError) as caught:
         DiskCache(folder).fetch(photograph, None, decode_picture)
     assert str(caught.value) == (
-        f"data.cache_dir={folder} cannot be written to (No space left on device); make room there, name another "
-        "folder, or set data.cache=none."
+        f"cache_dir={folder} cannot be written to (No space left on device); make room there, name another "
+        "folder, or set cache=none."
     )
     assert files_of(folder) == []
 

@@ -32,14 +32,19 @@ def dark(generator: np.random.Generator) -> Colour:
     return red, green, blue
 
 
+def seen_on(other: Colour, drawn: Colour) -> Colour:
+    """Returns a drawn colour where it is seen on another one, else black or white, which is."""
+    if sum(abs(a - b) for a, b in zip(drawn, other, strict=True)) < TOO_CLOSE:
+        return BLACK if sum(other) > 382 else WHITE
+    return drawn
+
+
 def against(other: Colour | None, generator: np.random.Generator) -> Colour:
     """Draws a colour that is seen on another one; on None, the colours of a file, white or black."""
     drawn = colour(generator)
     if other is None:
         return WHITE if generator.random() < 0.7 else BLACK
-    if sum(abs(a - b) for a, b in zip(drawn, other, strict=True)) < TOO_CLOSE:
-        return BLACK if sum(other) > 382 else WHITE
-    return drawn
+    return seen_on(other, drawn)
 
 
 def opacity(generator: np.random.Generator) -> float:

@@ -47,6 +47,11 @@ class Drawn(NamedTuple):
     margins: tuple[float, float] = MARGIN
 
 
+def anywhere(generator: np.random.Generator) -> Place:
+    """Draws a place on the picture, over its edges too."""
+    return Place((generator.random(), generator.random()))
+
+
 def draw_place(
     places: Mapping[str, float], generator: np.random.Generator, margins: tuple[float, float] = MARGIN
 ) -> Place:
@@ -60,7 +65,7 @@ def draw_place(
     """
     place = choose(places, generator)
     if place == "anywhere":
-        return Place((generator.random(), generator.random()))
+        return anywhere(generator)
     if place == "centre":
         low, high = 0.5 - OFF_CENTRE, 0.5 + OFF_CENTRE
         return Place((within((low, high), generator), within((low, high), generator)))

@@ -11,7 +11,8 @@ import numpy as np
 from wm_lightning.data.synthesis.arts import LogoSampler, TextSampler, draw_shape
 from wm_lightning.data.synthesis.assets import Assets
 from wm_lightning.data.synthesis.design_sampler import DesignSampler
-from wm_lightning.data.synthesis.placement import PLACES, Place, draw_place
+from wm_lightning.data.synthesis.inks import seen_on
+from wm_lightning.data.synthesis.placement import PLACES, anywhere, draw_place
 from wm_lightning.data.synthesis.ranges import checked_frequencies, checked_range, checked_share, choose, within
 from wm_lightning.data.synthesis.spec import (
     BLACK,
@@ -181,7 +182,7 @@ class MarkSampler:
         if self.free_aspect and tiling is None and isinstance(art, Logo | Emblem):
             height = within(self.size, generator)
             size, aspect = max(size, height), height / size
-        place = draw_place(self.placement, generator) if self.placement else _anywhere(generator)
+        place = draw_place(self.placement, generator) if self.placement else anywhere(generator)
         angle = within(self.angle, generator)
         if place.upright and tiling is None:
             angle = 0.0
@@ -191,7 +192,7 @@ class MarkSampler:
         assert self.design is not None
         drawn = self.design(generator)
         places = drawn.places or self.placement
-        place = draw_place(places, generator, drawn.margins) if places else _anywhere(generator)
+        place = draw_place(places, generator, drawn.margins) if places else anywhere(generator)
         angle = drawn.angle or 0.0
         if drawn.angle is None and not place.upright and generator.random() < SLANTED:
             angle = within(self.angle, generator)
@@ -218,9 +219,7 @@ class MarkSampler:
             first = _lifted(first)
         elif blend == "multiply":
             first = _inverted(_lifted(_inverted(first)))
-        if sum(abs(a - b) for a, b in zip(first, second, strict=True)) < 192:  # an outline that would not be seen
-            second = BLACK if sum(first) > 382 else WHITE
-        return {"colour": first, "second_colour": second, "blend": blend}
+        return {"colour": first, "second_colour": seen_on(first, second), "blend": blend}
 
     def _colour(self, generator: np.random.Generator) -> Colour:
         if generator.random() < self.saturated:
@@ -235,10 +234,6 @@ class MarkSampler:
             return ((1.0,),)
         lowest = 1 - self.alpha_variation * generator.random()
         return tuple(map(tuple, generator.uniform(lowest, 1, (FIELD_ROWS, FIELD_COLUMNS)).tolist()))
-
-
-def _anywhere(generator: np.random.Generator) -> Place:
-    return Place((generator.random(), generator.random()))
 
 
 def _inverted(colour: Colour) -> Colour:

@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install train test lint slow clean
+.PHONY: install train weights test lint slow clean
 
 install: .venv/installed
 
 # As many epochs as two cores do in ten minutes, with the installation
 train: .venv/installed
 	$(BIN)/python train.py trainer.max_epochs=17
+
+# The general model, from nothing: PHOTOS and LOGOS are folders. Takes nights on two cores; run again, it goes on
+weights: .venv/installed
+	$(BIN)/python scripts/make_weights.py general "$(PHOTOS)" --logos "$(LOGOS)"
 
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile

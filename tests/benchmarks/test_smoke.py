@@ -220,6 +220,11 @@ def test_held_out(photographs):
     assert len(table["1"]) == 6
 
 
+def test_compressed(photographs):
+    table = table_of("compressed", photographs, "--pictures", 2, "--qualities", 80, "--sensitivities", 0)
+    assert table["all"] == ["2", *["+0.00, inside +0.00, found 0 %"] * 2]  # nothing is wholly sure
+
+
 def test_real(photographs, tmp_path):
     names = sorted(path.name for path in photographs.iterdir())[:2]
     out = tmp_path / "out"

@@ -76,12 +76,21 @@ class Score(NamedTuple):
     found: bool
 
 
-def marked(photographs: Path, logos: Path | None, count: int | None) -> Iterator[Marked]:
-    """Draws marks on the photographs of the test split."""
-    changes = ["synthesis.unmarked=0", "synthesis.sampler.count=[1,1]", "synthesis.degradation.share=0"]
+def marked(
+    photographs: Path, logos: Path | None, count: int | None, changes: Sequence[str] = ("synthesis=held_out_real",)
+) -> Iterator[Marked]:
+    """Draws a mark on each photograph of the test split, which is not compressed.
+
+    Args:
+        photographs: A folder.
+        logos: Another; None for none.
+        count: How many of the photographs, at most.
+        changes: Overrides that say which marks.
+    """
+    changes = [*changes, "synthesis.unmarked=0", "synthesis.sampler.count=[1,1]", "synthesis.degradation=null"]
     changes += [override("synthesis.logos", str(logos.resolve()))] if logos else []
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("train", overrides=["synthesis=held_out_real", *changes])
+        config = hydra.compose("train", overrides=changes)
     synthesizer, source = instantiate(config.synthesis), FolderSource(photographs)
     for number, name in enumerate(split_names(source.names, seed=0).test[:count]):
         view = synthesizer(source.load(name), np.random.default_rng(number))

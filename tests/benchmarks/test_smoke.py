@@ -225,6 +225,13 @@ def test_compressed(photographs):
     assert table["all"] == ["2", *["+0.00, inside +0.00, found 0 %"] * 2]  # nothing is wholly sure
 
 
+def test_painting(photographs):
+    table = table_of("painting", photographs, "--pictures", 2, "--sensitivity", 0)
+    assert table["this project"] == table["identity"]  # nothing is wholly sure
+    assert table["Telea, the mask found"] == table["identity"]
+    assert float(table["Telea, the true mask"][0]) > float(table["identity"][0])
+
+
 def test_real(photographs, tmp_path):
     names = sorted(path.name for path in photographs.iterdir())[:2]
     out = tmp_path / "out"

@@ -49,8 +49,22 @@ def deepened(trained: TrainedNetwork, below: Sequence[int]) -> TrainedNetwork:
             name = f"{part}.{int(number) + len(below)}.{rest}"
         state[name] = value
     deep.load_state_dict(state)
+    for block in (*deep.encoder[-len(below) :], *deep.up[: len(below)], *deep.decoder[: len(below) - 1]):
+        _keep_scale(block)
     _let_through(deep.decoder[len(below) - 1], _statistics(shallow.encoder[-1].get_submodule("4")))
     return replace(trained, net=deep.eval(), config={**trained.config, "model": model})
+
+
+def _keep_scale(block: nn.Module) -> None:
+    """Draws convolutions that keep what goes through as large as it is (He et al., 2015).
+
+    BatchNorm, which would see to that, may be trained with fixed statistics.
+    """
+    for module in block.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        elif isinstance(module, nn.ConvTranspose2d):  # whose positions do not overlap
+            nn.init.normal_(module.weight, 0, module.in_channels**-0.5)
 
 
 def _statistics(norm: nn.Module) -> tuple[Tensor, Tensor]:

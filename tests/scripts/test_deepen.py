@@ -52,6 +52,19 @@ def test_in_training_it_begins_near_and_what_is_below_can_learn(picture):
     assert below.abs().sum() > 0
 
 
+def test_what_is_below_is_as_large_as_what_goes_into_it():
+    """Also where BatchNorm does not see to it: its statistics may be fixed from the first step on."""
+    from deepen import deepened
+
+    net, seen = deepened(trained(widths=[8, 64, 64]), [64, 64, 64]).net, {}
+    for name in ("encoder.2", "encoder.5", "decoder.1"):
+        net.get_submodule(name).register_forward_hook(lambda _, __, out, name=name: seen.update({name: out}))
+    net.predict(torch.rand((1, 3, 512, 512), generator=torch.Generator().manual_seed(1)))
+    sizes = {name: out.square().mean().sqrt() for name, out in seen.items()}
+    assert 0.3 < sizes["encoder.5"] / sizes["encoder.2"] < 3
+    assert 0.3 < sizes["decoder.1"] / sizes["encoder.2"] < 3
+
+
 def test_other_networks_are_refused():
     from deepen import deepened
 

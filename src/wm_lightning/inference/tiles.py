@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-ALIGN = 32  # pixels; every network's multiple divides it
+ALIGN = 64  # pixels; every network's multiple divides it
 
 
 def cut(length: int, tile: int, overlap: int, align: int = 1) -> list[slice]:

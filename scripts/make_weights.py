@@ -76,10 +76,17 @@ class Places(NamedTuple):
         """Returns the file of a stage's weights."""
         return self.output / f"{name}.safetensors"
 
-    def data(self) -> list[str]:
-        """Returns the overrides that name photographs and logos."""
-        logos = [] if self.logos is None else [override("synthesis.logos", self.logos)]
-        return [override("data.root", self.photographs), *logos]
+    def filled(self, overrides: Sequence[str]) -> list[str]:
+        """Returns overrides with folders where they say PHOTOS and LOGOS; without logos, what needs them goes."""
+        folders = {"PHOTOS": self.photographs, "LOGOS": self.logos}
+        filled = []
+        for one in overrides:
+            key, _, value = one.partition("=")
+            if value not in folders:
+                filled.append(one)
+            elif folders[value] is not None:
+                filled.append(override(key, folders[value]))
+        return filled
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -136,7 +143,7 @@ def _train(stage: Stage, places: Places, before: str | None, more: Sequence[str]
     """Trains a stage, or goes on with it."""
     folder = places.output / stage.name
     last = folder / "checkpoints" / "last.ckpt"
-    given = [*stage.train, *QUIET, *more, *places.data()]
+    given = places.filled([*stage.train, *QUIET, *more, "data.root=PHOTOS"])
     if before is not None:
         given += [f"model.widths={list(read(before)['config']['model']['widths'])}".replace(" ", "")]
     begun = override("ckpt_path", last) if last.is_file() else override("weights", before)
@@ -155,13 +162,13 @@ def _run(program: str, overrides: Sequence[str]) -> None:
         raise UserError(f"{program}.py ended with status {status}; the same command goes on from what is done.")
 
 
-def score(weights: Path, recipe: Recipe, places: Places, more: Sequence[str]) -> dict[str, dict[str, float]]:
+def score(weights: Path, recipe: Recipe, places: Places) -> dict[str, dict[str, float]]:
     """Scores weights on every table of the recipe; returns the columns of each."""
     found = {}
     for name, overrides in recipe.scores.items():
         folder = places.output / "scores" / name
-        given = [override("ckpt", weights), *overrides, *places.data(), *more]
-        _run("evaluate", [*given, override("hydra.run.dir", folder)])
+        given = places.filled([*overrides, "data.root=PHOTOS"])
+        _run("evaluate", [override("ckpt", weights), *given, override("hydra.run.dir", folder)])
         table = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test"]
         found[name] = {column: table[column] for column in SCORES if table.get(column) is not None}
     return found
@@ -199,7 +206,7 @@ def _make_and_score(options: argparse.Namespace) -> None:
     made = read(str(make(recipe, places, options.weights, options.overrides)))
     shipped = places.output / "shipped" / f"{own.stem}.safetensors"
     write_weights(made, shipped, half=True)
-    card = {**made.get("card", {}), "metrics": score(shipped, recipe, places, [])}
+    card = {**made.get("card", {}), "metrics": score(shipped, recipe, places)}
     write_weights({**made, "card": card}, shipped, half=True)
     with replacing(shipped.with_suffix(".json")) as draft:
         draft.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ from wm_lightning.trained import load, read
 TINY = """
 stages:
   - name: first
-    train: [model=pixel_unshuffle_unet, "model.widths=[4,6]"]
+    train: [model=pixel_unshuffle_unet, "model.widths=[4,6]", synthesis.logos=LOGOS]
   - name: deeper
     below: [8]
   - name: second
@@ -96,6 +96,16 @@ def test_it_can_begin_with_a_later_stage_and_given_weights(make, ran):
         make("--stage", "second", "--weights", "general")
     assert "weights=general" in ran[-1][1]
     assert "model.widths=[48,96,128,160]" in ran[-1][1]
+
+
+def test_folders_stand_where_the_recipe_names_them(make, ran, tmp_path, photographs):
+    with pytest.raises(SystemExit, match="stopped"):
+        make("--logos", str(tmp_path))
+    assert f"synthesis.logos={tmp_path}" in ran[-1][1]
+    assert f"data.root={photographs}" in ran[-1][1]
+    with pytest.raises(SystemExit, match="stopped"):
+        make()
+    assert not any("logos" in override for override in ran[-1][1])
 
 
 @pytest.mark.parametrize(

@@ -334,7 +334,7 @@ def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
     assert len(rates) > 10
 
 
-@pytest.mark.parametrize("experiment", ["swcnn", "general", "best"])
+@pytest.mark.parametrize("experiment", ["swcnn", "general", "best", "real", "whole_marks"])
 def test_every_experiment_trains_and_is_scored(command, tiny, experiment):
     small = [option for option in tiny if not option.startswith(("data=", "loss.alpha", "synthesis", "model.head"))]
     options = ("data.repeats=1", "model.widths=[8,12]", "trainer.limit_train_batches=2", "data.cache=none")

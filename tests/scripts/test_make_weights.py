@@ -95,7 +95,7 @@ def test_it_can_begin_with_a_later_stage_and_given_weights(make, ran):
     with pytest.raises(SystemExit, match="stopped"):
         make("--stage", "second", "--weights", "general")
     assert "weights=general" in ran[-1][1]
-    assert "model.widths=[48,96,128,160]" in ran[-1][1]
+    assert "model.widths=[48,96,128,160,192,192]" in ran[-1][1]
 
 
 def test_folders_stand_where_the_recipe_names_them(make, ran, tmp_path, photographs):

@@ -16,11 +16,11 @@ from wm_lightning.inference.marks import Marks
 from wm_lightning.inference.search import Search
 from wm_lightning.inference.traits import Tile, Traits, measure, seen_on_copy
 
-# Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors, on 220 photographs that it was not
+# Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors, on 121 photographs that it was not
 # trained on and scenes in their place, with and without marks
-WEIGHTS = {"seen": 1.477, "certain": 2.002, "texture": 0.786, "edge": -0.255, "painted": 2.125, "change": -0.933,
-           "beneath": 9.176}  # fmt: skip
-CONSTANT = -4.919
+WEIGHTS = {"seen": 0.861, "certain": 1.734, "texture": 0.521, "edge": -0.318, "painted": 1.472, "change": -0.472,
+           "beneath": 13.722}  # fmt: skip
+CONSTANT = -3.933
 
 
 def certainties(engine: Engine, tile: Tile, marks: Marks, search: Search) -> npt.NDArray[np.float64]:

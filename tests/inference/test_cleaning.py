@@ -41,9 +41,9 @@ def test_tiles_leave_no_seam(engine, textured, marked):
     picture = marked(textured(230, 190), slice(0, 230), slice(0, 190))
     whole = clean_pixels(engine, picture, search=Search(tile=1000, overlap=16))
     engine.seen.clear()
-    tiled = clean_pixels(engine, picture, search=Search(tile=64, overlap=16))
+    tiled = clean_pixels(engine, picture, search=Search(tile=112, overlap=16))
     assert len(engine.seen) > 9
-    assert max(max(size) for size in engine.seen) <= 64
+    assert max(max(size) for size in engine.seen) <= 112
     assert np.array_equal(tiled.pixels, whole.pixels)
     assert np.array_equal(tiled.mask, whole.mask)
 

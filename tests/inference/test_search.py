@@ -20,7 +20,7 @@ def test_a_sensitivity_is_a_word_or_a_share(given, number):
 
 @pytest.mark.parametrize(("sensitivity", "least"), [(0, 1), (0.15, 1 - 0.15 * 1.15 / 2), (0.5, 1 - 0.375), (1, 0)])
 def test_a_mark_that_covers_much_must_be_surer(sensitivity, least):
-    shares = np.array([0, 0.01, 0.3, 0.31, 1])
+    shares = np.array([0, 0.01, 0.15, 0.16, 1])
     wanted = [1 - sensitivity] * 3 + [least] * 2
     assert Search(sensitivity).least_certainties(shares) == pytest.approx(wanted)
 

@@ -41,6 +41,11 @@ def today(weights):
     return {RENAMED.get(name, name): weight for name, weight in weights.items() if weight}
 
 
+def _named(terms, name):
+    """A term by its old name, of a file that has that or today's."""
+    return terms[name] if name in terms else terms[RENAMED[name]]
+
+
 def saved(tmp_path, loss):
     torch.save({"state_dict": {}, "config": {"loss": loss, "seed": 3}, "epoch": 5}, tmp_path / "old.ckpt")
     return str(tmp_path / "old.ckpt")
@@ -79,7 +84,7 @@ def test_shipped_weights_are_scored_with_the_loss_that_they_were_trained_with(co
         old = json.loads(file.metadata()["wm_lightning"])["config"]["loss"]
     loss = instantiate(read(str(path))["config"]["loss"])
     terms = old.get("terms")  # of files from before there were terms, each weight stands by itself
-    stored = {name: old[name] if terms is None else terms[name]["weight"] for name in OF_HEADS}
+    stored = {name: old[name] if terms is None else _named(terms, name)["weight"] for name in OF_HEADS}
     weights = today(stored) | {"l1": 1}
     assert {name: weight for name, weight in loss.weights.items() if weight} == weights
     options = (f"data.root={photographs}", "data.size=48", "data.num_workers=0", "synthesis=diverse", "report=false")

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from wm_lightning.inference.cleaning import Cleaned
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pixels import Pixels, changed_share
-from wm_lightning.inference.search import MUCH
 
 HARDLY_SURE = 0.9  # certainty below which a mark could be none, however little was asked for
+MUCH = 0.3  # share of a picture's pixels; few watermarks cover more
 NAMED = 3  # marks whose places are told
 
 

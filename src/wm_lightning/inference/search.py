@@ -16,7 +16,7 @@ SENSITIVITIES = {"low": 0.05, "normal": 0.15, "high": 0.3}
 NORMAL = SENSITIVITIES["normal"]
 
 
-MUCH = 0.3  # share of a picture's pixels; few marks cover more
+WIDE = 0.15  # share of a picture's pixels from which a mark must be surer
 
 
 class Search(NamedTuple):
@@ -46,7 +46,7 @@ class Search(NamedTuple):
 
         They may be half as doubtful; at a sensitivity of 1 as much as all others, and of 0 not at all.
         """
-        doubt = np.where(shares > MUCH, (1 + self.sensitivity) / 2, 1.0) * self.sensitivity
+        doubt = np.where(shares > WIDE, (1 + self.sensitivity) / 2, 1.0) * self.sensitivity
         return 1 - doubt
 
 

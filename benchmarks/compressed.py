@@ -16,19 +16,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import hydra
 import numpy as np
 import numpy.typing as npt
-from hydra.utils import instantiate
 from scales import psnr
-from sensitivity import HALF
+from sensitivity import HALF, drawer
 
-from wm_lightning.commands import override
 from wm_lightning.data.sources import FolderSource, split_names
 from wm_lightning.data.synthesis.degradation import degrade
 from wm_lightning.data.synthesis.spec import DegradationSpec
 from wm_lightning.data.synthesis.traits import traits_of
-from wm_lightning.files import CONF
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.pixels import Pixels
@@ -87,11 +83,8 @@ def marked(
         count: How many of the photographs, at most.
         changes: Overrides that say which marks.
     """
-    changes = [*changes, "synthesis.unmarked=0", "synthesis.sampler.count=[1,1]", "synthesis.degradation=null"]
-    changes += [override("synthesis.logos", str(logos.resolve()))] if logos else []
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("train", overrides=changes)
-    synthesizer, source = instantiate(config.synthesis), FolderSource(photographs)
+    plain = ("synthesis.unmarked=0", "synthesis.sampler.count=[1,1]", "synthesis.degradation=null")
+    synthesizer, source = drawer((*changes, *plain), logos), FolderSource(photographs)
     for number, name in enumerate(split_names(source.names, seed=0).test[:count]):
         view = synthesizer(source.load(name), np.random.default_rng(number))
         kind = traits_of(view).kinds[-1]

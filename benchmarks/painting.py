@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -43,7 +43,7 @@ def painted(pixels: Pixels, where: Mask, method: int) -> Pixels:
     return np.asarray(cv2.inpaint(pixels, grown, RADIUS, method), dtype=np.uint8)
 
 
-def ways(one: Marked, cleaned: Pixels, found: Mask) -> Mapping[str, Callable[[], Pixels]]:
+def ways(one: Marked, cleaned: Pixels, found: Mask) -> Mapping[str, Pixels]:
     """Returns what is compared, by name.
 
     Args:
@@ -52,12 +52,12 @@ def ways(one: Marked, cleaned: Pixels, found: Mask) -> Mapping[str, Callable[[],
         found: Where it saw a mark.
     """
     return {
-        "identity": lambda: one.image,
-        "Telea, the true mask": lambda: painted(one.image, one.mask, cv2.INPAINT_TELEA),
-        "Navier-Stokes, the true mask": lambda: painted(one.image, one.mask, cv2.INPAINT_NS),
-        "Telea, the mask found": lambda: painted(one.image, found, cv2.INPAINT_TELEA),
-        "this project": lambda: cleaned,
-        "this project, where the mask is true": lambda: np.where(one.mask[..., None], cleaned, one.image),
+        "identity": one.image,
+        "Telea, the true mask": painted(one.image, one.mask, cv2.INPAINT_TELEA),
+        "Navier-Stokes, the true mask": painted(one.image, one.mask, cv2.INPAINT_NS),
+        "Telea, the mask found": painted(one.image, found, cv2.INPAINT_TELEA),
+        "this project": cleaned,
+        "this project, where the mask is true": np.where(one.mask[..., None], cleaned, one.image),
     }
 
 
@@ -75,8 +75,7 @@ def main() -> None:
     scores: dict[str, list[tuple[float, float]]] = {}
     for one in marked(options.photographs, None, options.pictures, OPAQUE):
         cleaned = clean_pixels(engine, one.image, search=search)
-        for name, way in ways(one, cleaned.pixels, cleaned.mask > 0).items():
-            pixels = way()
+        for name, pixels in ways(one, cleaned.pixels, cleaned.mask > 0).items():
             scores.setdefault(name, []).append((psnr(pixels[one.mask], one.clean[one.mask]), psnr(pixels, one.clean)))
     log.info("| %d opaque marks | inside the mask | the picture |\n|---|---:|---:|", len(scores["identity"]))
     for name, found in scores.items():

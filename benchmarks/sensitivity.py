@@ -21,7 +21,8 @@ from harm import FEW, changed, chosen
 from hydra.utils import instantiate
 from scales import psnr
 
-from wm_lightning.data.synthesis import View
+from wm_lightning.commands import override
+from wm_lightning.data.synthesis import Synthesizer, View
 from wm_lightning.files import CONF
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.engine import Engine
@@ -51,13 +52,19 @@ class Point(NamedTuple):
     gain: float
 
 
+def drawer(changes: Sequence[str], logos: Path | None) -> Synthesizer:
+    """Returns what draws marks, of overrides that say which, and a folder of logos; None for no folder."""
+    of_logos = [override("synthesis.logos", str(logos.resolve()))] if logos else []
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = hydra.compose("train", overrides=[*changes, *of_logos])
+    synthesizer: Synthesizer = instantiate(config.synthesis)
+    return synthesizer
+
+
 def marked(paths: Sequence[Path], logos: Path | None) -> Iterator[View]:
     """Draws marks of a tenth to seven tenths of the shorter side."""
-    changes = ["synthesis.unmarked=0", "synthesis.sampler.size=[0.1,0.7]", "synthesis.sampler.tiled_size=[0.1,0.4]"]
-    changes += [f"synthesis.logos={logos}"] if logos else []
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("train", overrides=["synthesis=real", *changes])
-    synthesizer = instantiate(config.synthesis)
+    sizes = ("synthesis.sampler.size=[0.1,0.7]", "synthesis.sampler.tiled_size=[0.1,0.4]")
+    synthesizer = drawer(("synthesis=real", "synthesis.unmarked=0", *sizes), logos)
     for number, path in enumerate(paths):
         yield synthesizer(as_bytes(read_picture(path).pixels), np.random.default_rng(number))
 

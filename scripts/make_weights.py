@@ -145,7 +145,7 @@ def _train(stage: Stage, places: Places, before: str | None, more: Sequence[str]
     last = folder / "checkpoints" / "last.ckpt"
     given = places.filled([*stage.train, *QUIET, *more, "data.root=PHOTOS"])
     if before is not None:
-        given += [f"model.widths={list(read(before)['config']['model']['widths'])}".replace(" ", "")]
+        given.append(override("model.widths", read(before)["config"]["model"]["widths"]))
     begun = override("ckpt_path", last) if last.is_file() else override("weights", before)
     _run("train", [*given, begun, override("hydra.run.dir", folder)])
 

@@ -39,7 +39,7 @@ TODAY = {
     "data": {
         "synthesis": {
             "degradation": {"_target_": "wm_lightning.data.synthesis.DegradationSampler", "share": 0.5},
-            "degraded_threshold": 4, "sampler": {"_partial_": True, "sizes": [0.1, {"capture": 1}]},
+            "sampler": {"_partial_": True, "sizes": [0.1, {"capture": 1}]},
         }
     },
 }  # fmt: skip
@@ -76,6 +76,12 @@ def test_a_network_of_an_older_file_is_built(tmp_path, old, head):
 )
 def test_an_override_is_typed_as_today(old, new):
     assert new_override(old) == new
+
+
+@pytest.mark.parametrize("key", ["captured_threshold", "degraded_threshold"])
+def test_keys_that_are_gone_are_left_out(key):
+    config = {"synthesis": {key: 4, "mask_threshold": 1}, "data": {"synthesis": {key: 4}}, key: 4}
+    assert renamed(config) == {"synthesis": {"mask_threshold": 1}, "data": {"synthesis": {}}, key: 4}
 
 
 def test_an_old_value_is_told_by_its_new_name(command):

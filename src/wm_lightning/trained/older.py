@@ -7,13 +7,14 @@ from typing import Any
 # Keys by their full name, with what the last part of it is now; a node may stand below others.
 KEYS = {
     "synthesis.capture": "degradation",
-    "synthesis.captured_threshold": "degraded_threshold",
     "loss.terms.outside": "unmasked",
     "loss.terms.proposal": "background",
     "loss.terms.content": "inpainting",
     "measure_every": "train_metrics_every_n_steps",
     "ensemble": "tta",
 }
+# Keys that nothing took the place of
+GONE = ("synthesis.captured_threshold", "synthesis.degraded_threshold")
 CLASSES = {
     "wm_lightning.data.synthesis.CaptureSampler": "wm_lightning.data.synthesis.DegradationSampler",
     "wm_lightning.models.ShuffleUNet": "wm_lightning.models.PixelUnshuffleUNet",
@@ -78,7 +79,7 @@ def new_override(word: str) -> str:
 
 
 def renamed(node: Any, path: str = "") -> Any:  # noqa: ANN401 - whatever a configuration holds
-    """Returns a part of a configuration with today's names.
+    """Returns a part of a configuration with today's names, without keys that are gone.
 
     Args:
         node: Dictionaries, lists and plain values.
@@ -91,6 +92,8 @@ def renamed(node: Any, path: str = "") -> Any:  # noqa: ANN401 - whatever a conf
     found = {}
     for key, value in node.items():
         here = f"{path}.{key}".removeprefix(".")
+        if f".{here}".endswith(tuple(f".{gone}" for gone in GONE)):
+            continue
         if key == "_target_":
             value = CLASSES.get(value, value) if isinstance(value, str) else value
         else:

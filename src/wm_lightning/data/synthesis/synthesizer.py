@@ -30,7 +30,8 @@ class View(NamedTuple):
     Attributes:
         image: (H, W, 3) uint8.
         clean: The photograph without marks, after the same degradation: (H, W, 3) uint8.
-        mask: (H, W) bool, where any channel of the view differs from ``clean`` by more than the threshold.
+        mask: (H, W) bool, where the marks changed any channel by more than the threshold, before a degradation: what
+            JPEG makes of that change leaves holes in a mark and specks around it.
         alpha: How much of the photograph the marks take away, (H, W, 3) uint8.
         layer: What they put in its place, already multiplied with alpha, (H, W, 3) uint8.
         spec: From which :func:`replay` makes the same view.
@@ -58,9 +59,7 @@ class Synthesizer:
         degradation: Draws what happens to whole pictures; None leaves them as they are.
         max_coverage: Largest share of a picture's pixels under marks. Below one half, a second view that is marked
             independently shows the clean pixel more often than not, which an L1 loss needs to find it.
-        mask_threshold: Grey levels that a pixel may change by without counting as marked.
-        degraded_threshold: The same where a degradation came after the marks: JPEG spreads a change of a level or two
-            over whole blocks.
+        mask_threshold: Grey levels that marks may change a pixel by without its counting as marked.
         stamped: Repeats one mark at other places until it covers a share drawn from this range, as SWCNN does; None
             draws as many marks as the sampler says.
         same_mark: Gives both views of a pair the same mark at different places; needs ``stamped``.
@@ -81,22 +80,19 @@ class Synthesizer:
         degradation: DegradationSampler | None = None,
         max_coverage: float = 0.4,
         mask_threshold: int = 0,
-        degraded_threshold: int = 4,
         stamped: Sequence[float] | None = None,
         same_mark: bool = False,
         unmarked: float = 0.0,
     ) -> None:
         if not 0 < max_coverage <= 1:
             raise UserError(f"synthesis.max_coverage={max_coverage} must be above 0 and at most 1.")
-        for name, value in (("mask_threshold", mask_threshold), ("degraded_threshold", degraded_threshold)):
-            if not 0 <= value <= 254:
-                raise UserError(f"synthesis.{name}={value} must lie within 0..254 grey levels.")
+        if not 0 <= mask_threshold <= 254:
+            raise UserError(f"synthesis.mask_threshold={mask_threshold} must lie within 0..254 grey levels.")
         if same_mark and stamped is None:
             raise UserError("synthesis.same_mark=true needs synthesis.stamped, the share of a picture to stamp.")
         self.stamped = None if stamped is None else checked_range("synthesis.stamped", stamped, 0, 1)
         self.unmarked = checked_share("synthesis.unmarked", unmarked)
-        self.same_mark, self.max_coverage = same_mark, max_coverage
-        self.mask_threshold, self.degraded_threshold = mask_threshold, degraded_threshold
+        self.same_mark, self.max_coverage, self.mask_threshold = same_mark, max_coverage, mask_threshold
         self.sampler = sampler(
             find_assets(fonts, bundled_fonts=bundled_fonts, system_fonts=system_fonts, logos=logos, logo_part=logo_part)
         )
@@ -139,8 +135,7 @@ class Synthesizer:
             marks = self._several(overlay, generator)
         else:
             marks = self._stamped(overlay, generator, mark or self.sampler(generator), self.stamped)
-        threshold = self.mask_threshold if filters is None else self.degraded_threshold
-        return _finished(photograph, clean, overlay, ViewSpec(tuple(marks), filters), threshold)
+        return _finished(photograph, clean, overlay, ViewSpec(tuple(marks), filters), self.mask_threshold)
 
     def _several(self, overlay: Overlay, generator: np.random.Generator) -> list[MarkSpec]:
         marks: list[MarkSpec] = []
@@ -187,6 +182,6 @@ def _degraded(picture: Photograph, filters: DegradationSpec | None) -> Photograp
 
 
 def _finished(photograph: Photograph, clean: Photograph, overlay: Overlay, spec: ViewSpec, mask_threshold: int) -> View:
-    image = _degraded(overlay.on(photograph), spec.degradation)
-    mask = changed(clean, image, mask_threshold)
-    return View(image, clean, mask, overlay.alpha, overlay.colour, spec)
+    marked = overlay.on(photograph)
+    mask = changed(photograph, marked, mask_threshold)
+    return View(_degraded(marked, spec.degradation), clean, mask, overlay.alpha, overlay.colour, spec)

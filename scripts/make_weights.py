@@ -21,7 +21,6 @@ from omegaconf import OmegaConf
 
 from wm_lightning.commands import override, shell
 from wm_lightning.errors import UserError
-from wm_lightning.files import replacing
 from wm_lightning.trained import load, read, save
 from wm_lightning.trained.weights import mean_of, write_weights
 
@@ -93,12 +92,14 @@ def read_recipe(path: Path) -> Recipe:
     """Reads a file of stages.
 
     Raises:
-        UserError: It is missing, or a stage says something else than what stages say.
+        UserError: It is missing, has no stages, or a stage says something else than what stages say.
     """
     if not path.is_file():
         names = ", ".join(sorted(found.stem for found in path.parent.glob("*.yaml")))
         raise UserError(f"{path} is missing; recipes are {names}.")
     content: Any = OmegaConf.to_container(OmegaConf.load(path))
+    if not isinstance(content, dict) or not content.get("stages"):
+        raise UserError(f"{path} has no stages; list them below stages: as weights/general.yaml does.")
     return Recipe(tuple(_stage(node, path) for node in content["stages"]), content.get("scores", {}))
 
 
@@ -208,8 +209,6 @@ def _make_and_score(options: argparse.Namespace) -> None:
     write_weights(made, shipped, half=True)
     card = {**made.get("card", {}), "metrics": score(shipped, recipe, places)}
     write_weights({**made, "card": card}, shipped, half=True)
-    with replacing(shipped.with_suffix(".json")) as draft:
-        draft.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     log.info("%s: %.2f MB", shipped, shipped.stat().st_size / 1e6)
 
 

@@ -113,6 +113,7 @@ def test_folders_stand_where_the_recipe_names_them(make, ran, tmp_path, photogra
     [
         (("--stage", "third"), TINY, "--stage third: stages are first, deeper, second."),
         ((), "stages: [{name: one, trian: [a=b]}]", "stage one has trian; keys are name, train, below, mean."),
+        *(((), recipe, "has no stages; list them") for recipe in ("scores: {}", "stages: []", "- name: one")),
         ((), "stages: [{name: one, below: [8]}]", "stage one adds levels to a network; give it one"),
     ],
 )

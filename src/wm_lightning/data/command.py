@@ -51,7 +51,7 @@ def _told(found: Indexed, path: Path) -> str:
     if len(broken) > TOLD:
         lines.append(f"and {len(broken) - TOLD} more that are broken; {path} names them")
     if copies := found.copies():
-        lines.append(f"{copies} have the content of another one, so training and test may share it")
+        lines.append(f"copies of others: {copies}; training and test may share them")
     told = f"{len(found.entries)} photographs, {len(broken)} broken; {found.looked_at} looked at, {found.gone} gone"
     lines.append(f"{path}: {told}")
     if not found.finished:

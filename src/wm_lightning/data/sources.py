@@ -6,7 +6,7 @@ import errno
 import hashlib
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol, TypeVar
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
+from rich.console import Console
 from rich.progress import track
 
 from wm_lightning.data.cache import Cache, RamCache
@@ -180,11 +181,14 @@ def _reduced_size(size: tuple[int, int], short_side: int | None) -> tuple[int, i
     return width, height
 
 
-def each_of(names: Sequence[str], check: Callable[[str], Verdict], doing: str) -> Iterator[tuple[str, Verdict]]:
+def each_of(
+    names: Sequence[str], check: Callable[[str], Verdict], doing: str
+) -> Generator[tuple[str, Verdict], None, None]:
     """Yields each name with what ``check`` says of it; works in threads and shows a bar that says what is done."""
     pool = ThreadPoolExecutor()
     try:
-        verdicts = track(pool.map(check, names), doing, total=len(names), transient=True)
+        bar = Console(stderr=True)  # results alone are printed to the standard output
+        verdicts = track(pool.map(check, names), doing, total=len(names), transient=True, console=bar)
         yield from zip(names, verdicts, strict=True)
     finally:  # also where it was interrupted, which would wait for all that is left
         pool.shutdown(cancel_futures=True)

@@ -75,8 +75,9 @@ def main() -> None:
     opened = engines(options.weights, options.files)
     errors: dict[str, list[float]] = {name: [] for name in ("identity", *opened)}
     seconds = dict.fromkeys(opened, 0.0)
-    for number in range(min(options.pictures, len(pairs))):
-        view, _ = pairs.views((0, number))
+    pairs.draw([(0, number) for number in range(min(options.pictures, len(pairs)))])  # which finds what is broken
+    for number, place in enumerate(pairs.intact()[: options.pictures]):
+        view, _ = pairs.views((0, place))
         errors["identity"].append(squared_error(view.image, view.clean))
         for name, engine in opened.items():
             if not number:

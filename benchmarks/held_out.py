@@ -12,6 +12,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from scales import psnr
 from sensitivity import HALF
 
 from wm_lightning.commands import override
+from wm_lightning.data.sources import BrokenPictureError
 from wm_lightning.data.synthesis import View
 from wm_lightning.data.synthesis.traits import traits_of
 from wm_lightning.files import CONF
@@ -56,8 +58,9 @@ def pairs(photographs: Path, stage: str, count: int | None) -> list[Marked]:
     of_stage = build_data(config).pairs(stage)  # type: ignore[arg-type]  # argparse offers stages alone
     found = []
     for index in range(min(count or len(of_stage), len(of_stage))):
-        view, _ = of_stage.views((0, index))  # type: ignore[attr-defined]  # of made pairs
-        found.append(Marked(traits_of(view).kinds[-1], view))
+        with suppress(BrokenPictureError):
+            view, _ = of_stage.views((0, index))  # type: ignore[attr-defined]  # of made pairs
+            found.append(Marked(traits_of(view).kinds[-1], view))
     return found
 
 

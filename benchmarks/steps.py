@@ -67,7 +67,8 @@ def _batches(datamodule: BaseDataModule, device: torch.device) -> Iterator[Sampl
         sampler.set_epoch(epoch)
         keys = list(sampler)
         for start in range(0, max(len(keys) - size, 0) + 1, size):
-            yield _stacked([pairs[key].unpack() for key in keys[start : start + size]], device)
+            drawn = pairs.draw(keys[start : start + size]).samples
+            yield _stacked([sample.unpack() for sample in drawn], device)
         epoch += 1
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wm_lightning.data.sources import split_names
 from wm_lightning.metrics import COLUMNS
 
 MEASURED = [column for column in COLUMNS if column != "psnr_unmarked"]  # all pictures have a mark
@@ -56,3 +57,23 @@ def test_two_processes_train_one_network_and_score_each_picture_once(command, ti
     validated = json.loads(Path("again/summary.json").read_text())["history"][-1]
     for column in ("val/psnr", "val/ssim", "val/psnr_input", "val/psnr_in"):
         assert validated[column] == pytest.approx(best[column], abs=1e-4)
+
+
+def test_what_either_process_finds_broken_is_named_counted_and_left_out(own_photographs, in_two_processes):
+    names = sorted(path.name for path in own_photographs.iterdir())
+    split = split_names(names, 0, [0.5, 0.25, 0.25])
+    # The first process tests the first, third and fifth picture, the second process the others.
+    broken = {split.train[4], split.val[1], split.test[1], split.test[2]}
+    for name in broken:
+        (own_photographs / name).write_bytes(b"no picture")
+    chosen = (f"data.root={own_photographs}", "data.fractions=[0.5,0.25,0.25]", "hydra.run.dir=run")
+    outcome = in_two_processes(*chosen)
+    assert outcome.returncode == 0, outcome.stderr
+    summary = json.loads((own_photographs.parent / "run/summary.json").read_text())
+    assert summary["photographs_skipped"] == sorted(broken)
+    assert summary["photographs"] == {"train": 9, "val": 4, "test": 3}
+    tested = [row["name"] for row in rows_of(own_photographs.parent / "run/metrics.csv")]
+    assert tested == [name for name in split.test if name not in broken]
+    log = (own_photographs.parent / "run/train.log").read_text()
+    assert all(log.count(f"skipped: {name} cannot be used") == 1 for name in broken)
+    assert "4 photographs could not be used and were skipped" in log

@@ -385,3 +385,25 @@ def test_a_weight_file_is_scored_as_its_checkpoint(command, checkpoint, photogra
     ]
     groups = {row["by"] for row in rows_of("scored/groups.csv")}
     assert {"kind of mark", "opacity", "kind of mark and opacity", "coverage"} <= groups
+
+
+def test_a_broken_test_picture_is_left_out_of_scores_and_page_said_and_counted(command, checkpoint, own_photographs):
+    options = (f"ckpt={checkpoint}", f"data.root={own_photographs}", *CPU, "split=val", "examples=4")
+    assert command("evaluate", *options, "report=false").status == 0
+    whole = {row["name"]: row for row in rows_of("scored/metrics.csv")}
+    assert len(whole) == 4
+    victim = list(whole)[1]
+    (own_photographs / victim).write_bytes(b"no picture")
+    outcome = command("evaluate", *options, "report=true", "hydra.run.dir=again")
+    assert outcome.status == 0, outcome.err
+    log = Path("again/evaluate.log").read_text()
+    assert log.count(f"skipped: {victim} cannot be used: it is no picture") == 1
+    assert "1 photograph could not be used and was skipped" in log
+    record = record_of("again")
+    assert (record["pictures"], record["pictures_skipped"]) == (3, [victim])
+    rows = rows_of("again/metrics.csv")
+    assert [row["name"] for row in rows] == [name for name in whole if name != victim]
+    for row in rows:  # batches have other sizes
+        assert float(row["psnr_input"]) == pytest.approx(float(whole[row["name"]]["psnr_input"]), abs=1e-4)
+    traits = {row["name"]: row for row in rows_of("again/traits.csv")}
+    assert list(traits) == [row["name"] for row in rows]

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from wm_lightning.commands import override
+from wm_lightning.data.indexing import index_folder
 from wm_lightning.files import SHIPPED
 
 # Kills its own process without a warning in the middle of an epoch.
@@ -390,3 +391,23 @@ def test_weights_alone_are_nothing_to_go_on_with(command, tiny):
     assert f"holds weights alone, so there is no run to go on with; begin a new one from them: weights={path}." in (
         outcome.err
     )
+
+
+def test_a_killed_run_over_broken_photographs_goes_on_with_the_same_pictures(command, tiny, own_photographs):
+    options = (*tiny, f"data.root={own_photographs}", "data.num_workers=1", "test=false", "trainer.max_epochs=3")
+    assert command("train", *options, "trainer.fast_dev_run=true", "hydra.run.dir=found").status == 0
+    for stage, place in (("train", 2), ("train", 9), ("val", 1)):
+        name = Path(f"found/split/{stage}.txt").read_text().split()[place]
+        (own_photographs / name).write_bytes(b"no picture")
+    assert command("train", *options, "hydra.run.dir=whole").status == 0
+    run_killed((*options, "hydra.run.dir=outputs/train/day/time"), (1, 1))
+    index_folder(own_photographs)  # what is known of them, and when, changes nothing
+    resumed = command("train", *options, "ckpt_path=last")
+    assert resumed.status == 0, resumed.err
+    one, other = (load(f"{folder}/checkpoints/last.ckpt") for folder in ("whole", "outputs/train/day/time"))
+    assert_equal(one, other)
+    summaries = [json.loads(Path(folder, "summary.json").read_text()) for folder in ("whole", "outputs/train/day/time")]
+    assert summaries[0]["history"] == summaries[1]["history"]
+    for summary in summaries:
+        assert summary["photographs"] == {"train": 12, "val": 3, "test": 2}
+        assert len(summary["photographs_skipped"]) == 3

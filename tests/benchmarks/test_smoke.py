@@ -73,6 +73,18 @@ def test_start():
     assert all(map(filled, table.values()))
 
 
+def test_start_of_a_training_on_many_photographs(photographs):
+    table = table_of("start", "--photographs", photographs, "--count", 30, "--rounds", 1)
+    first, *rows = table
+    assert first == "30 photographs, 1 turns"
+    assert rows == [
+        "first batch, every file decoded before", "first batch", "index", "index, again", "first batch, with an index",
+    ]  # fmt: skip
+    assert table[rows[0]][1] == "1.000 (1.000 to 1.000)"
+    assert all(map(filled, table.values()))
+    assert sorted(path.suffix for path in photographs.iterdir()) == [".png"] * 20  # they were left alone
+
+
 def test_synthesis(photographs):
     done = run("synthesis", photographs, "--count", 1)
     assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 from PIL import Image
 
 from wm_lightning.data import Augmentation, DemoDataModule, FolderDataModule
+from wm_lightning.data.indexing import index_folder
 from wm_lightning.data.sources import FolderSource, decode, split_names
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
@@ -31,6 +32,11 @@ def make_module(photographs, synthesizer):
 def spoil(path):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
+
+
+def module_ready(module):
+    module.setup()
+    return module
 
 
 def batches_of(module):
@@ -66,13 +72,14 @@ def test_stages_have_14_4_and_2_of_20_photographs(make_module):
     module.setup()
     assert [len(names) for names in module.split] == [14, 4, 2]
     assert [len(module.pairs(stage)) for stage in ("train", "val", "test")] == [14, 4, 2]
-    assert module.broken == []
+    assert module.broken == {}
+    assert module.usable() == {"train": 14, "val": 4, "test": 2}
 
 
 def test_counts_are_told(make_module, caplog):
     with caplog.at_level(logging.INFO, logger=LOGGER):
         make_module().setup()
-    assert "photographs: 14 train, 4 val, 2 test, 0 broken" in caplog.text
+    assert "photographs: 14 train, 4 val, 2 test" in caplog.text
 
 
 def test_split_is_that_of_the_sorted_names_and_seed(make_module, photographs):
@@ -109,36 +116,128 @@ def test_split_lists_are_saved(make_module, photographs, tmp_path):
     module.setup()
     assert not (tmp_path / "out").exists()  # it may be of a run that these photographs do not fit
     module.save_split()
+    assert (tmp_path / "out" / "split" / "broken.txt").read_text(encoding="utf-8") == ""  # nobody has drawn it yet
+    batches_of(module)
+    module.save_split()
     for stage in ("train", "val", "test"):
         written = (tmp_path / "out" / "split" / f"{stage}.txt").read_text(encoding="utf-8")
         assert written.splitlines() == getattr(module.split, stage)
     assert (tmp_path / "out" / "split" / "broken.txt").read_text(encoding="utf-8") == "photo07.png\n"
 
 
-def test_broken_file_is_left_out_with_one_warning_that_names_it(make_module, photographs, caplog):
-    whole = make_module()
-    whole.setup()
-    victim = whole.split.train[3]
-    spoil(photographs / victim)
-    module = make_module()
-    with caplog.at_level(logging.WARNING):
-        module.setup()
-    assert module.broken == [victim]
-    assert len(warnings_of(caplog)) == 1
-    assert victim in warnings_of(caplog)[0]
-    assert sum(len(list(loader)) for loader in (module.train_dataloader(), module.val_dataloader())) == 4
-
-
-def test_broken_files_move_no_other_photograph_to_another_stage(make_module, photographs):
-    whole = make_module()
-    whole.setup()
-    victims = {whole.split.train[0], whole.split.val[1], whole.split.test[0]}
+def spoiled(module, photographs, **places):
+    """Cuts short the photographs at these places of the stages; returns their names."""
+    module.setup()
+    victims = {getattr(module.split, stage)[place] for stage, found in places.items() for place in found}
     for victim in victims:
         spoil(photographs / victim)
+    return victims
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("indexed", [False, True])
+def test_broken_files_give_the_same_batches_with_any_workers_and_are_named_once(
+    make_module, photographs, caplog, workers, indexed
+):
+    victims = spoiled(make_module(), photographs, train=(3, 4, 9), val=(1,), test=(0,))
+    expected = batches_of(make_module())
+    if indexed:
+        index_folder(photographs)
+    caplog.clear()
+    module = make_module(num_workers=workers)
+    with caplog.at_level(logging.WARNING):
+        assert batches_equal(batches_of(module), expected)
+    assert set(module.broken) == victims
+    assert module.usable() == {"train": 11, "val": 3, "test": 1}
+    assert sorted(warnings_of(caplog)) == [
+        f"skipped: {victim} cannot be used: {module.broken[victim]}" for victim in sorted(victims)
+    ]
+    assert all("truncated" in reason for reason in module.broken.values())
+
+
+def test_the_next_photograph_of_the_order_stands_in_for_a_broken_one(make_module, photographs):
+    module = make_module(batch_size=14)
+    (whole,) = list(module_ready(module).train_dataloader())
+    victims = {whole.name[place] for place in (2, 3, 13)}
+    for victim in victims:
+        spoil(photographs / victim)
+    (batch,) = list(module_ready(make_module(batch_size=14)).train_dataloader())
+    places = [0, 1, 4, 4, 4, *range(5, 13), 0]
+    assert list(batch.name) == [whole.name[place] for place in places]
+    assert torch.equal(batch.watermarked, whole.watermarked[places])
+
+
+@pytest.mark.parametrize("stage", ["val", "test"])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_broken_pictures_are_left_out_of_what_is_scored(make_module, photographs, stage, batch_size):
+    module = make_module(fractions=[0.4, 0.3, 0.3], batch_size=batch_size)
+    victims = spoiled(module, photographs, **{stage: (0, 1, 2, 5)})
+    names = [name for name in getattr(module.split, stage) if name not in victims]
+    module = module_ready(make_module(fractions=[0.4, 0.3, 0.3], batch_size=batch_size))
+    loader = getattr(module, f"{stage}_dataloader")()
+    assert [name for batch in loader for name in batch.name] == names
+    assert all(len(batch.name) for batch in loader)
+    assert module.usable()[stage] == 2
+
+
+def test_a_folder_of_broken_photographs_ends_with_a_sentence(make_module, photographs):
+    for path in photographs.iterdir():
+        spoil(path)
+    with pytest.raises(UserError, match=r"^No readable photograph is left for train: 14 cannot be used"):
+        make_module().setup()
+
+
+def test_a_training_whose_photographs_all_broke_ends_with_a_sentence(make_module, photographs):
     module = make_module()
-    module.setup()
-    for names, before in zip(module.split, whole.split, strict=True):
-        assert names == [name for name in before if name not in victims]
+    loader = module_ready(module).train_dataloader()
+    for path in photographs.iterdir():
+        spoil(path)
+    with pytest.raises(UserError, match=r"^No readable photograph is left for train"):
+        next(iter(loader))
+    with pytest.raises(UserError, match=r"^No readable photograph is left for val"):
+        list(module.val_dataloader())
+
+
+def test_two_photographs_are_too_few(make_module, photographs):
+    for path in sorted(photographs.iterdir())[2:]:
+        path.unlink()
+    with pytest.raises(UserError, match=r"^2 photographs cannot be split in three"):
+        make_module().setup()
+
+
+def test_broken_files_and_an_index_leave_the_split_as_it_is(make_module, photographs):
+    whole = module_ready(make_module()).split
+    spoiled(make_module(), photographs, train=(0,), val=(1,), test=(0,))
+    assert module_ready(make_module()).split == whole
+    index_folder(photographs)
+    assert module_ready(make_module()).split == whole
+
+
+def test_what_the_index_names_is_not_opened(make_module, photographs, monkeypatch):
+    (victim,) = spoiled(make_module(), photographs, train=(5,))
+    index_folder(photographs)
+    opened = []
+
+    def noted(path, short_side):
+        opened.append(path.name)
+        return decode(path, short_side)
+
+    monkeypatch.setattr("wm_lightning.data.sources.decode", noted)
+    batches_of(make_module())
+    assert victim not in opened
+    assert len(set(opened)) == 19
+
+
+def test_a_photograph_that_was_repaired_since_it_was_indexed_is_used(make_module, photographs):
+    content = {path.name: path.read_bytes() for path in photographs.iterdir()}
+    expected = batches_of(make_module())
+    (victim,) = spoiled(make_module(), photographs, train=(5,))
+    index_folder(photographs)
+    assert list(module_ready(make_module()).broken) == [victim]
+    (photographs / victim).write_bytes(content[victim])
+    module = make_module()
+    assert batches_equal(batches_of(module), expected)
+    assert module.broken == {}
 
 
 def test_stage_without_a_readable_photograph_is_named(make_module, photographs):
@@ -285,8 +384,8 @@ def test_broken_file_is_left_out_with_a_cache_too(make_module, photographs, tmp_
     spoil(photographs / "photo07.png")
     for cache in ("ram", "disk"):
         module = make_module(cache=cache, cache_dir=str(tmp_path / "cache"))
-        module.setup()
-        assert module.broken == ["photo07.png"]
+        batches_of(module)
+        assert list(module.broken) == ["photo07.png"]
     assert len(list((tmp_path / "cache").iterdir())) == 19
 
 

@@ -1,12 +1,25 @@
+import errno
 import logging
+import os
+import time
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base
 
-from wm_lightning.data.cache import DiskCache, RamCache
-from wm_lightning.data.sources import DemoSource, FolderSource, Split, decode, split_names
+from wm_lightning.data.cache import DiskCache, RamCache, open_cache
+from wm_lightning.data.indexing import index_folder
+from wm_lightning.data.sources import (
+    BrokenPictureError,
+    DemoSource,
+    FolderSource,
+    Split,
+    decode,
+    each_of,
+    load_again,
+    split_names,
+)
 from wm_lightning.errors import UserError
 
 NAMES = [f"{number:04d}.jpg" for number in range(1000)]
@@ -169,7 +182,6 @@ def test_a_mere_strip_is_no_photograph(tmp_path, turned):
     for name, length in (("strip.png", 201), ("long.png", 200)):
         pixels = colours(2, length)
         Image.fromarray(pixels.transpose(1, 0, 2) if turned else pixels).save(tmp_path / name)
-    assert FolderSource(tmp_path).check() == ["strip.png"]
     with pytest.raises(OSError, match=r"strip\.png: .* pixels are a strip and no photograph"):
         decode(tmp_path / "strip.png")
     assert sorted(decode(tmp_path / "long.png").shape) == [2, 3, 200]
@@ -192,27 +204,57 @@ def test_source_loads_the_pixels_of_a_name(tmp_path):
     np.testing.assert_array_equal(FolderSource(tmp_path).load("deep/a.png"), pixels)
 
 
-def test_check_finds_what_cannot_be_decoded(tmp_path):
-    pixels = colours(200, 150)
-    whole = save(tmp_path / "whole.jpg", pixels).read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    whole = save(tmp_path / "whole.png", pixels).read_bytes()
-    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "text.png").write_text("not a picture")
-    (tmp_path / "empty.jpg").write_bytes(b"")
-    assert FolderSource(tmp_path).check() == ["cut.jpg", "cut.png", "empty.jpg", "text.png"]
+def test_without_an_index_or_a_cache_nothing_is_decoded_before_it_is_drawn(tmp_path, monkeypatch):
+    save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no picture")
+    monkeypatch.setattr(Image, "open", None)
+    assert FolderSource(tmp_path).check() == {}
 
 
-def test_check_finds_nothing_among_intact_files(tmp_path):
-    for name in ("a.png", "b.jpg", "c.webp", "d.tif", "e.bmp"):
-        save(tmp_path / name, colours(21, 33))
-    assert FolderSource(tmp_path).check() == []
+def test_check_says_what_the_index_does(tmp_path):
+    save(tmp_path / "whole.png")
+    (tmp_path / "text.png").write_text("no picture")
+    index_folder(tmp_path)
+    assert FolderSource(tmp_path).check() == {"text.png": "it is no picture, or of a kind that cannot be read"}
 
 
-@pytest.mark.parametrize(("height", "width"), [(7, 200), (200, 7), (1, 1)])
-def test_check_takes_jpegs_below_eight_pixels(tmp_path, height, width):
-    save(tmp_path / "a.jpg", colours(height, width))
-    assert FolderSource(tmp_path).check() == []
+@pytest.mark.parametrize("kind", [None, "ram", "disk"])
+def test_what_is_broken_is_told_from_what_is_gone(tmp_path, kind):
+    save(tmp_path / "photos" / "a.png")
+    (tmp_path / "photos" / "link.png").symlink_to(tmp_path / "nothing.png")
+    source = FolderSource(tmp_path / "photos", cache=open_cache(kind, str(tmp_path / "cache")) if kind else None)
+    with pytest.raises(BrokenPictureError, match=r"link\.png: it is a link to nothing$"):
+        source.load("link.png")
+    (tmp_path / "photos" / "a.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"a\.png"):
+        source.load("a.png")
+    with pytest.raises(UserError, match=r"^A photograph can no longer be read \(.*a\.png.*\); restore it"):
+        load_again(source.load, "a.png")
+
+
+@pytest.mark.parametrize(("number", "broken"), [(errno.EACCES, True), (errno.EIO, True), (errno.EMFILE, False)])
+def test_the_file_is_not_blamed_for_what_the_machine_lacks(tmp_path, monkeypatch, number, broken):
+    def fail(path):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(OSError, match=os.strerror(number)) as error:
+        decode(tmp_path / "a.png")
+    assert isinstance(error.value, BrokenPictureError) == broken
+
+
+def test_a_bar_of_threads_that_is_left_does_not_begin_what_waits():
+    begun = []
+
+    def check(name):
+        begun.append(name)
+        time.sleep(0.01)
+
+    names = [str(number) for number in range(1000)]
+    checked = each_of(names, check, "checking")
+    assert next(checked) == ("0", None)
+    checked.close()
+    assert len(begun) < 200
 
 
 @pytest.mark.parametrize("name", ["cut.jpg", "cut.png", "text.png", "empty.png", "missing.png"])
@@ -433,30 +475,37 @@ def test_cached_photographs_are_those_decoded(tmp_path, cache, short_side):
         np.testing.assert_array_equal(cached.load(name), plain.load(name))
 
 
-def test_check_fills_the_cache_with_what_is_loaded_later(tmp_path, cache, caplog):
+def test_check_fills_memory_with_what_is_loaded_later_and_files_as_they_are_drawn(tmp_path, cache, caplog):
     kept = {name: smooth(40, 50, seed) for seed, name in enumerate(("a.png", "b.png"))}
     for name, pixels in kept.items():
         save(tmp_path / "photos" / name, pixels)
     source = FolderSource(tmp_path / "photos", 20, cache)
     with caplog.at_level(logging.INFO, logger="wm_lightning.data.sources"):
-        assert source.check() == []
+        assert source.check() == {}
     assert [record.getMessage() for record in caplog.records] == [f"cache: {cache}"]
+    if isinstance(cache, DiskCache):
+        assert list(cache.folder.iterdir()) == []
+        for name in kept:
+            source.load(name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Image, "open", None)  # nothing is decoded from here on
         for name, pixels in kept.items():
             np.testing.assert_allclose(source.load(name), area_averaged(pixels, 20, 25), atol=1)
 
 
-def test_check_finds_the_same_broken_files_with_a_cache_and_keeps_none(tmp_path, cache):
+def test_filling_memory_finds_what_is_broken_and_keeps_none_of_it(tmp_path):
     photos = tmp_path / "photos"
     whole = save(photos / "whole.jpg", colours(200, 150)).read_bytes()
     (photos / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (photos / "text.png").write_text("not a picture")
     (photos / "empty.jpg").write_bytes(b"")
     Image.fromarray(np.full((9, 9), 0.5, np.float32)).save(photos / "float.tiff")
-    source = FolderSource(photos, 50, cache)
-    assert source.check() == source.check() == ["cut.jpg", "empty.jpg", "float.tiff", "text.png"]
-    with pytest.raises(OSError, match=r"cut\.jpg"):
+    source = FolderSource(photos, 50, RamCache())
+    found = source.check()
+    assert sorted(found) == ["cut.jpg", "empty.jpg", "float.tiff", "text.png"]
+    assert all(found.values())
+    assert source.check() == found
+    with pytest.raises(BrokenPictureError, match=r"cut\.jpg"):
         source.load("cut.jpg")
     (photos / "cut.jpg").write_bytes(whole)
     assert source.load("cut.jpg").shape == (67, 50, 3)
@@ -486,11 +535,10 @@ def test_demo_tile_is_what_its_name_says(demo):
 def test_demo_fills_every_stage(tile):
     demo = DemoSource(tile)
     assert all(len(names) >= 4 for names in split_names(demo.names, seed=0))
-    assert demo.check() == []
+    assert demo.check() == {}
 
 
-def test_float_pictures_are_refused_by_check_and_decode(tmp_path):
+def test_float_pictures_are_refused(tmp_path):
     Image.fromarray(np.full((9, 9), 0.5, np.float32)).save(tmp_path / "float.tiff")
-    assert FolderSource(tmp_path).check() == ["float.tiff"]
-    with pytest.raises(OSError, match=r"float\.tiff: floating-point"):
+    with pytest.raises(BrokenPictureError, match=r"float\.tiff: floating-point"):
         decode(tmp_path / "float.tiff")

@@ -72,6 +72,6 @@ def test_onnx_runtime_comes_without_pytorch(tmp_path, options):
     assert not names & {"torch", "safetensors", *TRAINING}
 
 
-@pytest.mark.parametrize("command", ["predict", "export", "app"])
+@pytest.mark.parametrize("command", ["predict", "export", "app", "data"])
 def test_help_imports_next_to_nothing(tmp_path, command):
     assert not imported(tmp_path, command, "--help") & {"torch", "onnxruntime", "cv2", "numpy", "PIL", *TRAINING}

@@ -65,10 +65,11 @@ class FirstLook(L.Callback):
         assert isinstance(datamodule, BaseDataModule)
         pairs, net = datamodule.pairs("val"), detached_copy(pl_module.net)
         scores: dict[str, list[torch.Tensor]] = {"gain": [], "gain_in": []}
-        count = min(self.pictures, len(pairs))
-        for start in range(0, count, datamodule.batch_size):
-            chosen = range(start, min(start + datamodule.batch_size, count))
-            packed = collate([pairs[0, index] for index in chosen])
+        chosen = pairs.draw([(0, index) for index in range(min(self.pictures, len(pairs)))]).samples
+        if not chosen:  # all broken; the validation will say more
+            return
+        for start in range(0, len(chosen), datamodule.batch_size):
+            packed = collate(chosen[start : start + datamodule.batch_size])
             batch = datamodule.transfer_batch_to_device(packed, pl_module.device, 0).unpack()
             with trainer.precision_plugin.forward_context():
                 prediction = net.predict(batch.watermarked)
@@ -77,7 +78,7 @@ class FirstLook(L.Callback):
         means = {name: float(torch.cat(values).nanmean()) for name, values in scores.items()}
         log.info(
             "a first look after %d steps: %+.2f dB over the identity, inside the mark %+.2f (%d validation pictures)",
-            trainer.global_step, means["gain"], means["gain_in"], count,
+            trainer.global_step, means["gain"], means["gain_in"], len(chosen),
         )  # fmt: skip
         for logger in trainer.loggers:
             logger.log_metrics({f"early/{name}": value for name, value in means.items()}, trainer.global_step)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from pathlib import Path
 
 import lightning as L
 import torch
 
+from wm_lightning.data.datamodule import BaseDataModule
 from wm_lightning.engine import StepOutput
 from wm_lightning.files import write_csv
 from wm_lightning.metrics import count_defined
@@ -52,8 +52,11 @@ class PerImageTable(L.Callback):
         if trainer.world_size > 1:
             parts: list[list[tuple[str, dict[str, float]]]] = [[] for _ in range(trainer.world_size)]
             torch.distributed.all_gather_object(parts, self.rows)
-            # Each process took every n-th picture.
-            self.rows = [row for rows in zip_longest(*parts) for row in rows if row is not None]
+            datamodule = trainer.datamodule  # type: ignore[attr-defined]  # set by test
+            assert isinstance(datamodule, BaseDataModule)
+            # Each process took every n-th picture, and left broken ones out.
+            order = {name: place for place, name in enumerate(datamodule.pairs(datamodule.scored).names)}
+            self.rows = sorted((row for rows in parts for row in rows), key=lambda row: order[row[0]])
         self.defined = count_defined(scores for _, scores in self.rows)
         if trainer.is_global_zero:
             write_csv(self.path, ["name", *self.defined], ([name, *scores.values()] for name, scores in self.rows))

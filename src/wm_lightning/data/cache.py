@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -25,6 +25,13 @@ CacheKind = Literal["none", "ram", "disk"]
 class Cache(Protocol):
     """Stands between a source and its decoder; as a string it says what it holds."""
 
+    def prepare(self) -> None:
+        """Notices before the first picture what is in the way of keeping any.
+
+        Raises:
+            UserError: Something is.
+        """
+
     def fetch(self, path: Path, short_side: int | None, decode: Decode) -> Picture:
         """Returns ``decode(path, short_side)`` as a read-only array, decoding only what is not kept yet.
 
@@ -40,6 +47,9 @@ class RamCache:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Path, int | None], Picture] = {}
+
+    def prepare(self) -> None:
+        """Does nothing: how much memory there is shows when it is full."""
 
     def fetch(self, path: Path, short_side: int | None, decode: Decode) -> Picture:
         """Returns the kept picture; see :meth:`Cache.fetch`."""
@@ -60,11 +70,20 @@ class DiskCache:
     again. Nothing is ever removed; the folder can be deleted when no run uses it.
 
     Args:
-        folder: Made when the first picture is stored.
+        folder: Made by :meth:`prepare`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def prepare(self) -> None:
+        """Makes the folder; one that cannot be written to will do where it holds all pictures.
+
+        Raises:
+            UserError: It cannot be made.
+        """
+        with self._writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def fetch(self, path: Path, short_side: int | None, decode: Decode) -> Picture:
         """Returns the kept picture; see :meth:`Cache.fetch`.
@@ -88,19 +107,25 @@ class DiskCache:
         # Written aside and renamed: no reader and no killed run ever meets half a file under the final name.
         aside = file.with_suffix(f".{uuid.uuid4().hex}")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as stream:
-                np.save(stream, picture, allow_pickle=False)
-            aside.replace(file)
+            with self._writing():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with aside.open("wb") as stream:
+                    np.save(stream, picture, allow_pickle=False)
+                aside.replace(file)
+        finally:
+            with contextlib.suppress(OSError):
+                aside.unlink()  # still there only where something went wrong
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise ArgumentError(
                 "{cache_dir}={} cannot be written to ({}); make room there, name another folder, or set {cache}=none.",
                 self.folder,
                 error.strerror or error,
             ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                aside.unlink()  # still there only where something went wrong
 
     def __str__(self) -> str:
         return f"photographs in {self.folder}"

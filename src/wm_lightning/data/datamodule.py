@@ -13,15 +13,15 @@ import cv2
 import lightning as L
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from torch.utils.data import DataLoader
 
 from wm_lightning.data.augment import Augmentation
 from wm_lightning.data.cache import CacheKind, open_cache
-from wm_lightning.data.pairs import EpochSampler, Stage, StagePairs, WatermarkPairs
+from wm_lightning.data.loader import Loader, collate_drawn, none_left, note_broken
+from wm_lightning.data.pairs import STAGES, EpochSampler, Stage, StagePairs, WatermarkPairs
 from wm_lightning.data.sources import FRACTIONS, DemoSource, FolderSource, PhotographSource, Split, split_names
 from wm_lightning.data.synthesis import Synthesizer
-from wm_lightning.errors import ArgumentError, UserError
-from wm_lightning.types import PackedSample, Sample, collate
+from wm_lightning.errors import ArgumentError
+from wm_lightning.types import PackedSample, Sample
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,9 @@ class BaseDataModule(L.LightningDataModule):
             None writes none.
 
     Attributes:
-        split: The names of each stage, once :meth:`setup` has run.
-        broken: Names of photographs that could not be decoded and were left out.
+        split: The names of each stage, once :meth:`setup` has run. Broken ones are among them.
+        broken: Names of photographs that were found to be unusable so far, with the reason of each. In training the
+            next of the epoch's order stands in for one, in validation and test it is left out.
         scored: The stage that :meth:`test_dataloader` has: ``test``, or ``val`` while something is being chosen.
 
     Raises:
@@ -77,7 +78,7 @@ class BaseDataModule(L.LightningDataModule):
         self.num_workers = min(8, max(1, (os.cpu_count() or 2) // 2)) if num_workers is None else num_workers
         self.fresh, self.repeats, self.split_dir = fresh, repeats, split_dir
         self.split: Split | None = None
-        self.broken: list[str] = []
+        self.broken: dict[str, str] = {}
         self._trained_split: str | None = None
         self._opencv_threads: int | None = None  # as many as there were before; None while they are as they were
         self._epoch = 0
@@ -92,14 +93,14 @@ class BaseDataModule(L.LightningDataModule):
 
     @abstractmethod
     def check(self) -> dict[str, str]:
-        """Returns the names that cannot be decoded, each with the file to tell the user of."""
+        """Returns the names that are known to be broken before any is drawn, with the reason of each."""
 
     @abstractmethod
     def pairs(self, stage: Stage) -> StagePairs:
         """Returns the pairs of one stage; needs :meth:`setup`."""
 
     def setup(self, stage: str | None = None) -> None:
-        """Finds, checks and splits the photographs; the second call finds it done.
+        """Finds and splits the photographs; the second call finds it done.
 
         OpenCV has one thread from now on, until :meth:`teardown`.
         """
@@ -110,18 +111,38 @@ class BaseDataModule(L.LightningDataModule):
             cv2.setNumThreads(1)
         if self.split is not None:
             return
-        # The split is drawn before broken files leave it: one bad file moves no other photograph across stages.
-        whole = self.find()
-        broken = self.check()
-        for file in broken.values():
-            log.warning("skipped: %s cannot be used (truncated, not a picture, or a mere strip)", file)
-        self.broken = list(broken)
-        self.split = Split(*([name for name in names if name not in broken] for names in whole))
-        for stage_name, found, left in zip(Split._fields, whole, self.split, strict=True):
-            if found and not left:
-                raise UserError(f"No readable photograph is left for {stage_name}: {len(broken)} cannot be decoded.")
-        log.info("photographs: %d train, %d val, %d test, %d broken", *map(len, self.split), len(broken))
+        # Broken files stay in it: what is known of them, and when, moves no other photograph and changes no order.
+        self.split = self.find()
+        for name, reason in self.check().items():
+            note_broken(self.broken, name, reason)
+        log.info("photographs: %d train, %d val, %d test", *map(len, self.split))
         self._compare_split()
+        self._need_one_of_each_stage()
+
+    def _need_one_of_each_stage(self) -> None:
+        """Draws pairs until one is intact: better now than after hours of training.
+
+        Raises:
+            UserError: There is none in a stage.
+        """
+        for stage in STAGES:
+            pairs = self.pairs(stage)
+            if len(pairs) and not any(pairs.draw([(0, index)]).samples for index in range(len(pairs))):
+                raise none_left(stage, len(pairs))
+
+    def usable(self) -> dict[str, int]:
+        """Returns for each stage the number of photographs that are not known to be broken; needs :meth:`setup`."""
+        return {stage: len(self.pairs(stage).intact()) for stage in STAGES}
+
+    def gather_broken(self) -> None:
+        """Takes over what the other processes of a training found broken, each of which sees a part of the pictures."""
+        if self.trainer is None or self.trainer.world_size == 1:
+            return
+        found: list[dict[str, str]] = [{} for _ in range(self.trainer.world_size)]
+        torch.distributed.all_gather_object(found, self.broken)
+        for broken in found:
+            for name, reason in sorted(broken.items()):
+                note_broken(self.broken, name, reason)
 
     def teardown(self, stage: str | None = None) -> None:
         """Gives OpenCV its threads back; Lightning calls it when a fit or test has ended, and :meth:`setup` before."""
@@ -131,7 +152,7 @@ class BaseDataModule(L.LightningDataModule):
 
     @rank_zero_only
     def save_split(self) -> None:
-        """Writes the names of each stage to ``split_dir``; needs :meth:`setup`.
+        """Writes the names of each stage, and those found broken so far, to ``split_dir``; needs :meth:`setup`.
 
         A step of its own: the folder may hold the split of a run that these data turn out not to fit.
         """
@@ -161,15 +182,15 @@ class BaseDataModule(L.LightningDataModule):
                 "photographs of this test split may have been trained on."
             )
 
-    def train_dataloader(self) -> DataLoader[PackedSample]:
+    def train_dataloader(self) -> Loader:
         """Returns shuffled training pairs, new ones each epoch."""
         return self._loader("train")
 
-    def val_dataloader(self) -> DataLoader[PackedSample]:
+    def val_dataloader(self) -> Loader:
         """Returns the fixed validation pairs."""
         return self._loader("val")
 
-    def test_dataloader(self) -> DataLoader[PackedSample]:
+    def test_dataloader(self) -> Loader:
         """Returns the fixed pairs of the stage that is scored."""
         return self._loader(self.scored)
 
@@ -177,7 +198,7 @@ class BaseDataModule(L.LightningDataModule):
         """Lightning's hook: bytes become numbers on the device, not in the loaders."""
         return batch.unpack()
 
-    def _loader(self, stage: Stage) -> DataLoader[PackedSample]:
+    def _loader(self, stage: Stage) -> Loader:
         pairs = self.pairs(stage)
         if not len(pairs):
             raise ArgumentError("{root} holds no pairs for {}; add them, or give a folder that has some.", stage)
@@ -202,13 +223,13 @@ class BaseDataModule(L.LightningDataModule):
         )
         # A resumed run's loaders begin to fetch before Lightning tells the sampler the epoch.
         sampler.set_epoch(self._epoch)
-        return DataLoader(
+        return Loader(
             pairs,
             batch_size=self.batch_size,
             sampler=sampler,
             # What loaders draw to seed their processes would otherwise move the random state of the network's layers.
             generator=torch.Generator().manual_seed(self.seed),
-            collate_fn=collate,
+            collate_fn=collate_drawn,  # type: ignore[arg-type]  # it is given what __getitems__ returns
             num_workers=self.num_workers,
             # A short last batch would give BatchNorm noisier statistics; a small set keeps its only batch.
             drop_last=training and len(sampler) > self.batch_size,
@@ -257,9 +278,9 @@ class WatermarkDataModule(BaseDataModule):
         return split_names(self._source.names, self.seed, self.fractions)
 
     def check(self) -> dict[str, str]:
-        """Returns what the source cannot decode."""
+        """Returns what the source knows to be broken."""
         assert self._source is not None
-        return {name: name for name in self._source.check()}
+        return self._source.check()
 
     def pairs(self, stage: Stage) -> WatermarkPairs:
         """Returns the pairs of one stage; needs :meth:`setup`."""
@@ -269,7 +290,7 @@ class WatermarkDataModule(BaseDataModule):
         # What no loss compares with is not drawn in training; scores of validation and test have a column for it.
         second_view = self.target == "reference" or stage != "train"
         return WatermarkPairs(
-            self._source, names, self.synthesis, self.augment, self.size, self.seed, stage, second_view
+            self._source, names, self.synthesis, self.augment, self.size, self.seed, stage, second_view, self.broken
         )
 
 

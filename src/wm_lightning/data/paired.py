@@ -14,8 +14,15 @@ import torch
 from wm_lightning.data.augment import Augmentation, Pair, Picture, crop_pair, resize_pair
 from wm_lightning.data.datamodule import BaseDataModule, Target
 from wm_lightning.data.paired_layouts import LAYOUTS, LayoutName, PairFiles, find_pairs, split_pairs
-from wm_lightning.data.pairs import Stage, StagePairs, load_again
-from wm_lightning.data.sources import FRACTIONS, Photograph, Split, check_each, decode
+from wm_lightning.data.pairs import Stage, StagePairs
+from wm_lightning.data.sources import (
+    FRACTIONS,
+    Photograph,
+    Split,
+    decode,
+    each_of,
+    load_again,
+)
 from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.types import PackedSample
 
@@ -46,31 +53,31 @@ class PairSource:
         return Pair(decode(files.watermarked), decode(files.clean), mask)
 
     def check(self) -> dict[str, str]:
-        """Decodes every file once; returns the names of broken pairs, each with its first broken file.
+        """Decodes every file once; returns the names of broken pairs, each with the first fault.
 
         Raises:
             UserError: The pictures of a pair have different sizes.
         """
-        verdicts = check_each(list(self.files), self._broken_file)
-        return {name: str(path) for name, path in verdicts.items() if path is not None}
+        verdicts = each_of(list(self.files), self._reason, "checking pairs")
+        return {name: reason for name, reason in verdicts if reason}
 
     def _mask(self, picture: Photograph) -> Picture:
         return as_mask(picture.mean(axis=2) > 255 * self.mask_threshold)
 
-    def _broken_file(self, name: str) -> Path | None:
+    def _reason(self, name: str) -> str:
         sizes: dict[Path, str] = {}
         for path in self.files[name]:
             if path is None:
                 continue
             try:
                 height, width = decode(path).shape[:2]
-            except OSError:
-                return path
+            except OSError as error:
+                return str(error)
             sizes[path] = f"{width}x{height}"
         if len(set(sizes.values())) > 1:
             told = ", ".join(f"{path} has {size}" for path, size in sizes.items())
             raise UserError(f"The pictures of a pair must have one size: {told}; resize or remove them.")
-        return None
+        return ""
 
 
 class FilePairs(StagePairs):
@@ -88,6 +95,7 @@ class FilePairs(StagePairs):
         size: Side of the square in pixels.
         seed: The run's seed.
         stage: The stage.
+        broken: As for :class:`~wm_lightning.data.pairs.StagePairs`.
     """
 
     def __init__(
@@ -100,8 +108,9 @@ class FilePairs(StagePairs):
         size: int,
         seed: int,
         stage: Stage,
+        broken: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(names, size, seed, stage)
+        super().__init__(names, size, seed, stage, broken)
         self.source, self.augmentation, self.fit, self.mask_difference = source, augmentation, fit, mask_difference
 
     def __getitem__(self, key: tuple[int, int]) -> PackedSample:
@@ -216,4 +225,6 @@ class PairedDataModule(BaseDataModule):
         assert self.split is not None
         assert self._source is not None
         names = getattr(self.split, stage)
-        return FilePairs(self._source, names, self.augment, self.fit, self.mask_difference, self.size, self.seed, stage)
+        return FilePairs(
+            self._source, names, self.augment, self.fit, self.mask_difference, self.size, self.seed, stage, self.broken
+        )

@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from typing import Literal, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
 from wm_lightning.data.augment import Augmentation, crop
-from wm_lightning.data.sources import Photograph, PhotographSource
+from wm_lightning.data.loader import Drawn, none_left, note_broken
+from wm_lightning.data.sources import BrokenPictureError, Photograph, PhotographSource, load_again
 from wm_lightning.data.synthesis import Synthesizer, View
-from wm_lightning.errors import UserError
 from wm_lightning.types import PackedSample
 
 Stage = Literal["train", "val", "test"]
 STAGES: tuple[Stage, ...] = ("train", "val", "test")
 
-Loaded = TypeVar("Loaded")
+
+def shuffled(length: int, seed: int, number: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Returns the order in which training goes through its photographs for the ``number``-th time, (length,)."""
+    order = np.arange(length)
+    np.random.default_rng([seed, number]).shuffle(order)
+    return order
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -73,9 +78,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def _round(self, number: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
         """Returns (number, index) of each photograph once, (length, 2)."""
-        order = np.arange(self.length)
-        if self.shuffle:
-            np.random.default_rng([self.seed, number]).shuffle(order)
+        order = shuffled(self.length, self.seed, number) if self.shuffle else np.arange(self.length)
         return np.stack([np.full_like(order, number), order], axis=1)
 
     def __len__(self) -> int:
@@ -89,38 +92,86 @@ class StagePairs(Dataset[PackedSample]):
     A pair depends on the seed, the stage, the epoch and the name alone, so it is the same for any number of workers.
     Validation and test are always epoch 0: the same pairs in every epoch and run.
 
+    Pictures are checked when they are drawn. In training the next pair of the epoch's order stands in for a broken one;
+    of validation and test it is left out, so that no picture counts twice.
+
     Args:
-        names: The pairs of this stage.
+        names: The pairs of this stage, broken ones among them: what turns out to be broken changes no order.
         size: Side of the square pictures in pixels.
         seed: The run's seed.
         stage: The stage.
+        broken: Names that are known to be broken, with the reason of each; what is found is added.
     """
 
-    def __init__(self, names: list[str], size: int, seed: int, stage: Stage) -> None:
+    def __init__(
+        self, names: list[str], size: int, seed: int, stage: Stage, broken: dict[str, str] | None = None
+    ) -> None:
         self.names, self.size, self.seed, self.stage = names, size, seed, stage
+        self.broken = {} if broken is None else broken
 
     def __len__(self) -> int:
         return len(self.names)
 
     @abstractmethod
     def __getitem__(self, key: tuple[int, int]) -> PackedSample:
-        """Makes the pair of (epoch, index)."""
+        """Makes the pair of (epoch, index).
+
+        Raises:
+            BrokenPictureError: It cannot be used.
+            UserError: It is no longer there.
+        """
+
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Drawn:
+        """PyTorch's hook for a whole batch."""
+        return self.draw(keys)
+
+    def draw(self, keys: Sequence[tuple[int, int]]) -> Drawn:
+        """Makes the pairs of (epoch, index) without the broken ones: in training others stand in for these.
+
+        Raises:
+            UserError: No pair of the training can be used, or a picture is no longer there.
+        """
+        samples: list[PackedSample] = []
+        broken: dict[str, str] = {}
+        for key in keys:
+            for candidate in self._from(key):
+                sample = self._intact(candidate)
+                if sample is not None:
+                    samples.append(sample)
+                    break
+                name = self.names[candidate[1]]
+                broken[name] = self.broken[name]
+            else:
+                if self.stage == "train":
+                    raise none_left(self.stage, len(self))
+        return Drawn(samples, broken)
+
+    def intact(self) -> list[int]:
+        """Returns the indices of pairs that are not known to be broken."""
+        return [index for index, name in enumerate(self.names) if name not in self.broken]
+
+    def _from(self, key: tuple[int, int]) -> Iterator[tuple[int, int]]:
+        """Yields a key and in training those after it in its epoch's order, which begins again at its end."""
+        yield key
+        if self.stage == "train":
+            epoch, index = key
+            order = shuffled(len(self), self.seed, epoch)
+            place = int(np.flatnonzero(order == index)[0])
+            yield from ((epoch, int(other)) for other in np.roll(order, -place)[1:])
+
+    def _intact(self, key: tuple[int, int]) -> PackedSample | None:
+        name = self.names[key[1]]
+        if name in self.broken:
+            return None
+        try:
+            return self[key]
+        except BrokenPictureError as error:
+            note_broken(self.broken, name, error.reason)
+            return None
 
     def generator(self, epoch: int, name: str) -> np.random.Generator:
         """Returns the generator that a pair is drawn from."""
         return np.random.default_rng([self.seed, STAGES.index(self.stage), epoch, zlib.crc32(name.encode())])
-
-
-def load_again(load: Callable[[str], Loaded], name: str) -> Loaded:
-    """Loads what could be read when the run began.
-
-    Raises:
-        UserError: It no longer can.
-    """
-    try:
-        return load(name)
-    except OSError as error:
-        raise UserError(f"A photograph can no longer be read ({error}); restore it or start again.") from error
 
 
 class WatermarkPairs(StagePairs):
@@ -135,6 +186,7 @@ class WatermarkPairs(StagePairs):
         seed: The run's seed.
         stage: The stage.
         second_view: Draws the second view too; it costs about as much as the first.
+        broken: As for :class:`StagePairs`.
     """
 
     def __init__(
@@ -147,8 +199,9 @@ class WatermarkPairs(StagePairs):
         seed: int,
         stage: Stage,
         second_view: bool = True,
+        broken: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(names, size, seed, stage)
+        super().__init__(names, size, seed, stage, broken)
         self.source, self.synthesizer, self.augmentation = source, synthesizer, augmentation
         self.second_view = second_view
 

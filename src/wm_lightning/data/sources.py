@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, NoReturn, Protocol, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+from rich.console import Console
 from rich.progress import track
 
-from wm_lightning.data.cache import Cache
+from wm_lightning.data.cache import Cache, RamCache
+from wm_lightning.data.index import known_broken
 from wm_lightning.errors import ArgumentError, UserError
-from wm_lightning.files import FORMATS, pictures_below
+from wm_lightning.files import FORMATS, names_below
 
 log = logging.getLogger(__name__)
 
 FRACTIONS = (0.7, 0.2, 0.1)
+# What is wrong with the machine and not with one file: no reason to go on with the next.
+OF_MACHINE = {
+    errno.ENOENT, errno.ENOTDIR, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ENOTCONN,
+    errno.ETIMEDOUT,
+}  # fmt: skip
 LONGEST = 100  # times as long as wide: what is longer is a strip, and enlarged to a crop's height takes gigabytes
 
 Photograph = npt.NDArray[np.uint8]  # (H, W, 3), sRGB
+Loaded = TypeVar("Loaded")
 Verdict = TypeVar("Verdict")
+
+
+class BrokenPictureError(OSError):
+    """A file that is there and cannot be used.
+
+    Args:
+        path: Of the file.
+        reason: Why, without the file's name.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.reason = reason
 
 
 class PhotographSource(Protocol):
@@ -35,10 +57,15 @@ class PhotographSource(Protocol):
     names: list[str]
 
     def load(self, name: str) -> Photograph:
-        """Returns the photograph of that name: (H, W, 3) uint8, sRGB."""
+        """Returns the photograph of that name: (H, W, 3) uint8, sRGB.
 
-    def check(self) -> list[str]:
-        """Returns the names that cannot be decoded."""
+        Raises:
+            BrokenPictureError: It cannot be used.
+            OSError: It is no longer there.
+        """
+
+    def check(self) -> dict[str, str]:
+        """Returns the names known to be broken before any is drawn, with the reason of each."""
 
 
 class Split(NamedTuple):
@@ -90,8 +117,8 @@ def decode(path: Path, short_side: int | None = None) -> Photograph:
             JPEG is then decoded at the smallest of 1/8, 1/4 and 1/2 that suffices, which saves most of the time.
 
     Raises:
-        OSError: The file cannot be read, is no complete picture or a mere strip. Pillow's other errors for broken files
-            come out as this one too.
+        BrokenPictureError: The file may not be read, is no complete picture or a mere strip.
+        OSError: It is not there, or the machine has no means to read it.
     """
     try:
         with warnings.catch_warnings():
@@ -103,13 +130,47 @@ def decode(path: Path, short_side: int | None = None) -> Photograph:
                 opened.draft(None, size)  # only JPEG can; other formats go on at full size
                 photograph = to_rgb(ImageOps.exif_transpose(opened))
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise OSError(f"{path}: {error}") from error
+        raise_judged(path, error)
     height, width = photograph.shape[:2]
     # EXIF may have turned it, but its longer side is still the longer.
     wanted = (max(size), min(size)) if width > height else (min(size), max(size))
     if (width, height) == wanted:
         return photograph
     return np.asarray(cv2.resize(photograph, wanted, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def raise_judged(path: Path, error: Exception) -> NoReturn:
+    """Raises what an error of reading a file comes to.
+
+    Raises:
+        BrokenPictureError: The file is to blame.
+        OSError: The error itself, where it is not.
+    """
+    reason = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, BrokenPictureError):
+        raise error
+    if isinstance(error, OSError) and error.errno in OF_MACHINE:
+        if not path.is_symlink():
+            raise error
+        reason = "it is a link to nothing"
+    elif isinstance(error, UnidentifiedImageError):
+        reason = "it is no picture, or of a kind that cannot be read"
+    raise BrokenPictureError(path, reason) from error
+
+
+def load_again(load: Callable[[str], Loaded], name: str) -> Loaded:
+    """Loads what was there when the run began.
+
+    Raises:
+        BrokenPictureError: It cannot be used.
+        UserError: It is no longer there.
+    """
+    try:
+        return load(name)
+    except BrokenPictureError:
+        raise
+    except OSError as error:
+        raise UserError(f"A photograph can no longer be read ({error}); restore it or start again.") from error
 
 
 def _reduced_size(size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
@@ -120,11 +181,17 @@ def _reduced_size(size: tuple[int, int], short_side: int | None) -> tuple[int, i
     return width, height
 
 
-def check_each(names: Sequence[str], check: Callable[[str], Verdict]) -> dict[str, Verdict]:
-    """Returns what ``check`` says of each name; works in threads and shows a bar."""
-    with ThreadPoolExecutor() as pool:
-        verdicts = track(pool.map(check, names), "checking photographs", total=len(names), transient=True)
-        return dict(zip(names, verdicts, strict=True))
+def each_of(
+    names: Sequence[str], check: Callable[[str], Verdict], doing: str
+) -> Generator[tuple[str, Verdict], None, None]:
+    """Yields each name with what ``check`` says of it; works in threads and shows a bar that says what is done."""
+    pool = ThreadPoolExecutor()
+    try:
+        bar = Console(stderr=True)  # results alone are printed to the standard output
+        verdicts = track(pool.map(check, names), doing, total=len(names), transient=True, console=bar)
+        yield from zip(names, verdicts, strict=True)
+    finally:  # also where it was interrupted, which would wait for all that is left
+        pool.shutdown(cancel_futures=True)
 
 
 def to_rgb(image: Image.Image) -> Photograph:
@@ -144,6 +211,24 @@ def to_rgb(image: Image.Image) -> Photograph:
     return np.array(image.convert("RGB"))
 
 
+def find_names(root: str | Path) -> list[str]:
+    """Returns the photographs below a folder by their paths relative to it, in alphabetical order.
+
+    Raises:
+        UserError: The folder is missing or holds no picture.
+    """
+    if not str(root).strip():
+        raise ArgumentError("{root} is empty; give the folder that holds the clean photographs.")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise ArgumentError("{root}={} is not a folder; give the folder that holds the clean photographs.", root)
+    names = sorted(names_below(folder))
+    if not names:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in FORMATS))
+        raise ArgumentError("{root}={} holds no picture ({}); give the folder of the clean photographs.", root, kinds)
+    return names
+
+
 class FolderSource:
     """Every photograph below a folder, by its path relative to it.
 
@@ -159,46 +244,44 @@ class FolderSource:
 
     def __init__(self, root: str | Path, short_side: int | None = None, cache: Cache | None = None) -> None:
         self.short_side, self.cache = short_side, cache
-        if not str(root).strip():
-            raise ArgumentError("{root} is empty; give the folder that holds the clean photographs.")
-        self.root = Path(root).expanduser()
-        if not self.root.is_dir():
-            raise ArgumentError("{root}={} is not a folder; give the folder that holds the clean photographs.", root)
-        self.names = sorted(path.relative_to(self.root).as_posix() for path in pictures_below(self.root))
-        if not self.names:
-            kinds = ", ".join(sorted(suffix[1:] for suffix in FORMATS))
-            raise ArgumentError(
-                "{root}={} holds no picture ({}); give the folder of the clean photographs.", root, kinds
-            )
+        self.root, self.names = Path(root).expanduser(), find_names(root)
 
     def load(self, name: str) -> Photograph:
         """Returns the photograph of that name: (H, W, 3) uint8, sRGB; read-only where it is cached."""
         path = self.root / name
         if self.cache is None:
             return decode(path, self.short_side)
-        return self.cache.fetch(path, self.short_side, decode)
+        try:
+            return self.cache.fetch(path, self.short_side, decode)
+        except OSError as error:  # of the cache too, which looks at the file
+            raise_judged(path, error)
 
-    def check(self) -> list[str]:
-        """Decodes every file once and returns the names that fail.
+    def check(self) -> dict[str, str]:
+        """Returns what the folder's index knows to be broken; photographs are checked when they are drawn.
 
-        A file cut short shows only when all of it is read, so headers alone would not do. Without a cache JPEG is
-        decoded at an eighth of its size, which costs less than an epoch's decoding. With one, this fills it: here,
-        before loader processes are forked, so that they share what it holds.
+        A cache in memory is filled here, before loader processes are forked, so that they share what it holds.
+
+        Raises:
+            UserError: The index or the cache's folder cannot be used.
         """
-        broken = [name for name, intact in check_each(self.names, self._is_intact).items() if not intact]
+        broken = known_broken(self.root)
+        if self.cache is not None:
+            self.cache.prepare()
+        if isinstance(self.cache, RamCache):
+            left = [name for name in self.names if name not in broken]
+            found = each_of(left, self._reason, "reading photographs into memory")
+            broken |= {name: reason for name, reason in found if reason}
         if self.cache is not None:
             log.info("cache: %s", self.cache)
         return broken
 
-    def _is_intact(self, name: str) -> bool:
+    def _reason(self, name: str) -> str:
+        """Fills the cache; returns why a photograph is broken, nothing where it is not."""
         try:
-            if self.cache is None:
-                decode(self.root / name, short_side=8)
-            else:
-                self.load(name)
-        except OSError:
-            return False
-        return True
+            load_again(self.load, name)
+        except BrokenPictureError as error:
+            return error.reason
+        return ""
 
 
 class DemoSource:
@@ -234,6 +317,6 @@ class DemoSource:
         """Returns the tile of that name: (tile, tile, 3) uint8, sRGB."""
         return self._tiles[name]
 
-    def check(self) -> list[str]:
-        """Returns an empty list: the tiles are in memory."""
-        return []
+    def check(self) -> dict[str, str]:
+        """Returns nothing: the tiles are in memory."""
+        return {}

@@ -140,7 +140,15 @@ def build_module(config: DictConfig, target: Target, test_columns: Sequence[str]
 def score(trainer: L.Trainer, module: WatermarkRemoval, datamodule: BaseDataModule) -> dict[str, float]:
     """Scores the test split; returns loss, its terms and each metric column without the ``test/`` prefix."""
     (figures,) = trainer.test(module, datamodule, verbose=False)
+    datamodule.gather_broken()
     return {name.removeprefix("test/"): float(value) for name, value in figures.items()}
+
+
+def say_skipped(count: int) -> None:
+    """Says how many photographs were left out; each was named when it was met."""
+    if count:
+        were = "photograph could not be used and was" if count == 1 else "photographs could not be used and were"
+        log.warning("%d %s skipped", count, were)
 
 
 def shown(path: str) -> str:

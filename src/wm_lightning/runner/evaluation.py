@@ -35,7 +35,7 @@ from wm_lightning.reports.record import write_record
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.as_trained import Run, listed, read_runs
 from wm_lightning.runner.benchmark import StampedBenchmark, means_by_opacity, write_rows
-from wm_lightning.runner.build import build_data, build_module, prepare, score, shown
+from wm_lightning.runner.build import build_data, build_module, prepare, say_skipped, score, shown
 from wm_lightning.runner.configuration import check_config
 from wm_lightning.runner.examples import restore, write_examples
 
@@ -123,19 +123,22 @@ def _score_split(config: DictConfig, runs: Sequence[Run], columns: Sequence[str]
         tested.append(_test(run, config.tta, datamodule, columns, table))
     if not tested[0].trainer.is_global_zero:
         return
-    _write_record(output / "metrics.json", tested, config.split)
+    pairs = datamodule.pairs(datamodule.scored)
+    skipped = sorted(set(pairs.names) & pairs.broken.keys())
+    _write_record(output / "metrics.json", tested, config.split, skipped)
     columns = (*columns, *own_columns(tested[0].module.own_metrics))
     for found in tested:
         title = f"{found.path}: {len(found.table.rows)} pictures"
         print_result({column: found.scores[column] for column in columns}, title)
         if found.counts.extent.marked:
             _console().print(extent_table(found.counts.extent))
+    say_skipped(len(skipped))
     log.info("written: %s and metrics.csv", shown(str(output / "metrics.json")))
     if not config.report:
         return
     log.info("look at it: %s", shown(str(_report(config, tested, datamodule, columns, output / "report"))))
     if config.examples:
-        first, pairs = tested[0], datamodule.pairs(datamodule.scored)
+        first = tested[0]
         sheet = write_examples(first.module, first.trainer, pairs, config.examples, output)
         log.info("pictures chosen by the seed: %s", shown(str(sheet)))
 
@@ -162,7 +165,7 @@ def _rebuilt(run: Run, copies: int, target: Target, columns: Sequence[str]) -> W
     return module
 
 
-def _write_record(path: Path, tested: Sequence[Scored], split: str) -> None:
+def _write_record(path: Path, tested: Sequence[Scored], split: str, skipped: Sequence[str]) -> None:
     first, *others = tested
     record = {
         "checkpoint": first.path,
@@ -170,6 +173,7 @@ def _write_record(path: Path, tested: Sequence[Scored], split: str) -> None:
         "split": split,
         "tta": first.module.net.tta,
         "pictures": len(first.table.rows),
+        "pictures_skipped": skipped,
         "test": first.scores,
         "extent": {
             "marked": first.counts.extent.marked,
@@ -186,12 +190,14 @@ def _report(
     config: DictConfig, tested: Sequence[Scored], datamodule: BaseDataModule, columns: Sequence[str], folder: Path
 ) -> Path:
     first = tested[0]
-    pairs, scored = datamodule.pairs(datamodule.scored), len(first.table.rows)
-    traits = [_traits(pairs, index) for index in range(scored)]
+    pairs = datamodule.pairs(datamodule.scored)
+    places = {name: index for index, name in enumerate(pairs.names)}
+    scored = [places[name] for name, _ in first.table.rows]  # broken pictures have no row
+    traits = [_traits(pairs, index) for index in scored]
     subject = Subject(
         net=first.module.net.eval(),
         restore=first.restore,
-        pair=lambda index: pairs[0, index].unpack(),
+        pair=lambda row: pairs[0, scored[row]].unpack(),
         residuals=first.counts.residuals,
         confusion=first.counts.confusion,
         history=read_history(Path(first.path), first.checkpoint),
@@ -200,7 +206,7 @@ def _report(
     facts = {
         "checkpoint": first.path,
         "epoch": str(first.checkpoint["epoch"] + 1),
-        f"{config.split} pictures": f"{scored} of {datamodule.size}x{datamodule.size} pixels",
+        f"{config.split} pictures": f"{len(scored)} of {datamodule.size}x{datamodule.size} pixels",
         "data": f"{type(datamodule).__name__} {getattr(datamodule, 'root', '')}".strip(),
         "metrics": ", ".join((config.metrics, *listed(config.extra_metrics))),
         "precision": str(first.trainer.precision),

@@ -33,7 +33,7 @@ def preview(config: DictConfig) -> None:
     pairs = data.pairs("train")
     if not len(pairs):
         raise UserError("data.root holds no pairs for train; add them, or give a folder that has some.")
-    samples = [pairs[0, index % len(pairs)] for index in range(config.count)]
+    samples = pairs.draw([(0, index % len(pairs)) for index in range(config.count)]).samples
     data.teardown()
     columns = [column for column in COLUMNS if getattr(samples[0], column) is not None]
     rows = [[getattr(sample, column).numpy().squeeze() for column in columns] for sample in samples]

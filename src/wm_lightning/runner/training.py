@@ -6,7 +6,7 @@ import logging
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning as L
 from hydra.core.hydra_config import HydraConfig
@@ -19,12 +19,11 @@ from omegaconf import DictConfig, OmegaConf
 from wm_lightning.callbacks import Beginning, ConfigInCheckpoint, RunDescription, RunSummary
 from wm_lightning.commands import command, shell
 from wm_lightning.data.datamodule import BaseDataModule
-from wm_lightning.data.pairs import STAGES
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.errors import OtherLengthError, UserError
 from wm_lightning.reports.table import print_result
 from wm_lightning.runner.as_trained import needed
-from wm_lightning.runner.build import ask_for_terms, build_module, prepare, score, shown
+from wm_lightning.runner.build import ask_for_terms, build_module, prepare, say_skipped, score, shown
 from wm_lightning.runner.checks import check_monitors, check_training
 from wm_lightning.runner.configuration import plain
 from wm_lightning.runner.examples import write_examples
@@ -163,10 +162,16 @@ def _summarise(config: DictConfig, run: _Run, best: float, checkpoint: str | Non
             "objective": {**plain(config.objective), "value": best},
             "checkpoint": checkpoint,
             "seed": config.seed,
-            "photographs": {stage: len(run.datamodule.pairs(stage)) for stage in STAGES},
-            "photographs_skipped": run.datamodule.broken,
+            **_photographs(run.datamodule),
         }
     )
+
+
+def _photographs(datamodule: BaseDataModule) -> dict[str, Any]:
+    """Returns how many photographs were used, and which were not."""
+    datamodule.gather_broken()
+    datamodule.save_split()
+    return {"photographs": datamodule.usable(), "photographs_skipped": sorted(datamodule.broken)}
 
 
 def _test(run: _Run, checkpoint: str | None) -> dict[str, float]:
@@ -177,20 +182,14 @@ def _test(run: _Run, checkpoint: str | None) -> dict[str, float]:
     else:
         module.net.load_state_dict(module.candidates[module.kept].state_dict())
     scores = score(run.trainer, module, run.datamodule)
-    run.summary.update({"test": scores})
+    run.summary.update({"test": scores, **_photographs(run.datamodule)})
     if run.trainer.is_global_zero:
-        print_result(scores, f"test: {len(run.datamodule.pairs('test'))} pictures")
+        print_result(scores, f"test: {run.datamodule.usable()['test']} pictures")
     return scores
 
 
 def _say_how_to_go_on(config: DictConfig, run: _Run, checkpoint: str | None, sheet: Path | None) -> None:
-    if skipped := len(run.datamodule.broken):
-        were = (
-            "1 photograph could not be used and was"
-            if skipped == 1
-            else f"{skipped} photographs could not be used and were"
-        )
-        log.warning("%s skipped", were)
+    say_skipped(len(run.datamodule.broken))
     if checkpoint is not None:
         kept = rebuilt(config)
         trust = sorted(packages_asked_for([needed(kept), kept["own_metrics"]]))

@@ -115,6 +115,7 @@ def _fit_and_report(config: DictConfig, run: _Run) -> float:
     best, checkpoint = float(figures[config.objective.metric]), _best_checkpoint(run.trainer)
     _summarise(config, run, best, checkpoint)
     tested = _test(run, checkpoint) if config.test else {}
+    run.summary.update(_photographs(run.datamodule))  # the test may have met broken ones too
     scores = {f"test/{name}": tested[name] for name in HPARAM_SCORES if name in tested}
     log_hyperparameters(run.trainer.loggers, config, {f"best/{config.objective.metric}": best, **scores})
     if run.trainer.is_global_zero:
@@ -182,7 +183,7 @@ def _test(run: _Run, checkpoint: str | None) -> dict[str, float]:
     else:
         module.net.load_state_dict(module.candidates[module.kept].state_dict())
     scores = score(run.trainer, module, run.datamodule)
-    run.summary.update({"test": scores, **_photographs(run.datamodule)})
+    run.summary.update({"test": scores})
     if run.trainer.is_global_zero:
         print_result(scores, f"test: {run.datamodule.usable()['test']} pictures")
     return scores

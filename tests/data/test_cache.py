@@ -2,6 +2,7 @@ import errno
 import os
 import pickle
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -265,3 +266,43 @@ def test_default_folder_follows_the_xdg_specification(tmp_path, monkeypatch, var
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg") if variable is None else variable)
     assert open_cache("disk").folder == tmp_path / below / "wm_lightning" / "photographs"
+
+
+def fill(folder, photographs, log):
+    """Decodes slowly, and notes each."""
+
+    def decode(path, short_side):
+        with log.open("a") as lines:
+            lines.write(f"{path.name}\n")
+        time.sleep(0.05)
+        return PICTURE.copy()
+
+    cache = DiskCache(folder)
+    with cache.filling():
+        for path in photographs:
+            cache.fetch(path, None, decode)
+
+
+def test_of_several_processes_one_fills_the_folder(tmp_path, folder):
+    photographs = [tmp_path / f"{number}.png" for number in range(5)]
+    for path in photographs:
+        path.write_bytes(b"a picture")
+    log = tmp_path / "decoded.txt"
+    processes = [get_context("fork").Process(target=fill, args=(folder, photographs, log)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert sorted(log.read_text().split()) == sorted(path.name for path in photographs)
+
+
+def test_a_folder_that_cannot_be_written_to_is_not_waited_for(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with DiskCache(tmp_path / "file").filling():
+        pass
+
+
+def test_each_process_fills_its_own_memory():
+    with RamCache().filling(), RamCache().filling():
+        pass

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
+import sqlite3
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -15,6 +18,9 @@ import numpy.typing as npt
 
 from wm_lightning.errors import ArgumentError
 
+log = logging.getLogger(__name__)
+
+LONGEST_FILLING = 7 * 24 * 3600.0  # seconds that a process waits for another one to fill a folder
 VERSION = 1  # raise it when decoding gives other pixels: cached files of another version are not read
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
@@ -30,6 +36,9 @@ class Cache(Protocol):
 
         What ``decode`` raises passes through, and nothing is kept then.
         """
+
+    def filling(self) -> AbstractContextManager[None]:
+        """Surrounds the filling of a cache by one process, while others that share it wait."""
 
 
 class RamCache:
@@ -47,6 +56,10 @@ class RamCache:
         if key not in self._kept:
             self._kept[key] = decode(path, short_side)
         return _read_only(self._kept[key])
+
+    def filling(self) -> AbstractContextManager[None]:
+        """Lets each process fill its own; see :meth:`Cache.filling`."""
+        return contextlib.nullcontext()
 
     def __str__(self) -> str:
         mebibytes = sum(picture.nbytes for picture in self._kept.values()) / 2**20
@@ -78,6 +91,26 @@ class DiskCache:
             picture = decode(path, short_side)
             self._store(picture, file)
         return _read_only(picture)
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """Lets one process at a time fill the folder: the others would decode the same pictures, and find them done.
+
+        A folder that cannot be written to, as one that was filled before may be, is not waited for.
+        """
+        lock = None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # A lock of SQLite ends with its process, however that ends, and is not handed to loader processes.
+            lock = sqlite3.connect(self.folder / "lock", timeout=LONGEST_FILLING, isolation_level=None)
+            lock.execute("BEGIN EXCLUSIVE")
+        except (OSError, sqlite3.OperationalError):
+            log.debug("no lock in %s", self.folder)
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.close()
 
     def _file(self, path: Path, short_side: int | None) -> Path:
         status = path.stat()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import warnings
@@ -183,9 +184,11 @@ class FolderSource:
 
         A file cut short shows only when all of it is read, so headers alone would not do. Without a cache JPEG is
         decoded at an eighth of its size, which costs less than an epoch's decoding. With one, this fills it: here,
-        before loader processes are forked, so that they share what it holds.
+        before loader processes are forked, so that they share what it holds. Of several processes that share a cache
+        one fills it.
         """
-        broken = [name for name, intact in check_each(self.names, self._is_intact).items() if not intact]
+        with contextlib.nullcontext() if self.cache is None else self.cache.filling():
+            broken = [name for name, intact in check_each(self.names, self._is_intact).items() if not intact]
         if self.cache is not None:
             log.info("cache: %s", self.cache)
         return broken

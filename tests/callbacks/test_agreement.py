@@ -41,7 +41,7 @@ def test_processes_that_agree_train(monkeypatch):
 
 
 def test_another_folder_is_named(monkeypatch):
-    with pytest.raises(UserError, match=r"Process 2 means another run than process 0 \(folder: /run and /tmp\)\. Start"):
+    with pytest.raises(UserError, match=r"Process 2 means another run than process 0 \(folder: /run and /tmp\)"):
         begin(monkeypatch, {"folder": "/run"}, [({"folder": "/run"}, True), ({"folder": "/tmp"}, True)])
 
 

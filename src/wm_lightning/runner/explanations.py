@@ -71,8 +71,8 @@ def _explained(error: BaseException, keys: Keys) -> str | None:
     if _is_of_another_process(error):
         reason = _SOURCE.sub("", " ".join(str(error).split(". ")[0].split()))
         return (
-            f"Another process of this run has ended, or did not answer in time ({reason}); what it printed says why. Go "
-            "on from the last epoch that was finished: the same command and ckpt_path=last."
+            f"Another process of this run has ended, or did not answer in time ({reason}); what it printed says why. "
+            "Go on from the last epoch that was finished: the same command and ckpt_path=last."
         )
     if found := _UNMEASURED.match(str(error)):
         return (

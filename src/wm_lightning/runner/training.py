@@ -180,11 +180,11 @@ def _summarise(config: DictConfig, run: _Run, best: float, checkpoint: str | Non
 def _test(run: _Run, checkpoint: str | None) -> dict[str, float]:
     """Scores the test split with the best checkpoint, and prints the table."""
     module = run.module
-    if checkpoint is not None:  # not by trainer.test, which would load the weights that an average was made of
-        if run.trainer.is_global_zero:  # from which the others have them when the test begins: their disk may be another
-            module.load_state_dict(read(checkpoint)["state_dict"])
-    else:
+    if checkpoint is None:
         module.net.load_state_dict(module.candidates[module.kept].state_dict())
+    elif run.trainer.is_global_zero:  # the other processes have them from this one when the test begins
+        # Not by trainer.test, which would load the weights that an average was made of
+        module.load_state_dict(read(checkpoint)["state_dict"])
     scores = score(run.trainer, module, run.datamodule)
     run.summary.update({"test": scores})
     if run.trainer.is_global_zero:

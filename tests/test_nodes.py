@@ -21,32 +21,33 @@ EXACT = (
 )  # fmt: skip
 # 12, 4 and 4 photographs; three steps an epoch
 SPLIT = "data.fractions=[0.6,0.2,0.2]"
-# Ends or stops the second process at a step, once: a file says that it has been.
+# Strikes the second process at a step, once: a file says that it has been. Its parent is its machine's torchrun.
 DRIVER = """\
 import os, signal
 from pathlib import Path
 from wm_lightning import cli
 from wm_lightning.engine import WatermarkRemoval
 
-step, done = WatermarkRemoval.training_step, Path("done")
+step, done, how = WatermarkRemoval.training_step, Path("done"), os.environ.get("STRIKE")
 
 def struck(self, sample, batch_idx):
-    if os.environ["RANK"] == "1" and (self.current_epoch, batch_idx) == (1, 1) and not done.exists():
+    if how and os.environ["RANK"] == "1" and (self.current_epoch, batch_idx) == (1, 1) and not done.exists():
         done.touch()
-        os.kill(os.getpid(), signal.SIGNAL)
+        if how == "machine":
+            os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGSTOP if how == "stop" else signal.SIGKILL)
     return step(self, sample, batch_idx)
 
-if "SIGNAL" != "NONE":
-    WatermarkRemoval.training_step = struck
+WatermarkRemoval.training_step = struck
 cli.train()
 """
 
 
 @contextmanager
-def on_two_machines(folder, arguments, with_signal="NONE", restarts=0):
-    """Starts both, and ends what is left of them."""
+def on_two_machines(folder, arguments, strike="", restarts=0):
+    """Starts both; gives them, and what starts another. Ends what is left of them."""
     script = folder / "train.py"
-    script.write_text(DRIVER.replace("SIGNAL", with_signal).replace("signal.NONE", "signal.SIGKILL"))
+    script.write_text(DRIVER)
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -54,24 +55,33 @@ def on_two_machines(folder, arguments, with_signal="NONE", restarts=0):
         sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d",
         f"--rdzv-endpoint=localhost:{port}", "--rdzv-id=both", f"--max-restarts={restarts}",
     )  # fmt: skip
-    machines = [
-        subprocess.Popen(
-            [*torchrun, str(script), *arguments], cwd=folder, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        for _ in range(2)
-    ]  # fmt: skip
+    machines = []
+
+    def start():
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "STRIKE": strike}
+        machine = subprocess.Popen(
+            [*torchrun, f"--rdzv-conf=is_host={int(not machines)}", str(script), *arguments], cwd=folder, text=True, env=environment, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        machines.append(machine)
+        return machine
+
     try:
-        yield machines
+        start(), start()
+        yield machines, start
     finally:
         for machine in machines:
-            # torchrun's worker has a session of its own; it ends with the pipe that it prints to, or is ended here.
             if machine.poll() is None:
-                machine.send_signal(signal.SIGTERM)
+                machine.terminate()  # torchrun then ends its process
                 try:
                     machine.wait(60)
                 except subprocess.TimeoutExpired:
-                    os.killpg(machine.pid, signal.SIGKILL)
+                    machine.kill()
+
+
+def printed_by(machines, timeout=300):
+    """Waits for machines; returns what each has printed."""
+    return [machine.communicate(timeout=timeout)[0] for machine in machines]
 
 
 @pytest.fixture
@@ -103,8 +113,8 @@ def assert_close(one, other, tolerance=1e-5):
 
 
 def test_two_machines_compute_what_one_process_does(tmp_path, two_machines, alone):
-    with on_two_machines(tmp_path, two_machines) as machines:
-        outputs = [machine.communicate(timeout=300)[0] for machine in machines]
+    with on_two_machines(tmp_path, two_machines) as (machines, _):
+        outputs = printed_by(machines)
     assert [machine.returncode for machine in machines] == [0, 0], outputs
     assert sum(output.count("│ identity") for output in outputs) == 1  # the first process speaks for both
 
@@ -131,15 +141,15 @@ def test_two_machines_compute_what_one_process_does(tmp_path, two_machines, alon
 @pytest.mark.slow
 def test_a_process_that_dies_ends_the_run_and_the_same_command_goes_on(tmp_path, two_machines, alone):
     arguments = (*two_machines, "test=false")
-    with on_two_machines(tmp_path, arguments, "SIGKILL") as machines:
-        outputs = [machine.communicate(timeout=120)[0] for machine in machines]
+    with on_two_machines(tmp_path, arguments, "kill") as (machines, _):
+        outputs = printed_by(machines)
     assert [machine.returncode for machine in machines] == [1, 1], outputs
     assert sum("error: Another process of this run has ended" in output for output in outputs) == 1
     run = Path("outputs/train/torchrun/both")
     assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 3
 
-    with on_two_machines(tmp_path, arguments) as machines:
-        outputs = [machine.communicate(timeout=120)[0] for machine in machines]
+    with on_two_machines(tmp_path, arguments) as (machines, _):
+        outputs = printed_by(machines)
     assert [machine.returncode for machine in machines] == [0, 0], outputs
     assert sum(output.count(f"goes on from {run}/checkpoints/last.ckpt") for output in outputs) == 1
     assert_same_history(alone, run)
@@ -147,12 +157,25 @@ def test_a_process_that_dies_ends_the_run_and_the_same_command_goes_on(tmp_path,
 
 @pytest.mark.slow
 def test_torchrun_restarts_where_the_last_epoch_ended(tmp_path, two_machines, alone):
-    with on_two_machines(tmp_path, (*two_machines, "test=false"), "SIGKILL", restarts=3) as machines:
-        outputs = [machine.communicate(timeout=300)[0] for machine in machines]
+    with on_two_machines(tmp_path, (*two_machines, "test=false"), "kill", restarts=3) as (machines, _):
+        outputs = printed_by(machines)
     assert [machine.returncode for machine in machines] == [0, 0], outputs
     told = "".join(outputs)
     assert told.count("Epoch 1/3") == 1, "it began anew"
     assert "goes on from outputs/train/torchrun/both/checkpoints/last.ckpt" in told
+    assert_same_history(alone, Path("outputs/train/torchrun/both"))
+
+
+@pytest.mark.slow
+def test_another_machine_takes_the_place_of_one_that_died(tmp_path, two_machines, alone, monkeypatch):
+    # Without it a torchrun that comes later is not told by PyTorch's where the others are.
+    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
+    with on_two_machines(tmp_path, (*two_machines, "test=false"), "machine", restarts=3) as (machines, start):
+        first, second = machines
+        assert second.wait(200) == -signal.SIGKILL
+        left = (first, start())
+        outputs = printed_by(left)
+    assert [machine.returncode for machine in left] == [0, 0], outputs
     assert_same_history(alone, Path("outputs/train/torchrun/both"))
 
 
@@ -167,7 +190,7 @@ def assert_same_history(one, other):
 @pytest.mark.slow
 def test_a_process_that_no_longer_answers_ends_the_run_in_time(tmp_path, two_machines):
     arguments = (*two_machines, "test=false", "trainer.strategy.timeout_minutes=0.1")
-    with on_two_machines(tmp_path, arguments, "SIGSTOP") as machines:
+    with on_two_machines(tmp_path, arguments, "stop") as (machines, _):
         stopped, ended = None, None
         deadline = 120
         for machine in machines:

@@ -5,12 +5,11 @@ import re
 
 import hydra
 import pytest
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
 from wm_lightning.files import CONF
-from wm_lightning.runner import launched as module
 from wm_lightning.runner.launched import add_resolvers, build_trainer, launched, let_first_speak
 
 TORCHRUN = {
@@ -76,7 +75,7 @@ def test_others_than_the_first_leave_the_log_alone(monkeypatch, tmp_path):
     root.handlers[:] = [kept, file]
     let_first_speak()
     assert root.handlers == [kept, file]
-    monkeypatch.setattr(module.rank_zero_only, "rank", 1)
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
     let_first_speak()
     assert root.handlers == [kept]
     assert root.level == logging.ERROR

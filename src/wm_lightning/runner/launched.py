@@ -16,7 +16,8 @@ import lightning as L
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
-from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
@@ -154,13 +155,12 @@ def build_trainer(node: DictConfig, **options: Any) -> L.Trainer:  # noqa: ANN40
     Raises:
         UserError: It is made for more or fewer, or for other hardware.
     """
-    build = instantiate(node, _partial_=True, **options)
     found = launched()
     if found is not None and found.by == "srun":
         # Lightning answers SLURM's signal with a checkpoint within an epoch, from which no run goes on to the same
         # bits, and which it prefers to later ones for ever; here the run goes on from its last.ckpt (docs/cluster.md).
-        build.keywords["plugins"] = [*(build.keywords.get("plugins") or ()), _slurm()]
-    trainer: L.Trainer = build()
+        options["plugins"] = [*(instantiate(node.get("plugins")) or ()), _slurm()]
+    trainer: L.Trainer = instantiate(node, **options)
     if found is not None and trainer.num_devices * trainer.num_nodes != found.processes:
         raise UserError(
             f"{found.by} started {found.processes} processes on {found.machines} machines, and "

@@ -60,8 +60,8 @@ def on_two_machines(folder, arguments, strike="", restarts=0):
     def start():
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "STRIKE": strike}
         machine = subprocess.Popen(
-            [*torchrun, f"--rdzv-conf=is_host={int(not machines)}", str(script), *arguments], cwd=folder, text=True, env=environment, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [*torchrun, f"--rdzv-conf=is_host={int(not machines)}", str(script), *arguments], cwd=folder, text=True,
+            env=environment, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         machines.append(machine)
         return machine

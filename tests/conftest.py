@@ -146,5 +146,7 @@ def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., sub
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_settings() -> None:
-    """Leaves no trace of the developer's own settings in a test."""
+    """Leaves no trace of the developer's own settings in a test, nor of a cluster that it runs on."""
     os.environ.pop("HYDRA_FULL_ERROR", None)
+    for name in [name for name in os.environ if name.startswith(("SLURM_", "TORCHELASTIC_"))]:
+        del os.environ[name]

@@ -16,6 +16,7 @@ from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
 from wm_lightning.plugins import find_plugins
 from wm_lightning.runner.explanations import explain, naming_keys
+from wm_lightning.runner.launched import add_resolvers, check_alone, let_first_speak
 from wm_lightning.runner.sweep_table import SweepTable
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -43,6 +44,7 @@ def preview() -> None:
 
 
 def _search(config: DictConfig) -> None:
+    check_alone("sweep.py")
     try:
         from wm_lightning.search import search
     except ModuleNotFoundError as error:
@@ -57,9 +59,11 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
     wanted = os.environ.setdefault(_WANTED, before[_FULL_ERROR] or "0")
     os.environ[_FULL_ERROR] = "1"  # Hydra then lets errors through, and they are put in words here
     find_plugins()
+    add_resolvers()
 
     @functools.wraps(run)
     def named(config: DictConfig) -> float | None:
+        let_first_speak()
         with naming_keys(config):
             return run(config)
 

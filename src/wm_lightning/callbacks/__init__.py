@@ -1,5 +1,6 @@
 """When and where to draw, log and save; no mathematics in here."""
 
+from wm_lightning.callbacks.agreement import Agreement
 from wm_lightning.callbacks.beginning import Beginning
 from wm_lightning.callbacks.config import ConfigInCheckpoint
 from wm_lightning.callbacks.epoch_line import EpochLine
@@ -16,6 +17,7 @@ from wm_lightning.callbacks.tensorboard import RunDescription
 from wm_lightning.callbacks.validated import Validated
 
 __all__ = [
+    "Agreement",
     "Beginning",
     "ConfigInCheckpoint",
     "EpochFigures",

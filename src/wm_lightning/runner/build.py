@@ -12,7 +12,6 @@ import lightning as L
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from wm_lightning.data.datamodule import BaseDataModule, Target
@@ -58,8 +57,6 @@ def prepare(config: DictConfig) -> None:
         )
     check_config(config)
     check_accelerator(config.trainer.accelerator)
-    if getattr(rank_zero_only, "rank", 0):  # the first process speaks for all
-        logging.getLogger().setLevel(logging.ERROR)
     L.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     Path(config.paths.output_dir).mkdir(parents=True, exist_ok=True)

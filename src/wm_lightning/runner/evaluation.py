@@ -38,6 +38,7 @@ from wm_lightning.runner.benchmark import StampedBenchmark, means_by_opacity, wr
 from wm_lightning.runner.build import build_data, build_module, prepare, say_skipped, score, shown
 from wm_lightning.runner.configuration import check_config
 from wm_lightning.runner.examples import restore, write_examples
+from wm_lightning.runner.launched import build_trainer, check_alone, check_launch
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,9 @@ def evaluate(config: DictConfig) -> None:
     runs = read_runs(config)
     for run in reversed(runs):  # the first one's seed and precision are those that stay
         prepare(run.config)
+    check_launch(config)
     if config.get("benchmark") is not None:
+        check_alone("benchmark=...")
         _score_benchmark(config, runs)
     else:
         _score_split(config, runs, columns)
@@ -98,7 +101,7 @@ def _score_benchmark(config: DictConfig, runs: Sequence[Run]) -> None:
         output = Path(config.paths.output_dir)
         folder = output if not number else output / f"compared_{number}"
         module = _rebuilt(run, config.tta, run.config.data.target, COLUMNS)
-        trainer: L.Trainer = instantiate(run.config.trainer, logger=False)
+        trainer = build_trainer(run.config.trainer, logger=False)
         benchmark: StampedBenchmark = instantiate(config.benchmark)
         rows = benchmark(partial(restore, module, trainer))
         write_rows(rows, folder)
@@ -150,7 +153,7 @@ def _test(run: Run, copies: int, datamodule: BaseDataModule, columns: Sequence[s
     # What the report is made of is measured whatever is shown.
     module = _rebuilt(run, copies, datamodule.target, (*choose_columns("full"), *columns))
     counts = PixelCounts()
-    trainer: L.Trainer = instantiate(run.config.trainer, callbacks=[table, counts], logger=False)
+    trainer = build_trainer(run.config.trainer, callbacks=[table, counts], logger=False)
     scores = score(trainer, module, datamodule)
     return Scored(run.path, run.checkpoint, module, trainer, scores, table, counts)
 

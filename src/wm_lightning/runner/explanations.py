@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -24,6 +25,7 @@ _OF_LOADER = "Caught "  # how PyTorch hands on what was raised in a process of i
 _RAISED = re.compile(r"^(?:\w+\.)+\w*Error: ", re.MULTILINE)
 _SET = re.compile(r"(?<![\w./])\w+(?==)")
 _OVERRIDE = re.compile(r"Could not override '\+?([^']+)'")
+_SOURCE = re.compile(r"\[/[^\]]*\] ?")  # which line of Gloo's code an error is from
 # How Lightning's EarlyStopping and ModelCheckpoint say that they wait for a figure in vain
 _UNMEASURED = re.compile(r"(?:Early stopping conditioned on metric `|ModelCheckpoint\(monitor=')([\w/]+)")
 # Below these, whatever is added is used
@@ -66,6 +68,12 @@ def _explained(error: BaseException, keys: Keys) -> str | None:
             f"Nothing more can be written{where}: {error.strerror}; free some space and go on with the same command "
             "and ckpt_path=last."
         )
+    if _is_of_another_process(error):
+        reason = _SOURCE.sub("", " ".join(str(error).split(". ")[0].split()))
+        return (
+            f"Another process of this run has ended, or did not answer in time ({reason}); what it printed says why. "
+            "Go on from the last epoch that was finished: the same command and ckpt_path=last."
+        )
     if found := _UNMEASURED.match(str(error)):
         return (
             f"{found.group(1)}, which a callback looks at, was not measured: the loss left its term out, or the "
@@ -83,6 +91,13 @@ def _explained(error: BaseException, keys: Keys) -> str | None:
             told = told.replace("\n\nAvailable", f"{_close_choice(error)} Available", 1)
         return " ".join(told.split())
     return None
+
+
+def _is_of_another_process(error: BaseException) -> bool:
+    """Says whether PyTorch lost another process; what Gloo tells has no class of its own."""
+    if not isinstance(error, RuntimeError) or not torch.distributed.is_available():
+        return False
+    return isinstance(error, torch.distributed.DistError) or "/gloo/" in str(error)
 
 
 def _of_user(error: UserError, keys: Keys) -> str:

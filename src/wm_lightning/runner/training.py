@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from wm_lightning.callbacks import Beginning, ConfigInCheckpoint, RunDescription, RunSummary
+from wm_lightning.callbacks import Agreement, Beginning, ConfigInCheckpoint, RunDescription, RunSummary
 from wm_lightning.commands import command, shell
 from wm_lightning.data.datamodule import BaseDataModule
 from wm_lightning.engine import WatermarkRemoval
@@ -28,6 +28,7 @@ from wm_lightning.runner.checks import check_monitors, check_training
 from wm_lightning.runner.configuration import plain
 from wm_lightning.runner.examples import write_examples
 from wm_lightning.runner.keys import Keys
+from wm_lightning.runner.launched import build_trainer, check_launch, last_of_run
 from wm_lightning.runner.loggers import log_hyperparameters, open_loggers
 from wm_lightning.runner.processes import ending_with, one_job_for_processes
 from wm_lightning.runner.resume import BestSoFar, Origin, rebuilt, settle_resume
@@ -61,7 +62,9 @@ def train(config: DictConfig, callbacks: Sequence[L.Callback] = ()) -> float:
     Raises:
         UserError: The configuration or what it points to cannot be used.
     """
+    check_launch(config)
     ask_for_terms(config, HydraConfig.get().overrides.task)
+    config.ckpt_path = last_of_run(config) or config.ckpt_path
     origin = None if config.ckpt_path is None else settle_resume(config)
     prepare(config)
     check_training(config)
@@ -94,13 +97,19 @@ def _build(config: DictConfig, callbacks: Sequence[L.Callback], loggers: list[Lo
         load_state(module.net, config.weights)
     if origin is not None:
         origin.check_module(module)
+    summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
+    trainer = _build_trainer(config, summary, [*callbacks, _agreement(config, origin)], loggers)
     datamodule.setup()  # which may take minutes: what can be refused before is
     if origin is not None:
         origin.check_data(datamodule)
     if config.compile is not None:
         module.net.compile(mode=config.compile)
-    summary = RunSummary(str(Path(config.paths.output_dir) / "summary.json"))
-    return _Run(_build_trainer(config, summary, callbacks, loggers), module, datamodule, summary)
+    return _Run(trainer, module, datamodule, summary)
+
+
+def _agreement(config: DictConfig, origin: Origin | None) -> Agreement:
+    begins = "nothing" if origin is None else f"step {origin.checkpoint['global_step']} of {origin.path}"
+    return Agreement({"folder": Path(config.paths.output_dir).absolute(), "checkpoint that it goes on from": begins})
 
 
 def _fit_and_report(config: DictConfig, run: _Run) -> float:
@@ -140,8 +149,7 @@ def _build_trainer(
     # The summary comes first: others draw an epoch from it.
     remembered = (Beginning(resolved), description, ConfigInCheckpoint(kept, typed()), BestSoFar())
     callbacks = [summary, *configured, *remembered, *callbacks]
-    trainer: L.Trainer = instantiate(config.trainer, callbacks=callbacks, logger=loggers or False)
-    return trainer
+    return build_trainer(config.trainer, callbacks=callbacks, logger=loggers or False)
 
 
 def _fit(config: DictConfig, run: _Run) -> None:
@@ -178,10 +186,11 @@ def _photographs(datamodule: BaseDataModule) -> dict[str, Any]:
 def _test(run: _Run, checkpoint: str | None) -> dict[str, float]:
     """Scores the test split with the best checkpoint, and prints the table."""
     module = run.module
-    if checkpoint is not None:  # not by trainer.test, which would load the weights that an average was made of
-        module.load_state_dict(read(checkpoint)["state_dict"])
-    else:
+    if checkpoint is None:
         module.net.load_state_dict(module.candidates[module.kept].state_dict())
+    elif run.trainer.is_global_zero:  # the other processes have them from this one when the test begins
+        # Not by trainer.test, which would load the weights that an average was made of
+        module.load_state_dict(read(checkpoint)["state_dict"])
     scores = score(run.trainer, module, run.datamodule)
     run.summary.update({"test": scores})
     if run.trainer.is_global_zero:

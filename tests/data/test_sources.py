@@ -2,12 +2,14 @@ import logging
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.ExifTags import Base
 
+from wm_lightning.data import sources
 from wm_lightning.data.cache import DiskCache, RamCache
 from wm_lightning.data.sources import DemoSource, FolderSource, Split, decode, split_names
 from wm_lightning.errors import UserError
+from wm_lightning.images.decoding import decode_opened
 
 NAMES = [f"{number:04d}.jpg" for number in range(1000)]
 # What an upright view of a stored picture is, by EXIF orientation.
@@ -359,11 +361,11 @@ def test_jpeg_is_decoded_at_the_smallest_scale_that_suffices(tmp_path, monkeypat
     path = save(tmp_path / "a.jpg", smooth(300, 400))
     sizes = []
 
-    def note_size(image):
+    def note_size(image, data):
         sizes.append(image.size)
-        return image
+        return decode_opened(image, data)
 
-    monkeypatch.setattr(ImageOps, "exif_transpose", note_size)
+    monkeypatch.setattr(sources, "decode_opened", note_size)
     decode(path, short_side)
     assert sizes == [decoded]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +15,15 @@ from typing import NamedTuple, Protocol, TypeVar
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 from rich.progress import track
 
 from wm_lightning.data.cache import Cache
 from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import FORMATS, pictures_below
+from wm_lightning.images.decoding import Decoded, decode_opened
+from wm_lightning.images.pixels import as_bytes
+from wm_lightning.images.profiles import colours_of
 
 log = logging.getLogger(__name__)
 
@@ -79,15 +84,17 @@ def split_names(names: Iterable[str], seed: int, fractions: Sequence[float] = FR
     return Split(shuffled[:train], shuffled[train : train + val], shuffled[train + val :])
 
 
-def decode(path: Path, short_side: int | None = None) -> Photograph:
+def decode(path: Path, short_side: int | None = None, profiles: bool = True) -> Photograph:
     """Reads a picture file as an upright (H, W, 3) uint8 sRGB array.
 
-    EXIF rotation is applied, 16 bits are scaled to 8, transparency is put on white.
+    EXIF rotation is applied, colours of another profile are brought to sRGB, 16 bits are scaled to 8, transparency is
+    put on white.
 
     Args:
         path: The file.
         short_side: A picture whose shorter side is longer is reduced to it by area averaging, its proportions kept.
             JPEG is then decoded at the smallest of 1/8, 1/4 and 1/2 that suffices, which saves most of the time.
+        profiles: Whether colours of another profile are brought to sRGB; otherwise values stay as they are stored.
 
     Raises:
         OSError: The file cannot be read, is no complete picture or a mere strip. Pillow's other errors for broken files
@@ -96,13 +103,14 @@ def decode(path: Path, short_side: int | None = None) -> Photograph:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; the pixels are what matters
-            with Image.open(path) as opened:
+            data = path.read_bytes()
+            with Image.open(io.BytesIO(data)) as opened:
                 if max(opened.size) > LONGEST * min(opened.size):
                     raise ValueError(f"{opened.width}x{opened.height} pixels are a strip and no photograph")
                 size = _reduced_size(opened.size, short_side)
                 opened.draft(None, size)  # only JPEG can; other formats go on at full size
-                photograph = to_rgb(ImageOps.exif_transpose(opened))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+                photograph = _to_rgb(decode_opened(opened, data), profiles)
+    except (UserError, OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise OSError(f"{path}: {error}") from error
     height, width = photograph.shape[:2]
     # EXIF may have turned it, but its longer side is still the longer.
@@ -127,21 +135,15 @@ def check_each(names: Sequence[str], check: Callable[[str], Verdict]) -> dict[st
         return dict(zip(names, verdicts, strict=True))
 
 
-def to_rgb(image: Image.Image) -> Photograph:
-    """Converts a Pillow picture to (H, W, 3) uint8 sRGB.
-
-    Raises:
-        ValueError: Its values are floating-point, which say nothing of their range.
-    """
-    if image.mode == "F":
-        raise ValueError("floating-point pictures have no known range; convert it to 8 or 16 bits")
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it
-        grey = (np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.array(image.convert("RGB"))
+def _to_rgb(decoded: Decoded, profiles: bool) -> Photograph:
+    planes, grey = decoded.planes, decoded.planes.shape[-1] <= 2
+    colours = np.repeat(planes[..., :1], 3, axis=-1) if grey else planes[..., :3]
+    profile = colours_of(decoded.profile, grey) if profiles else None
+    rgb = as_bytes(colours if profile is None else profile.seen(colours))
+    if planes.shape[-1] in (2, 4):
+        rgba = Image.fromarray(np.dstack((rgb, as_bytes(planes[..., -1]))))
+        rgb = np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))
+    return np.array(rgb)
 
 
 class FolderSource:
@@ -161,7 +163,7 @@ class FolderSource:
         self.short_side, self.cache = short_side, cache
         if not str(root).strip():
             raise ArgumentError("{root} is empty; give the folder that holds the clean photographs.")
-        self.root = Path(root).expanduser()
+        self.root = Path(os.path.expanduser(root))  # noqa: PTH111 - pathlib refuses `~name` where there is no such user
         if not self.root.is_dir():
             raise ArgumentError("{root}={} is not a folder; give the folder that holds the clean photographs.", root)
         self.names = sorted(path.relative_to(self.root).as_posix() for path in pictures_below(self.root))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 import numpy as np
-import tifffile
 from PIL import Image, ImageCms
 
 from wm_lightning.errors import UserError
 from wm_lightning.images.pixels import Pixels
 from wm_lightning.images.png import chunks
 from wm_lightning.images.tiff import ORIENTATION, check_full
+
+if TYPE_CHECKING:
+    import tifffile
 
 DEEP_GREY = ("I;16", "I;16B", "I;16L")
 MINISWHITE, RGB = 0, 2  # kinds of pixels of TIFF
@@ -141,6 +142,8 @@ def _is_deep_png(data: bytes) -> bool:
 
 
 def _deep_png(data: bytes) -> Pixels:
+    import cv2  # in functions, as below: few pictures are so deep, and a process that decodes starts sooner
+
     planes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if planes is None or planes.dtype != np.uint16:
         raise UserError("is damaged, or its 16-bit values are of an unknown kind.")
@@ -187,6 +190,8 @@ def _deep_grey(values: Pixels, bits: int, kind: int, notes: list[str]) -> Pixels
 
 def _deep_tiff(data: bytes, kind: int, extra: tuple[int, ...], notes: list[str]) -> Pixels:
     """Reads 16-bit values of several channels, not turned."""
+    import tifffile
+
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
         try:
@@ -217,6 +222,8 @@ def _deep_tiff(data: bytes, kind: int, extra: tuple[int, ...], notes: list[str])
 
 
 def _by_opencv(data: bytes, page: tifffile.TiffPage) -> Pixels:
+    import cv2
+
     # Turned by OpenCV, and not as EXIF has it, unless it says that it is upright.
     tag, changed = page.tags.get(ORIENTATION), bytearray(data)
     if tag is not None:

@@ -51,7 +51,7 @@ class Colours(NamedTuple):
             self._apply(self.back, "RGB", as_bytes(part[where])[None], self.mode)[0] for part in (seen, cleaned)
         )
         top = np.iinfo(stored.dtype).max
-        result = stored.copy()
+        result: Pixels = stored.copy()
         step = (after.astype(np.int32) - before) * (top // 255)
         result[where] = np.clip(stored[where].astype(np.int32) + step, 0, top)
         return result

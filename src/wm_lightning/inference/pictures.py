@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from wm_lightning.errors import UserError
@@ -59,6 +59,9 @@ class Picture:
     path: Path = Path()
 
 
+Encode = Callable[[Picture, Pixels, str], tuple[bytes, list[str]]]
+
+
 def read_picture(path: Path) -> Picture:
     """Reads a JPEG, PNG, WebP, TIFF or BMP file.
 
@@ -83,15 +86,23 @@ def read_picture(path: Path) -> Picture:
     except Image.DecompressionBombError as error:
         most = round(2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6)
         raise UserError(f"{path} has more than {most} megapixels; reduce it first.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is damaged or cut short: {error}.") from error
+    except MemoryError as error:
+        raise UserError(f"{path} needs more memory than there is; reduce it first.") from error
+    except Exception as error:  # of the many kinds that decoders raise where a file is not what they expect
+        raise UserError(f"{path} is damaged or cut short: {str(error) or type(error).__name__}.") from error
 
 
-def file_of(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[str]]:
+def file_of(picture: Picture, pixels: Pixels, suffix: str, encode: Encode | None = None) -> tuple[bytes, list[str]]:
     """Returns a picture's file with other pixels, and what was not kept.
 
     Where no pixel changed and the format stays it is the file that was read, since writing it again would change what
-    lossy formats show. Arguments as of :func:`encode_picture`.
+    lossy formats show.
+
+    Args:
+        picture: As it was read.
+        pixels: Upright, like its own.
+        suffix: Of the file: ``.jpg``, ``.png``, ...
+        encode: In place of :func:`encode_picture`.
 
     Raises:
         UserError: The format cannot hold it.
@@ -99,7 +110,7 @@ def file_of(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[
     if FORMATS[suffix.lower()] == picture.format and np.array_equal(pixels, picture.pixels):
         return picture.file, []
     try:
-        content, lost = encode_picture(picture, pixels, suffix)
+        content, lost = (encode or encode_picture)(picture, pixels, suffix)
     except UserError as error:
         raise UserError(f"{picture.path} {error}") from error
     return content, list(dict.fromkeys(picture.notes + lost))
@@ -175,6 +186,8 @@ def _by_pillow(picture: Picture, planes: Pixels, kind: str, notes: list[str]) ->
 
 
 def _deep_tiff(planes: Pixels, dpi: tuple[float, float] | None) -> bytes:
+    import tifffile  # few pictures are so deep, and a process that encodes starts sooner
+
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,

@@ -155,9 +155,9 @@ def _outcomes(
 
     def work(job: Job) -> Outcome:
         try:
-            if job.error is not None:
-                raise UserError(job.error)
             picture = options.codecs.read(job.source)
+            if job.error is not None:  # after what is said of a file that could not be read anyway
+                raise UserError(job.error)
             # Large pictures one after the other: they take the memory, and all cores by themselves.
             with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
                 allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -14,11 +15,11 @@ class LastingStream:
     Letters that it has no code for become escapes; what is written after its reader has gone is lost.
 
     Args:
-        stream: ``sys.stdout`` or ``sys.stderr``.
+        stream: ``sys.stdout`` or ``sys.stderr``; None where it was closed before the command began.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream = stream or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the command ends
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
         return getattr(self.stream, name)
@@ -46,7 +47,7 @@ class LastingStream:
         os.close(nowhere)
 
 
-def console(stream: TextIO) -> Console:
+def console(stream: TextIO | None) -> Console:
     """Returns a console whose stream lasts."""
     return Console(file=LastingStream(stream))  # type: ignore[arg-type]  # as much of a stream as it asks for
 

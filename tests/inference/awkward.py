@@ -1,6 +1,7 @@
 """Picture files of every kind, made for the tests."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -8,6 +9,8 @@ import cv2
 import numpy as np
 import tifffile
 from PIL import Image, ImageCms, ImageOps
+
+from wm_lightning.inference.pictures import read_picture
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><note>kept</note></x:xmpmeta>'
@@ -186,3 +189,12 @@ AWKWARD = {
     "tail_added.png": write(encoded("PNG") + b"more than the picture"),
     "wrong_checksum.png": write(flipped(encoded("PNG"), 60)),
 }  # fmt: skip
+
+
+def exit_for_crash(first, *rest):
+    """Ends the process that reads or writes a picture, as a C library does."""
+    if rest or first.name == "crash.png":
+        os.abort()
+    if first.name == "exit.png":
+        os._exit(3)
+    return read_picture(first)

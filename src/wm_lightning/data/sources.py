@@ -110,7 +110,9 @@ def decode(path: Path, short_side: int | None = None, profiles: bool = True) -> 
                 size = _reduced_size(opened.size, short_side)
                 opened.draft(None, size)  # only JPEG can; other formats go on at full size
                 photograph = _to_rgb(decode_opened(opened, data), profiles)
-    except (UserError, OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except UserError as error:
+        raise OSError(f"{path} {error}") from error
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise OSError(f"{path}: {error}") from error
     height, width = photograph.shape[:2]
     # EXIF may have turned it, but its longer side is still the longer.

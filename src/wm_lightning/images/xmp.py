@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.dom import minidom
+from xml.dom import XMLNS_NAMESPACE, minidom
 from xml.parsers.expat import ExpatError
 
 ANNOUNCED = "http://ns.adobe.com/xmp/note/"
@@ -41,7 +41,10 @@ def without_gone(xmp: bytes, extended: bool = False) -> tuple[bytes, list[str]]:
         document = minidom.parseString(xmp.strip(b"\0 \r\n\t\xef\xbb\xbf"))
     except (ExpatError, ValueError):
         return b"", ["XMP"]
-    gone = dict.fromkeys(word for word in _taken_out(document, extended) if word)
+    words = list(_taken_out(document, extended))
+    if not words:
+        return xmp, []
+    gone = dict.fromkeys(word for word in words if word)
     text = "".join(node.toxml() for node in document.childNodes)
     return text.encode("utf-8", "replace"), list(gone)
 
@@ -62,8 +65,10 @@ def _taken_out(parent: minidom.Document | minidom.Element, extended: bool) -> It
 
 
 def _word(node: minidom.Element | minidom.Attr, extended: bool) -> str | None:
-    """Returns what goes with a node; None for one that stays."""
+    """Returns what goes with a node, which may be nothing to tell; None for one that stays."""
     space = node.namespaceURI or ""
+    if space == XMLNS_NAMESPACE:  # the declaration of a namespace
+        return "" if node.nodeValue in GONE and not GONE[node.nodeValue][1] else None
     if space not in GONE or (extended and space == ANNOUNCED):
         return None
     word, names = GONE[space]

@@ -109,6 +109,7 @@ class Remover:
 
     def _pillow(self, image: Image.Image, mask: Any, strength: float) -> Removal[Image.Image]:  # noqa: ANN401
         """Looks at a picture as a viewer shows it; returns one that is turned, coloured and described like it."""
+        image.load()  # which turns a TIFF
         orientation = orientation_of(image)
         shown, profile = plain(image, [], image.info.get("icc_profile"))
         stored = np.asarray(shown).astype(np.uint16) if shown.mode in DEEP_GREY else np.asarray(shown)
@@ -127,7 +128,7 @@ class Remover:
         result.info = {key: value for key, value in image.info.items() if key not in ("transparency", "icc_profile")}
         if profile is not None:
             result.info["icc_profile"] = profile
-        if orientation != 1 and "exif" not in result.info:  # as of a TIFF, whose tags a new picture has none of
+        if orientation != 1 and "exif" not in result.info:  # it was set by hand, or stands in XMP
             result.getexif()[ORIENTATION] = orientation
         boxes = tuple(mark._replace(box=_box_back(mark.box, planes.shape[:2], orientation)) for mark in cleaned.marks)
         return Removal(result, Image.fromarray(turned_back(cleaned.mask, orientation)), boxes)

@@ -124,7 +124,7 @@ BAD = {
     "short.webp": (encoded("WEBP")[:60], "is damaged or cut short"),
     "short.tif": (encoded("TIFF")[:200], "is damaged or cut short"),
     "short.bmp": (encoded("BMP")[:200], "is damaged or cut short"),
-    "header.jpg": (encoded("JPEG")[:4], "is no picture that can be read"),
+    "header.jpg": (encoded("JPEG")[:4], "is a JPEG file, but damaged or of a kind that cannot be read"),
     "bomb.png": (bomb(), "has more than 179 megapixels"),
     "other.gif": (encoded("GIF"), "is a GIF file; give JPEG, PNG, WebP, TIFF or BMP"),
     "gif_named.png": (encoded("GIF"), "is a GIF file"),

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from wm_lightning.errors import UserError
 from wm_lightning.images.pixels import Pixels
 from wm_lightning.images.png import chunks
+from wm_lightning.images.png_colours import declared_profile
 from wm_lightning.images.tiff import ORIENTATION, check_full
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def plain(image: Image.Image, notes: list[str], profile: bytes | None) -> tuple[
 def _planes(opened: Image.Image, data: bytes, notes: list[str]) -> tuple[Pixels, bool, bytes | None]:
     """Returns planes, whether they are upright already, and their profile."""
     profile = opened.info.get("icc_profile")
+    if opened.format == "PNG":
+        profile = profile or declared_profile(data)
     if opened.format == "PNG" and _is_deep_png(data):
         opened.load()  # which notices damage that OpenCV passes over
         return _deep_png(data), False, profile

@@ -44,17 +44,12 @@ def chunks(file: bytes) -> list[Chunk]:
     return found
 
 
-def carried(file: bytes, profile: bool) -> tuple[list[Chunk], list[str]]:
-    """Returns the metadata of a file, and what was left out of it, each a few words.
-
-    Args:
-        file: The PNG file.
-        profile: Whether its colours are still those that it describes.
-    """
+def carried(file: bytes) -> tuple[list[Chunk], list[str]]:
+    """Returns the metadata of a file, and what was left out of it, each a few words."""
     kept, lost = [], list[str]()
     for chunk in chunks(file):
         kind, data = chunk
-        if kind in HOW or (kind in COLOURS and not profile):
+        if kind in HOW:
             continue
         if kind == b"eXIf":
             exif, had = without_thumbnail(data)

@@ -84,12 +84,10 @@ def attach(content: bytes, kind: str, file: tuple[str, bytes], metadata: Metadat
         The file with metadata, and what of it was not kept.
     """
     if kind in ("JPEG", "PNG") and kind == file[0]:
-        profile = bool(metadata.profile)
         if kind == "JPEG":
-            segments, lost = jpeg.carried(file[1], profile)
+            segments, lost = jpeg.carried(file[1], bool(metadata.profile))
             return jpeg.with_segments(content, segments), lost
-        # What describes colours beside a profile, as `gAMA`, goes where the pixels are still those of the file.
-        chunks, lost = png.carried(file[1], profile)
+        chunks, lost = png.carried(file[1])
         return png.with_chunks(content, chunks), lost
     if kind == "TIFF" and file[0] == "TIFF":
         tags, lost = _carried(file[1], bool(metadata.profile))

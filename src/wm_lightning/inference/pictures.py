@@ -23,6 +23,7 @@ from wm_lightning.inference.metadata import Metadata, attach, for_webp, metadata
 LOSSY = {"quality": 95, "subsampling": "4:4:4"}  # for JPEG that was none before
 LOSSLESS = {"lossless": True, "exact": True}  # for WebP; exact: also colours that are fully transparent
 WEBP_QUALITY = 90  # a WebP does not tell its own
+SIGNATURES = {"JPEG": (b"\xff\xd8\xff",), "PNG": (png.SIGNATURE,), "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")}
 SIDES = {"JPEG": jpeg.SIDES, "WEBP": 16_383}  # pixels that a side may have
 # Of TIFF, those that keep every value and take every mode; others become one of them
 COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd")
@@ -82,7 +83,7 @@ def read_picture(path: Path) -> Picture:
     except UserError as error:
         raise UserError(f"{path} {error}") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP.") from error
+        raise UserError(f"{path} {_unknown(data)}") from error
     except Image.DecompressionBombError as error:
         most = round(2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6)
         raise UserError(f"{path} has more than {most} megapixels; reduce it first.") from error
@@ -90,6 +91,14 @@ def read_picture(path: Path) -> Picture:
         raise UserError(f"{path} needs more memory than there is; reduce it first.") from error
     except Exception as error:  # of the many kinds that decoders raise where a file is not what they expect
         raise UserError(f"{path} is damaged or cut short: {str(error) or type(error).__name__}.") from error
+
+
+def _unknown(data: bytes) -> str:
+    """Says of a file's content, which no decoder takes, what it is."""
+    kind = next((name for name, start in SIGNATURES.items() if data.startswith(start)), None)
+    if kind is None:
+        return "is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP."
+    return f"is a {kind} file, but damaged or of a kind that cannot be read; save it anew, with 8 or 16 bits a channel."
 
 
 def file_of(picture: Picture, pixels: Pixels, suffix: str, encode: Encode | None = None) -> tuple[bytes, list[str]]:

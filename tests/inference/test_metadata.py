@@ -121,6 +121,13 @@ def test_a_second_picture_goes_with_what_says_where_it_is(tmp_path):
     assert opened(content).format == "JPEG"
 
 
+def test_what_lies_behind_a_jpeg_is_named(tmp_path):
+    assert rewritten(tmp_path, jpeg() + b"\0\0\n", ".jpg")[1] == []
+    content, lost = rewritten(tmp_path, jpeg() + b"\0a film", ".jpg")
+    assert lost == ["its data behind the picture was left out"]
+    assert b"a film" not in content
+
+
 def test_what_a_png_says_stays_to_the_byte(tmp_path):
     chunks = [
         chunk(b"gAMA", struct.pack(">I", 45455)), chunk(b"iCCP", b"name\0\0" + zlib.compress(SRGB)),

@@ -10,6 +10,7 @@ from wm_lightning.images.tiff import without_thumbnail
 from wm_lightning.images.xmp import GONE, without_gone
 
 EXIF, XMP, EXTENDED = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
+MPF = b"MPF\0"  # where further pictures are
 ICC, PHOTOSHOP, GAIN_MAP = b"ICC_PROFILE\0", b"Photoshop 3.0\0", b"urn:iso:std:iso:ts:21496:-1\0"
 APP0, APP1, APP2, APP11, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xFE
 LONGEST = 65_533  # bytes of a segment's data
@@ -53,7 +54,7 @@ def carried(file: bytes, profile: bool) -> tuple[list[Segment], list[str]]:
         file: The JPEG file.
         profile: Whether its colours are still of its profile.
     """
-    segments, lost = head(file)[0], list[str]()
+    (segments, at), lost = head(file), list[str]()
     extension = b"".join(data for marker, data in segments if marker == APP1 and data.startswith(EXTENDED))
     extended = bool(extension) and not any(name.encode() in extension for name in GONE)
     if extension and not extended:
@@ -63,6 +64,8 @@ def carried(file: bytes, profile: bool) -> tuple[list[Segment], list[str]]:
         stays, words = _carried(segment, profile, extended)
         lost += words
         kept += [stays] if stays is not None else []
+    if not lost and not any(data.startswith(MPF) for _, data in segments) and _is_followed(file, at):
+        lost.append("data behind the picture")
     return kept, [f"its {word} was left out" for word in dict.fromkeys(lost)]
 
 
@@ -115,7 +118,7 @@ def _carried(segment: Segment, profile: bool, extended: bool) -> tuple[Segment |
     if marker == APP1 and data.startswith(XMP):
         xmp, lost = without_gone(data[len(XMP) :], extended)
         return (Segment(APP1, XMP + xmp) if xmp and len(XMP + xmp) <= LONGEST else None), lost
-    if marker == APP2 and (data.startswith(b"MPF\0") or (data.startswith(ICC) and not profile)):
+    if marker == APP2 and (data.startswith(MPF) or (data.startswith(ICC) and not profile)):
         return None, []
     if marker == APP2 and data.startswith(GAIN_MAP):
         return None, ["gain map"]
@@ -126,6 +129,12 @@ def _carried(segment: Segment, profile: bool, extended: bool) -> tuple[Segment |
         return Segment(APP13, PHOTOSHOP + resources), ["thumbnail"] if had else []
     metadata = APP0 < marker <= 0xEF or marker == COMMENT
     return (segment if metadata and marker != APP14 else None), []
+
+
+def _is_followed(file: bytes, pixels: int) -> bool:
+    """Says whether there is more behind a picture, whose pixels begin at a place; what fills up is nothing."""
+    end = file.find(b"\xff\xd9", pixels)
+    return end > 0 and bool(file[end + 2 :].strip(b"\0\n\r "))
 
 
 def without_thumbnails(resources: bytes) -> tuple[bytes, bool]:

@@ -197,7 +197,7 @@ def test_a_bad_picture_is_named_and_the_others_go_on(run, save):
 
 
 def test_it_stops_at_the_first_bad_picture_if_told_to(run, save, monkeypatch):
-    monkeypatch.setattr(batch.os, "cpu_count", lambda: 1)  # beside it others may be done already
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # beside it others may be done already
     Path("photos").mkdir()
     Path("photos/a.png").write_bytes(b"")
     for number in range(6):

@@ -174,7 +174,10 @@ def test_a_tiff_with_reduced_copies_is_its_first_picture():
     assert np.array_equal(decoded(buffer.getvalue()).planes, full)
 
 
-def test_a_deep_tiff_that_is_cut_short_is_no_picture():
-    content = tiff(values(64, 64, 3), photometric="rgb")
-    with pytest.raises((UserError, OSError, ValueError)):
+@pytest.mark.parametrize("more", [{}, {"compression": "zlib"}, {"tile": (16, 16)}])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_deep_tiff_that_is_cut_short_is_no_picture(apart, more):
+    planes = values(3, 64, 64) if apart else values(64, 64, 3)
+    content = tiff(planes, photometric="rgb", planarconfig="separate" if apart else "contig", **more)
+    with pytest.raises(OSError, match="truncated"):
         decoded(content[:-9000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -197,6 +198,10 @@ def _deep_tiff(data: bytes, kind: int, extra: tuple[int, ...], notes: list[str])
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
+        places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+        # Of pieces that are not there tifffile makes zeros.
+        if len(places) < math.prod(page.chunked) or any(at + length > len(data) for at, length in places):
+            raise OSError("image file is truncated")
         try:
             planes = page.asarray()
         except ValueError:  # compressed in a way that tifffile needs another package for

@@ -244,6 +244,15 @@ def test_a_compression_that_takes_black_and_white_alone_becomes_another(tmp_path
     assert opened(content).mode == "L"
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_exif_that_makes_no_sense_turns_nothing(tmp_path, suffix):
+    block = b"II*\xff\x08\0\0\0" + bytes(20)
+    content = jpeg((0xE1, b"Exif\0\0" + block)) if suffix == ".jpg" else encoded("WEBP", exif=block)
+    content, lost = rewritten(tmp_path, content, suffix)
+    assert lost == []
+    assert Image.open(io.BytesIO(content)).size == smooth().size
+
+
 def test_an_orientation_that_is_no_number_is_none(tmp_path):
     text = b"II*\0\x08\0\0\0" + struct.pack("<HHHI4sI", 1, 0x0112, 2, 2, b"6\0\0\0", 0)
     content, lost = rewritten(tmp_path, jpeg((0xE1, b"Exif\0\0" + text)), ".jpg")

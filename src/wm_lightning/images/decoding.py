@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -66,7 +67,12 @@ def decode_opened(opened: Image.Image, data: bytes) -> Decoded:
 
 def orientation_of(image: Image.Image) -> int:
     """Returns how EXIF says that rows and columns are turned, 1 to 8; 1 where it says nothing of sense."""
-    value = image.getexif().get(ORIENTATION, 1)
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except (SyntaxError, ValueError, TypeError, struct.error):
+        if image.format == "PNG":  # which is decoded for it, and may be damaged
+            raise
+        return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

@@ -30,6 +30,7 @@ ROWS = (
     ("engine", "reports"),
     ("losses", "trained"),
     ("data", "hardware", "metrics", "models"),
+    ("images",),
     ("commands", "errors", "files", "plugins", "tta", "sizes", "types"),
 )
 

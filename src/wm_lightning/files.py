@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,8 @@ def replacing(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     # Processes that write one file at once, as jobs of a multirun do their table, each have a draft of their own.
-    draft = target.with_name(f".{target.stem}.{os.getpid():x}{target.suffix}")
+    # Its name is no longer than others, as names have an end.
+    draft = target.with_name(f".{zlib.crc32(os.fsencode(target.name)):x}.{os.getpid():x}{target.suffix}")
     try:
         yield draft
         with draft.open("rb+") as file:

@@ -5,9 +5,12 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+import tifffile
+from PIL import Image
 from PIL.ExifTags import Base
 
+from tests.images.test_profiles import wide
+from wm_lightning.data import sources
 from wm_lightning.data.cache import DiskCache, RamCache, open_cache
 from wm_lightning.data.indexing import index_folder
 from wm_lightning.data.sources import (
@@ -21,6 +24,7 @@ from wm_lightning.data.sources import (
     split_names,
 )
 from wm_lightning.errors import UserError
+from wm_lightning.images.decoding import decode_opened
 
 NAMES = [f"{number:04d}.jpg" for number in range(1000)]
 # What an upright view of a stored picture is, by EXIF orientation.
@@ -319,6 +323,28 @@ def test_16_bit_grey_is_scaled(tmp_path, suffix):
     assert decode(save(tmp_path / f"a{suffix}", grey)).tolist() == [[[v] * 3 for v in (0, 1, 200, 1, 255)]]
 
 
+@pytest.mark.parametrize("more", [{"photometric": "miniswhite"}, {"photometric": "rgb", "planarconfig": "separate"}])
+def test_a_deep_tiff_is_read_as_it_is_meant(tmp_path, more):
+    shape = (3, 6, 8) if "planarconfig" in more else (6, 8)
+    values = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", values * 257, metadata=None, **more)
+    wanted = values.transpose(1, 2, 0) if values.ndim == 3 else np.repeat(255 - values[..., None], 3, axis=-1)
+    assert np.array_equal(decode(tmp_path / "a.tif"), wanted)
+
+
+def test_colours_of_a_profile_become_srgb_unless_stored_values_are_asked_for(tmp_path):
+    pixels = np.full((4, 5, 3), (150, 100, 100), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=wide())
+    assert decode(tmp_path / "a.png")[0, 0, 0] > 155
+    assert np.array_equal(decode(tmp_path / "a.png", profiles=False), pixels)
+
+
+def test_a_raw_file_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5, 3), np.uint8), extratags=[(50706, 1, 4, (1, 4, 0, 0), True)])
+    with pytest.raises(OSError, match="raw file"):
+        decode(tmp_path / "a.tif")
+
+
 def test_black_and_white_is_0_and_255(tmp_path):
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "a.png")
     assert decode(tmp_path / "a.png").tolist() == [[[255] * 3, [0] * 3]]
@@ -401,11 +427,11 @@ def test_jpeg_is_decoded_at_the_smallest_scale_that_suffices(tmp_path, monkeypat
     path = save(tmp_path / "a.jpg", smooth(300, 400))
     sizes = []
 
-    def note_size(image):
+    def note_size(image, data):
         sizes.append(image.size)
-        return image
+        return decode_opened(image, data)
 
-    monkeypatch.setattr(ImageOps, "exif_transpose", note_size)
+    monkeypatch.setattr(sources, "decode_opened", note_size)
     decode(path, short_side)
     assert sizes == [decoded]
 
@@ -540,5 +566,5 @@ def test_demo_fills_every_stage(tile):
 
 def test_float_pictures_are_refused(tmp_path):
     Image.fromarray(np.full((9, 9), 0.5, np.float32)).save(tmp_path / "float.tiff")
-    with pytest.raises(BrokenPictureError, match=r"float\.tiff: floating-point"):
+    with pytest.raises(BrokenPictureError, match=r"float\.tiff: has floating-point"):
         decode(tmp_path / "float.tiff")

@@ -1,6 +1,7 @@
 """Picture files of every kind, made for the tests."""
 
 import io
+import os
 import struct
 import zlib
 
@@ -8,6 +9,8 @@ import cv2
 import numpy as np
 import tifffile
 from PIL import Image, ImageCms, ImageOps
+
+from wm_lightning.inference.pictures import read_picture
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><note>kept</note></x:xmpmeta>'
@@ -121,7 +124,7 @@ BAD = {
     "short.webp": (encoded("WEBP")[:60], "is damaged or cut short"),
     "short.tif": (encoded("TIFF")[:200], "is damaged or cut short"),
     "short.bmp": (encoded("BMP")[:200], "is damaged or cut short"),
-    "header.jpg": (encoded("JPEG")[:4], "is no picture that can be read"),
+    "header.jpg": (encoded("JPEG")[:4], "is a JPEG file, but damaged or of a kind that cannot be read"),
     "bomb.png": (bomb(), "has more than 179 megapixels"),
     "other.gif": (encoded("GIF"), "is a GIF file; give JPEG, PNG, WebP, TIFF or BMP"),
     "gif_named.png": (encoded("GIF"), "is a GIF file"),
@@ -186,3 +189,12 @@ AWKWARD = {
     "tail_added.png": write(encoded("PNG") + b"more than the picture"),
     "wrong_checksum.png": write(flipped(encoded("PNG"), 60)),
 }  # fmt: skip
+
+
+def exit_for_crash(first, *rest):
+    """Ends the process that reads or writes a picture, as a C library does."""
+    if rest or first.name == "crash.png":
+        os.abort()
+    if first.name == "exit.png":
+        os._exit(3)
+    return read_picture(first)

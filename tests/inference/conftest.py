@@ -1,15 +1,20 @@
 """Engines whose corrections are known, so that what a remover makes of them can be computed."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from wm_lightning.inference import evidence
+from wm_lightning.inference import batch, evidence
+from wm_lightning.inference.command import predict
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.traits import Traits
 
 BRIGHT = 0.6  # what FlatMark takes for a mark
 ALPHA = 0.5
+SQUARE = slice(10, 30), slice(20, 50)  # where pictures that are saved have their mark
 
 
 class FlatMark:
@@ -109,3 +114,40 @@ def marked():
         return picture
 
     return make
+
+
+@pytest.fixture
+def run(engine, tmp_path, monkeypatch, capsys):
+    """Runs the command in an empty folder with a network that is known; returns status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    opened = []
+
+    def open_engine(*arguments):
+        opened.append(arguments)
+        return engine
+
+    monkeypatch.setattr(batch, "open_engine", open_engine)
+
+    def call(*arguments):
+        capsys.readouterr()
+        status = predict(arguments)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    setattr(call, "opened", opened)  # noqa: B010 - a function has no such attribute to a type checker
+    return call
+
+
+@pytest.fixture
+def save(textured, marked):
+    """Saves a marked picture; returns it without the mark and with it."""
+
+    def save_one(path, mark=True):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        clean = textured(40, 60)
+        picture = marked(clean, *SQUARE) if mark else clean
+        Image.fromarray(picture).save(path)
+        return clean, picture
+
+    return save_one

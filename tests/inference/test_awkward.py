@@ -11,14 +11,14 @@ from wm_lightning.files import FORMATS
 from wm_lightning.inference import batch
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.correction import Correction
-from wm_lightning.inference.pictures import encode_picture, read_picture
+from wm_lightning.inference.pictures import read_picture
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "files.md"
 
 
-def written_anew(picture, pixels, suffix):
+def written_anew(picture, pixels, suffix, encode):
     """Writes a picture as one of which pixels changed."""
-    content, lost = encode_picture(picture, pixels, suffix)
+    content, lost = encode(picture, pixels, suffix)
     return content, picture.notes + lost
 
 

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 import wm_lightning
+from tests.images.test_profiles import SRGB, wide
+from tests.inference.conftest import FlatMark
 from wm_lightning.errors import UserError
+from wm_lightning.images.decoding import turned_back
+from wm_lightning.images.profiles import colours_of
 from wm_lightning.inference import remover as module
 from wm_lightning.inference.remover import Remover, as_allowed
 
@@ -72,6 +76,54 @@ def test_pillow_pictures_give_pillow_pictures(remover, pair):
         assert image.size == mask.size == (WIDTH, HEIGHT)
         assert mask.mode == "L"
     assert np.abs(np.asarray(remover.remove(Image.fromarray(picture)).image).astype(int) - clean).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_pillow_picture_stays_turned_as_it_was_and_keeps_its_profile(remover, pair, tmp_path, orientation, suffix):
+    _, picture = pair
+    upright = remover.remove(picture)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(turned_back(picture, orientation))
+    stored.save(tmp_path / f"turned{suffix}", exif=exif, icc_profile=SRGB)
+    with Image.open(tmp_path / f"turned{suffix}") as opened:
+        image, found, marks = remover.remove(opened)
+        mask = np.zeros(opened.size[::-1], bool)
+        mask[: opened.height // 2] = True
+        half = remover.remove(opened, mask).image
+        assert (image.size, found.size) == (opened.size, opened.size)
+    kept = 1 if suffix == ".tif" else orientation  # Pillow turns a TIFF when it loads it
+    assert image.getexif().get(0x0112, 1) == kept
+    assert image.info["icc_profile"] == SRGB
+    assert np.array_equal(np.asarray(ImageOps.exif_transpose(image)), upright.image)
+    left, top, right, bottom = marks[0].box
+    rows, columns = np.nonzero(np.asarray(found))
+    assert (left, top, right, bottom) == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    if suffix == ".png":
+        middle = len(mask) // 2
+        assert np.array_equal(np.asarray(half)[middle:], np.asarray(stored)[middle:])
+        assert np.array_equal(np.asarray(half)[:middle], np.asarray(image)[:middle])
+
+
+def test_a_network_sees_a_pillow_picture_in_srgb(remover, pair, monkeypatch):
+    _, picture = pair
+    colours = colours_of(wide(), grey=False)
+    image = Image.fromarray(picture)
+    image.info["icc_profile"] = wide()
+    seen = []
+    monkeypatch.setattr(remover.engine, "correct", lambda tile: seen.append(tile) or FlatMark().correct(tile))
+    result = np.asarray(remover.remove(image).image)
+    assert np.abs(seen[0] * 255 - colours.seen(picture)).max() < 1
+    outside = np.ones(picture.shape[:2], bool)
+    outside[SQUARE] = False
+    assert np.array_equal(result[outside], picture[outside])
+
+
+@pytest.mark.parametrize("top", [255, 65535])
+def test_a_pillow_mask_of_any_depth_is_soft(top):
+    mask = Image.fromarray(np.array([[0, top // 5, top]], np.uint8 if top == 255 else np.uint16))
+    assert as_allowed(mask, (1, 3)).tolist() == [[0, pytest.approx(0.2), 1]]
 
 
 @pytest.mark.parametrize("batch", [(), (2,)])

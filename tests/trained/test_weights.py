@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from wm_lightning.errors import UserError
 from wm_lightning.models import DnCNN
-from wm_lightning.trained import load_state, read
+from wm_lightning.trained import load, load_state, read
 from wm_lightning.trained.weights import mean_of, read_weights, write_weights
 
 CONFIG = {
@@ -94,6 +94,23 @@ def test_weights_of_another_project_are_refused(metadata, tmp_path):
     save_file({"a": torch.zeros(2)}, path, metadata=metadata)
     with pytest.raises(UserError, match=r"other\.safetensors holds no weights of this project"):
         read(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{no JSON", "is damaged: what it says of its network cannot be read"),
+        ("[" * 100_000, "is damaged: what it says of its network cannot be read"),
+        ('{"config": {}, "epoch": 1}', "holds no network: it does not say which one its weights are of"),
+        ('{"config": {"model": null}, "epoch": 1}', "holds no network"),
+        ('{"config": [], "epoch": 1}', "is damaged: its weights, its epoch or its configuration is missing"),
+    ],
+)
+def test_a_file_that_says_nothing_of_its_network_is_one_sentence(text, sentence, tmp_path):
+    path = tmp_path / "bad.safetensors"
+    save_file({"a": torch.zeros(2)}, path, metadata={"wm_lightning": text})
+    with pytest.raises(UserError, match=rf"bad\.safetensors {sentence}"):
+        load(str(path))
 
 
 def test_weights_of_another_network_are_refused(trained, tmp_path):

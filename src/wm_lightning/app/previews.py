@@ -48,12 +48,10 @@ def outlined(pixels: Pixels, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint
 
 
 def encoded(picture: Picture, pixels: Pixels) -> bytes:
-    """Makes a reduced WebP of pixels, (H, W, 3), with the transparency and the profile of their picture."""
+    """Makes a reduced WebP of pixels, (H, W, 3), sRGB, with the transparency of their picture."""
     shown = reduced(as_bytes(pixels))
     planes = [shown] if picture.alpha is None else [shown, reduced(as_bytes(picture.alpha))[..., None]]
-    # A profile of grey values fits no RGB.
-    profile = None if picture.grey else picture.metadata.get("icc_profile")
     buffer = io.BytesIO()
     image = Image.fromarray(np.concatenate(planes, axis=-1))
-    image.save(buffer, "WEBP", quality=QUALITY, icc_profile=profile)
+    image.save(buffer, "WEBP", quality=QUALITY)
     return buffer.getvalue()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from wm_lightning.errors import ArgumentError
 
-VERSION = 1  # raise it when decoding gives other pixels: cached files of another version are not read
+VERSION = 2  # raise it when decoding gives other pixels: cached files of another version are not read
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3)
 Decode = Callable[[Path, "int | None"], Picture]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import logging
+import os
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ from typing import NamedTuple, NoReturn, Protocol, TypeVar
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import track
 
@@ -22,6 +24,9 @@ from wm_lightning.data.cache import Cache, RamCache
 from wm_lightning.data.index import known_broken
 from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import FORMATS, names_below
+from wm_lightning.images.decoding import Decoded, decode_opened
+from wm_lightning.images.pixels import as_bytes
+from wm_lightning.images.profiles import colours_of
 
 log = logging.getLogger(__name__)
 
@@ -106,15 +111,17 @@ def split_names(names: Iterable[str], seed: int, fractions: Sequence[float] = FR
     return Split(shuffled[:train], shuffled[train : train + val], shuffled[train + val :])
 
 
-def decode(path: Path, short_side: int | None = None) -> Photograph:
+def decode(path: Path, short_side: int | None = None, profiles: bool = True) -> Photograph:
     """Reads a picture file as an upright (H, W, 3) uint8 sRGB array.
 
-    EXIF rotation is applied, 16 bits are scaled to 8, transparency is put on white.
+    EXIF rotation is applied, colours of another profile are brought to sRGB, 16 bits are scaled to 8, transparency is
+    put on white.
 
     Args:
         path: The file.
         short_side: A picture whose shorter side is longer is reduced to it by area averaging, its proportions kept.
             JPEG is then decoded at the smallest of 1/8, 1/4 and 1/2 that suffices, which saves most of the time.
+        profiles: Whether colours of another profile are brought to sRGB; otherwise values stay as they are stored.
 
     Raises:
         BrokenPictureError: The file may not be read, is no complete picture or a mere strip.
@@ -123,13 +130,14 @@ def decode(path: Path, short_side: int | None = None) -> Photograph:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; the pixels are what matters
-            with Image.open(path) as opened:
+            data = path.read_bytes()
+            with Image.open(io.BytesIO(data)) as opened:
                 if max(opened.size) > LONGEST * min(opened.size):
                     raise ValueError(f"{opened.width}x{opened.height} pixels are a strip and no photograph")
                 size = _reduced_size(opened.size, short_side)
                 opened.draft(None, size)  # only JPEG can; other formats go on at full size
-                photograph = to_rgb(ImageOps.exif_transpose(opened))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+                photograph = _to_rgb(decode_opened(opened, data), profiles)
+    except (UserError, OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise_judged(path, error)
     height, width = photograph.shape[:2]
     # EXIF may have turned it, but its longer side is still the longer.
@@ -194,21 +202,20 @@ def each_of(
         pool.shutdown(cancel_futures=True)
 
 
-def to_rgb(image: Image.Image) -> Photograph:
-    """Converts a Pillow picture to (H, W, 3) uint8 sRGB.
+def _to_rgb(decoded: Decoded, profiles: bool) -> Photograph:
+    planes, grey = decoded.planes, decoded.planes.shape[-1] <= 2
+    colours = np.repeat(planes[..., :1], 3, axis=-1) if grey else planes[..., :3]
+    profile = colours_of(decoded.profile, grey) if profiles else None
+    rgb = as_bytes(colours if profile is None else profile.seen(colours))
+    if planes.shape[-1] in (2, 4):
+        rgba = Image.fromarray(np.dstack((rgb, as_bytes(planes[..., -1]))))
+        rgb = np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))
+    return np.array(rgb)
 
-    Raises:
-        ValueError: Its values are floating-point, which say nothing of their range.
-    """
-    if image.mode == "F":
-        raise ValueError("floating-point pictures have no known range; convert it to 8 or 16 bits")
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it
-        grey = (np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.array(image.convert("RGB"))
+
+def expanded(root: str | Path) -> Path:
+    """Returns a folder with the user's own in place of ``~``."""
+    return Path(os.path.expanduser(root))  # noqa: PTH111 - pathlib refuses `~name` where there is no such user
 
 
 def find_names(root: str | Path) -> list[str]:
@@ -219,7 +226,7 @@ def find_names(root: str | Path) -> list[str]:
     """
     if not str(root).strip():
         raise ArgumentError("{root} is empty; give the folder that holds the clean photographs.")
-    folder = Path(root).expanduser()
+    folder = expanded(root)
     if not folder.is_dir():
         raise ArgumentError("{root}={} is not a folder; give the folder that holds the clean photographs.", root)
     names = sorted(names_below(folder))
@@ -244,7 +251,7 @@ class FolderSource:
 
     def __init__(self, root: str | Path, short_side: int | None = None, cache: Cache | None = None) -> None:
         self.short_side, self.cache = short_side, cache
-        self.root, self.names = Path(root).expanduser(), find_names(root)
+        self.root, self.names = expanded(root), find_names(root)
 
     def load(self, name: str) -> Photograph:
         """Returns the photograph of that name: (H, W, 3) uint8, sRGB; read-only where it is cached."""

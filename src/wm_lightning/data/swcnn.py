@@ -50,7 +50,7 @@ def swcnn_pairs(
     """
     pictures, marks = _files(Path(photographs), "*.jpg"), _files(Path(watermarks), "*.png")
     for photograph in pictures:
-        pixels = decode(photograph)
+        pixels = decode(photograph, profiles=False)  # as OpenCV, with which the published code reads them
         height, width = (side - side % MULTIPLE for side in pixels.shape[:2])
         # The published code reads photographs with OpenCV, in the order blue, green, red, and watermarks with Pillow,
         # in red, green, blue, and puts one on the other as they are.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +24,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from wm_lightning.errors import UserError, with_flags
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
+from wm_lightning.inference.codecs import Codecs
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.files import Job, plan, write_png, write_whole
+from wm_lightning.inference.files import Job, beside, plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
-from wm_lightning.inference.pictures import Picture, file_of, read_picture
+from wm_lightning.inference.pictures import Picture, file_of
 from wm_lightning.inference.remover import as_allowed, open_engine
 from wm_lightning.inference.search import SENSITIVITIES, TILE, Search, as_scales, as_sensitivity
 from wm_lightning.inference.sheets import Sheets, panels, row
+from wm_lightning.inference.telling import console as lasting_console
+from wm_lightning.inference.telling import say as _say
 
 FAILED = 1
 REFUSED = 3  # argparse takes 2
@@ -62,21 +66,40 @@ def clean_files(options: argparse.Namespace) -> int:
 
     It is 0, 1 if a picture failed, else 3 if one was refused.
     """
-    console, errors = Console(), Console(stderr=True)
+    console, errors = lasting_console(sys.stdout), lasting_console(sys.stderr)
     try:
         options.search = Search(as_sensitivity(options.sensitivity), as_scales(options.scales))
         jobs = plan(options.inputs, options.output)
         options.sheet = options.compare and len(jobs) > 1
         _check_more(jobs, options)
-        engine = open_engine(options.weights, options.device, options.engine, options.tta, options.trust)
-        mask = None if options.mask == "auto" else _opened_mask(options.mask)
     except UserError as error:
-        _say(errors, f"error: {with_flags(error, vars(options), output='-o')}")
-        return FAILED
+        return _ended(errors, error, options)
+    with Codecs(min(os.cpu_count() or 1, MOST, len(jobs))) as options.codecs:
+        try:
+            mask = None if options.mask == "auto" else _opened_mask(options.codecs, options.mask)
+            engine = open_engine(options.weights, options.device, options.engine, options.tta, options.trust)
+        except UserError as error:
+            return _ended(errors, error, options)
+        return _cleaned(jobs, engine, mask, options, (console, errors))
+
+
+def _ended(errors: Console, error: UserError, options: argparse.Namespace) -> int:
+    _say(errors, f"error: {with_flags(error, vars(options), output='-o')}")
+    return FAILED
+
+
+def _cleaned(
+    jobs: list[Job],
+    engine: Engine,
+    mask: npt.NDArray[Any] | None,
+    options: argparse.Namespace,
+    consoles: tuple[Console, Console],
+) -> int:
+    console, errors = consoles
     started, outcomes = time.perf_counter(), list[Outcome]()
     try:
         try:
-            _clean_all(jobs, engine, mask, options, (console, errors), outcomes)
+            _clean_all(jobs, engine, mask, options, consoles, outcomes)
         finally:  # also of a run that was interrupted
             if options.report:
                 write_whole(_report(outcomes), Path(options.report))
@@ -95,7 +118,7 @@ def clean_files(options: argparse.Namespace) -> int:
 def _clean_all(
     jobs: list[Job],
     engine: Engine,
-    mask: Image.Image | None,
+    mask: npt.NDArray[Any] | None,
     options: argparse.Namespace,
     consoles: tuple[Console, Console],
     outcomes: list[Outcome],
@@ -125,14 +148,16 @@ def _clean_all(
 
 
 def _outcomes(
-    jobs: list[Job], engine: Engine, mask: Image.Image | None, options: argparse.Namespace
+    jobs: list[Job], engine: Engine, mask: npt.NDArray[Any] | None, options: argparse.Namespace
 ) -> Iterator[Outcome]:
     """Cleans pictures side by side and says in their order what became of them."""
     stopping, rest = threading.Event(), iter(jobs)
 
     def work(job: Job) -> Outcome:
         try:
-            picture = read_picture(job.source)
+            picture = options.codecs.read(job.source)
+            if job.error is not None:  # after what is said of a file that could not be read anyway
+                raise UserError(job.error)
             # Large pictures one after the other: they take the memory, and all cores by themselves.
             with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
                 allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
@@ -144,6 +169,10 @@ def _outcomes(
             if options.on_error == "stop":
                 stopping.set()
             return Outcome(job, error=with_flags(error, vars(options)))
+        except Exception as error:  # the others go on
+            if options.on_error == "stop":
+                stopping.set()
+            return Outcome(job, error=f"{job.source} failed: {type(error).__name__}: {error}.")
 
     workers = min(os.cpu_count() or 1, MOST)
     with ThreadPoolExecutor(workers) as pool:
@@ -166,13 +195,13 @@ def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Names
     if options.strict and findings.doubt is not None:
         error = f"{job.source} was not written: {findings.doubt} (--strict)."
         return Outcome(job, findings, error=error, refused=True, row=small)
-    content, notes = file_of(picture, cleaned.pixels, job.target.suffix)
+    content, notes = file_of(picture, cleaned.pixels, job.target.suffix, options.codecs.encode)
     write_whole(content, job.target)
     if options.save_mask:
-        write_png(Image.fromarray(cleaned.mask), _beside(job.target, "mask"))
+        write_png(Image.fromarray(cleaned.mask), options.places["mask"][job])
     if options.compare:
         both = panels(picture.pixels, cleaned.pixels, cleaned.mask)
-        write_png(Image.fromarray(both), _beside(job.target, "compare"))
+        write_png(Image.fromarray(both), options.places["compare"][job])
     return Outcome(job, findings, tuple(notes), row=small)
 
 
@@ -182,14 +211,16 @@ def _check_more(jobs: Sequence[Job], options: argparse.Namespace) -> None:
     Raises:
         UserError: It would.
     """
-    beside = [("--compare", _beside(job.target, "compare")) for job in jobs if options.compare]
-    beside += [("--save-mask", _beside(job.target, "mask")) for job in jobs if options.save_mask]
+    able = [job for job in jobs if job.error is None]
+    options.places = {what: dict(zip(able, beside(able, what), strict=True)) for what in ("mask", "compare")}
+    more = [("--compare", path) for path in options.places["compare"].values() if options.compare]
+    more += [("--save-mask", path) for path in options.places["mask"].values() if options.save_mask]
     if options.sheet:
-        beside += [("--compare", path) for path in Sheets.paths(Path(options.output), len(jobs))]
+        more += [("--compare", path) for path in Sheets.paths(Path(options.output), len(jobs))]
     if options.report:
-        beside.append(("--report", Path(options.report)))
+        more.append(("--report", Path(options.report)))
     taken = {path.absolute() for job in jobs for path in (job.source, job.target)}
-    for option, path in beside:
+    for option, path in more:
         if path.absolute() in taken:
             raise UserError(f"{option} would write over {path}; rename that picture, or leave {option} out.")
         taken.add(path.absolute())
@@ -210,25 +241,31 @@ def _report(outcomes: Sequence[Outcome]) -> bytes:
         }
         for one in outcomes
     ]
-    return json.dumps(each, indent=2, ensure_ascii=False).encode()
+    # Bytes of names that are no text become escapes, which JSON has too.
+    return json.dumps(each, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
-def _beside(target: Path, what: str) -> Path:
-    return target.with_name(f"{target.stem}.{what}.png")
+def _opened_mask(codecs: Codecs, path: str) -> npt.NDArray[Any]:
+    """Reads a mask: (H, W), of the file's depth.
 
-
-def _opened_mask(path: str) -> Image.Image:
+    Raises:
+        UserError: It cannot be read.
+    """
     if not Path(path).is_file():
         raise UserError(f"--mask {path} is no file; give a picture, white where pixels may change, or auto.")
     try:
-        with Image.open(path) as opened:
-            mask: Image.Image = opened.convert("L")
-            return mask
-    except OSError as error:
-        raise UserError(f"--mask {path} cannot be read as a picture; give another, or auto.") from error
+        picture = codecs.read(Path(path))
+    except UserError as error:
+        raise UserError(f"--mask {error}") from error
+    stored, alpha = picture.stored, picture.alpha
+    if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
+        raise UserError(f"--mask {path} is transparent in part; give one of black, white and grey alone.")
+    values: npt.NDArray[Any] = np.rint(stored.mean(axis=-1)).astype(stored.dtype)
+    # A mask of integers up to 1 would be one of booleans.
+    return values / np.iinfo(values.dtype).max if values.max() <= 1 else values
 
 
-def _allowed(mask: Image.Image | None, size: tuple[int, int], path: str) -> npt.NDArray[np.float32] | None:
+def _allowed(mask: npt.NDArray[Any] | None, size: tuple[int, int], path: str) -> npt.NDArray[np.float32] | None:
     try:
         return as_allowed(mask, size)
     except UserError as error:
@@ -238,10 +275,6 @@ def _allowed(mask: Image.Image | None, size: tuple[int, int], path: str) -> npt.
 def _progress(console: Console, quiet: bool) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
     return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=quiet)
-
-
-def _say(console: Console, words: str) -> None:
-    console.print(words, markup=False, highlight=False, soft_wrap=True)
 
 
 def _untouched(outcome: Outcome) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import io
+import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +22,12 @@ class Job(NamedTuple):
     Attributes:
         source: Its file.
         target: The file to write.
+        error: Why it cannot be written; None where nothing is known that speaks against it.
     """
 
     source: Path
     target: Path
+    error: str | None = None
 
 
 def plan(inputs: Sequence[str], output: str) -> list[Job]:
@@ -33,26 +37,51 @@ def plan(inputs: Sequence[str], output: str) -> list[Job]:
         inputs: Files, folders (searched recursively, their structure is kept), and patterns such as ``*.jpg``.
         output: A folder; or a file, where there is one picture.
 
+    Returns:
+        The pictures; one whose result would take the place of another's has an error.
+
     Raises:
-        UserError: An input is missing or holds no picture, or a result would take the place of an input or of another
-            result.
+        UserError: An input is missing or holds no picture, or a result would take the place of an input.
     """
-    once: dict[Path, tuple[Path, Path]] = {}  # a picture that is named twice is taken once
+    once: dict[str, tuple[Path, Path]] = {}  # a picture that is named twice is taken once
     for name in inputs:
         for source, place in _found(name, Path(output)):
-            once.setdefault(source.resolve(), (source, place))
+            once.setdefault(_real(source), (source, place))
     found = list(once.values())
     out = Path(output)
     single = _is_for_one(out, len(found) == 1 and not Path(inputs[0]).is_dir())
     jobs = [Job(source, out if single else out / _named(place)) for source, place in found]
-    taken: dict[Path, Path] = {}
-    for source, target in jobs:
-        resolved = target.resolve()
-        if resolved in once:
+    taken: dict[str, Path] = {}
+    # Those that keep their suffix come first: another would only become what they are.
+    for source, target, _ in sorted(jobs, key=lambda job: job.source.suffix != job.target.suffix):
+        real = _real(target)
+        if real in once:
             raise ArgumentError("{} is one of the inputs, which are never written over; give another {output}.", target)
-        if taken.setdefault(resolved, source) != source:
-            raise UserError(f"{taken[resolved]} and {source} would both be written to {target}; take them one by one.")
-    return jobs
+        taken.setdefault(real, source)
+    return [_checked(job, taken[_real(job.target)]) for job in jobs]
+
+
+def beside(jobs: Sequence[Job], what: str) -> list[Path]:
+    """Returns a place beside each result, ``NAME.WHAT.png``; the suffix comes in where that place is another's."""
+    stems = Counter((job.target.parent, job.target.stem.lower()) for job in jobs)
+    taken = {path.absolute() for job in jobs for path in (job.source, job.target)}
+    places = []
+    for job in jobs:
+        place = job.target.with_name(f"{job.target.stem}.{what}.png")
+        if stems[job.target.parent, job.target.stem.lower()] > 1 or place.absolute() in taken:
+            place = job.target.with_name(f"{job.target.name}.{what}.png")
+        places.append(place)
+    return places
+
+
+def _checked(job: Job, first: Path) -> Job:
+    if first == job.source:
+        return job
+    return job._replace(error=f"{job.source} and {first} would both be written to {job.target}; take it by itself.")
+
+
+def _real(path: Path) -> str:
+    return os.path.realpath(path)  # of links that lead to themselves too, which pathlib refuses
 
 
 def _is_for_one(out: Path, one: bool) -> bool:
@@ -104,15 +133,16 @@ def _found(name: str, out: Path) -> list[tuple[Path, Path]]:
 
     Results of an earlier run, in an output folder that lies in the one that was named, are not among them.
     """
-    path = Path(name).expanduser()
+    # A name that begins with `~` is mostly that of a folder, but may be a file's; pathlib refuses one of no user.
+    path = Path(name) if os.path.lexists(name) else Path(os.path.expanduser(name))  # noqa: PTH111
     if path.is_dir():
-        results = out.resolve() if path.resolve() in out.resolve().parents else None
-        inside = sorted(file for file in pictures_below(path) if results not in file.resolve().parents)
+        results = Path(_real(out)) if Path(_real(path)) in Path(_real(out)).parents else None
+        inside = sorted(file for file in pictures_below(path) if results not in Path(_real(file)).parents)
         if not inside:
             kinds = ", ".join(suffix[1:] for suffix in FORMATS)
             raise UserError(f"{name} holds no picture ({kinds}); give another folder.")
         return [(file, file.relative_to(path)) for file in inside]
-    if path.exists():
+    if os.path.lexists(path):  # also a link to nowhere, of which reading says so
         return [(path, Path(path.name))]
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - of any folder
     if not matches:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from wm_lightning.errors import UserError
 from wm_lightning.files import FORMATS
-from wm_lightning.inference.deep import CAMERA, ORIENTATION, TIFF_TEXTS, decode_deep, encode_deep
-from wm_lightning.inference.pixels import Pixels, as_bytes
+from wm_lightning.images import jpeg, png
+from wm_lightning.images.decoding import decode_opened, turned_back
+from wm_lightning.images.pixels import Pixels, as_bytes
+from wm_lightning.images.profiles import colours_of
+from wm_lightning.inference.metadata import Metadata, attach, for_webp, metadata_of
 
 LOSSY = {"quality": 95, "subsampling": "4:4:4"}  # for JPEG that was none before
 LOSSLESS = {"lossless": True, "exact": True}  # for WebP; exact: also colours that are fully transparent
 WEBP_QUALITY = 90  # a WebP does not tell its own
-DEEP_GREY = ("I;16", "I;16B", "I;16L")
+SIGNATURES = {"JPEG": (b"\xff\xd8\xff",), "PNG": (png.SIGNATURE,), "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")}
+SIDES = {"JPEG": jpeg.SIDES, "WEBP": 16_383}  # pixels that a side may have
+# Of TIFF, those that keep every value and take every mode; others become one of them
+COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd")
 
 
 @dataclass
@@ -27,26 +34,33 @@ class Picture:
     """A picture file in memory.
 
     Attributes:
-        pixels: (H, W, 3) sRGB or whatever its profile says, upright, uint8 or uint16.
+        pixels: (H, W, 3) sRGB, upright, uint8 or uint16.
+        stored: The same as the file has them, of its profile; the same object where that is sRGB.
         grey: The file has one channel of colour.
         alpha: (H, W) of the same type; None where there is none.
         orientation: As EXIF has it, 1 to 8: how the file's rows and columns are turned.
         format: Pillow's name of the file's format.
         options: What Pillow is to be told when it writes this format again.
-        metadata: What any format can take: ``exif``, ``icc_profile``, ``xmp``, ``dpi``.
+        metadata: What the file says beside its pixels.
         notes: What was not kept, each a few words.
         file: The file's content.
+        path: Where it is.
     """
 
     pixels: Pixels
+    stored: Pixels
     grey: bool
     alpha: Pixels | None
     orientation: int
     format: str
     options: dict[str, Any] = field(default_factory=dict)
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
     file: bytes = b""
+    path: Path = Path()
+
+
+Encode = Callable[[Picture, Pixels, str], tuple[bytes, list[str]]]
 
 
 def read_picture(path: Path) -> Picture:
@@ -65,28 +79,50 @@ def read_picture(path: Path) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; the pixels are what matters
             with Image.open(io.BytesIO(data)) as opened:
-                return _taken(opened, data)
+                return replace(_taken(opened, data), path=path)
     except UserError as error:
         raise UserError(f"{path} {error}") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP.") from error
+        raise UserError(f"{path} {_unknown(data)}") from error
     except Image.DecompressionBombError as error:
         most = round(2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6)
         raise UserError(f"{path} has more than {most} megapixels; reduce it first.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is damaged or cut short: {error}.") from error
+    except MemoryError as error:
+        raise UserError(f"{path} needs more memory than there is; reduce it first.") from error
+    except Exception as error:  # of the many kinds that decoders raise where a file is not what they expect
+        raise UserError(f"{path} is damaged or cut short: {str(error) or type(error).__name__}.") from error
 
 
-def file_of(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[str]]:
+def _unknown(data: bytes) -> str:
+    """Says of a file's content, which no decoder takes, what it is."""
+    kind = next((name for name, start in SIGNATURES.items() if data.startswith(start)), None)
+    if kind is None:
+        return "is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP."
+    return f"is a {kind} file, but damaged or of a kind that cannot be read; save it anew, with 8 or 16 bits a channel."
+
+
+def file_of(picture: Picture, pixels: Pixels, suffix: str, encode: Encode | None = None) -> tuple[bytes, list[str]]:
     """Returns a picture's file with other pixels, and what was not kept.
 
     Where no pixel changed and the format stays it is the file that was read, since writing it again would change what
-    lossy formats show. Arguments as of :func:`encode_picture`.
+    lossy formats show.
+
+    Args:
+        picture: As it was read.
+        pixels: Upright, like its own.
+        suffix: Of the file: ``.jpg``, ``.png``, ...
+        encode: In place of :func:`encode_picture`.
+
+    Raises:
+        UserError: The format cannot hold it.
     """
     if FORMATS[suffix.lower()] == picture.format and np.array_equal(pixels, picture.pixels):
         return picture.file, []
-    content, lost = encode_picture(picture, pixels, suffix)
-    return content, picture.notes + lost
+    try:
+        content, lost = (encode or encode_picture)(picture, pixels, suffix)
+    except UserError as error:
+        raise UserError(f"{picture.path} {error}") from error
+    return content, list(dict.fromkeys(picture.notes + lost))
 
 
 def encode_picture(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[str]]:
@@ -99,146 +135,113 @@ def encode_picture(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes
 
     Returns:
         The file's content, and what was not kept.
+
+    Raises:
+        UserError: The format cannot hold it; the message lacks the file's name.
     """
-    kind, notes = FORMATS[suffix.lower()], []
-    deep = pixels.dtype == np.uint16
-    if deep and kind not in ("PNG", "TIFF"):
-        pixels, deep = as_bytes(pixels), False
-        notes.append("16 bits became 8")
+    kind, notes = FORMATS[suffix.lower()], list[str]()
+    height, width = pixels.shape[:2]
+    if max(height, width) > SIDES.get(kind, max(height, width)):
+        raise UserError(
+            f"is {width}x{height} pixels, and {kind} holds at most {SIDES[kind]} a side; write another format."
+        )
+    planes = _planes(picture, pixels, kind, notes)
+    if planes.dtype == np.uint16 and planes.shape[-1] > 1:
+        content = png.encode_deep(planes) if kind == "PNG" else _deep_tiff(planes, picture.metadata.dpi)
+    else:
+        content = _by_pillow(picture, planes, kind, notes)
+    content, lost = attach(content, kind, (picture.format, picture.file), picture.metadata)
+    return content, notes + lost
+
+
+def _planes(picture: Picture, pixels: Pixels, kind: str, notes: list[str]) -> Pixels:
+    """Returns planes (H, W, 1 to 4) as a file of a kind is to store them."""
+    if picture.stored is not picture.pixels and kind != "BMP":  # which has no profile, and so shows sRGB
+        colours = colours_of(picture.metadata.profile, picture.grey)
+        assert colours is not None
+        pixels = colours.stored(picture.stored, picture.pixels, pixels)
     alpha = picture.alpha
-    if alpha is not None and not deep:
-        alpha = as_bytes(alpha)
+    if pixels.dtype == np.uint16 and kind not in ("PNG", "TIFF"):
+        pixels, alpha = as_bytes(pixels), None if alpha is None else as_bytes(alpha)
+        notes.append("16 bits became 8")
     if alpha is not None and kind in ("JPEG", "BMP"):
         pixels, alpha = _on_white(pixels, alpha), None
         notes.append("transparency became white")
     planes = [pixels.mean(axis=-1, keepdims=True).round().astype(pixels.dtype) if picture.grey else pixels]
-    if alpha is not None:
-        planes.append(alpha[..., None])
-    planes_together = np.concatenate(planes, axis=-1)
+    planes += [] if alpha is None else [alpha[..., None]]
+    together = np.concatenate(planes, axis=-1)
     # A BMP cannot say how it is turned.
-    turned = planes_together if kind == "BMP" else _turned_back(planes_together, picture.orientation)
-    if deep and turned.shape[-1] > 1:
-        content, lost = encode_deep(turned, kind, picture.orientation, picture.metadata)
-        return content, notes + lost
-    image = Image.fromarray(turned[..., 0] if turned.shape[-1] == 1 else turned)
+    return together if kind == "BMP" else turned_back(together, picture.orientation)
+
+
+def _by_pillow(picture: Picture, planes: Pixels, kind: str, notes: list[str]) -> bytes:
+    image = Image.fromarray(planes[..., 0] if planes.shape[-1] == 1 else planes)
     options = dict(picture.options) if kind == picture.format else {}
     if kind == "JPEG" and not options:
         options = dict(LOSSY)
-    elif kind == "WEBP" and not options:
-        options = dict(LOSSLESS)
-    if kind == "BMP":
-        notes += ["no EXIF, ICC profile or XMP"] if picture.metadata.keys() - {"dpi"} else []
-        metadata = {key: value for key, value in picture.metadata.items() if key == "dpi"}
-    else:
-        metadata = picture.metadata
+    elif kind == "WEBP":
+        options = {**(options or LOSSLESS), **for_webp(picture.metadata)}
+    elif kind == "TIFF" and options.get("compression", "raw") not in COMPRESSIONS:
+        notes.append(f"compression {options['compression']} became deflate")
+        options["compression"] = "tiff_adobe_deflate"
+    if picture.metadata.dpi is not None and kind != "WEBP":
+        options["dpi"] = picture.metadata.dpi
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options, **metadata)
-    return buffer.getvalue(), notes
+    try:
+        image.save(buffer, kind, **options)
+    except (OSError, ValueError, SyntaxError, RuntimeError) as error:
+        raise UserError(f"cannot be written as {kind}: {error}.") from error
+    return buffer.getvalue()
+
+
+def _deep_tiff(planes: Pixels, dpi: tuple[float, float] | None) -> bytes:
+    import tifffile  # few pictures are so deep, and a process that encodes starts sooner
+
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        planes,
+        photometric="rgb" if planes.shape[-1] > 2 else "minisblack",
+        planarconfig="contig",
+        compression="zlib",
+        predictor=True,
+        extrasamples=["unassalpha"] if planes.shape[-1] in (2, 4) else None,
+        resolution=dpi,
+        resolutionunit="inch" if dpi is not None else None,
+        metadata=None,
+        software=False,
+        byteorder="<",
+    )
+    return buffer.getvalue()
 
 
 def _taken(opened: Image.Image, data: bytes) -> Picture:
     kind = "JPEG" if opened.format == "MPO" else str(opened.format)
     if kind not in FORMATS.values():
         raise UserError(f"is a {kind} file; give JPEG, PNG, WebP, TIFF or BMP.")
-    notes = []
-    if getattr(opened, "n_frames", 1) > 1:
-        notes.append("only the first of its pictures was taken")
-        opened.seek(0)
-    orientation = opened.getexif().get(ORIENTATION, 1)  # before it is loaded: a TIFF is then turned, and forgets it
-    orientation = orientation if orientation in range(1, 9) else 1
-    metadata = _metadata(opened)
-    opened.load()
+    planes, orientation, profile, notes = decode_opened(opened, data)
     options = _options(opened, kind, data)
-    if _bits(opened, kind, data) == 16 and opened.mode not in DEEP_GREY:
-        planes, upright = decode_deep(data, kind), False
-    else:
-        image = plain(opened, notes, metadata)
-        planes, upright = np.asarray(image), kind == "TIFF"
-        planes = planes.astype(np.uint16) if image.mode in DEEP_GREY else planes
-    planes = planes[..., None] if planes.ndim == 2 else planes
+    metadata = metadata_of(opened, kind, data, profile)
     grey = planes.shape[-1] <= 2
-    planes = planes if upright else _turned(planes, orientation)
     alpha = np.ascontiguousarray(planes[..., -1]) if planes.shape[-1] in (2, 4) else None
-    colours = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
-    return Picture(colours, grey, alpha, orientation, kind, options, metadata, notes, data)
-
-
-def plain(image: Image.Image, notes: list[str], metadata: dict[str, Any]) -> Image.Image:
-    """Returns a picture of grey or RGB, with alpha or not.
-
-    Args:
-        image: Of any mode.
-        notes: Gets a line where the mode changed.
-        metadata: Loses a profile that no longer fits.
-
-    Raises:
-        UserError: Its values have no known range.
-    """
-    mode = image.mode
-    if mode in ("L", "LA", "RGB", "RGBA", *DEEP_GREY) and "transparency" not in image.info:
-        return image
-    if mode in ("F", "I"):
-        raise UserError("has floating-point or 32-bit values, whose range is not known; convert it to 8 or 16 bits.")
-    if mode == "CMYK":
-        notes.append("CMYK became RGB")
-        return _from_cmyk(image, metadata)
-    if mode == "1":
-        notes.append("black and white became grey")
-        return image.convert("L")
-    if mode == "P":
-        notes.append("the palette became colours")
-    elif mode in ("LAB", "HSV", "YCbCr"):
-        notes.append(f"{mode} became RGB")
-    if image.has_transparency_data:
-        return image.convert("LA" if mode == "L" else "RGBA")
-    return image.convert("RGB")
-
-
-def _from_cmyk(image: Image.Image, metadata: dict[str, Any]) -> Image.Image:
-    profile = metadata.pop("icc_profile", None)  # of inks, which RGB has none of
-    if profile is not None:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            assert converted is not None
-            return converted
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a broken profile says nothing
-    return image.convert("RGB")
-
-
-def _metadata(image: Image.Image) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
-    exif = image.getexif()
-    if image.format == "TIFF":  # whose own tags, of how it is stored, come among the others
-        for tag in set(exif) - TIFF_TEXTS - CAMERA - {ORIENTATION}:
-            del exif[tag]
-    if exif:
-        kept["exif"] = image.info.get("exif") or exif.tobytes()
-    for key in ("icc_profile", "xmp", "dpi"):
-        if image.info.get(key):
-            kept[key] = image.info[key]
-    return kept
+    stored = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
+    colours = colours_of(profile, grey)
+    seen = stored if colours is None else colours.seen(stored)
+    return Picture(seen, stored, grey, alpha, orientation, kind, options, metadata, list(notes), data)
 
 
 def _options(image: Image.Image, kind: str, data: bytes) -> dict[str, Any]:
     """Returns what makes Pillow write a file as this one was written."""
     if kind == "JPEG":
+        if image.mode == "CMYK":
+            return dict(LOSSY)
         options: dict[str, Any] = {"qtables": image.quantization}  # type: ignore[attr-defined]
         sampling = JpegImagePlugin.get_sampling(image)
         if image.mode == "RGB":  # of a sampling that cannot be written, as 4:4:0, all of the colours
             options["subsampling"] = max(sampling, 0)
         if image.info.get("progressive"):
             options["progressive"] = True
-        if image.info.get("comment"):
-            options["comment"] = image.info["comment"]
-        return options if image.mode != "CMYK" else dict(LOSSY)
-    if kind == "PNG":
-        texts = PngImagePlugin.PngInfo()
-        for key, value in getattr(image, "text", {}).items():
-            if key != "XML:com.adobe.xmp":  # goes with the other metadata
-                texts.add_text(key, value)
-        return {"pnginfo": texts}
+        return options
     if kind == "WEBP":
         return dict(LOSSLESS) if b"VP8L" in _riff_chunks(data) else {"quality": WEBP_QUALITY}
     if kind == "TIFF":
@@ -255,27 +258,6 @@ def _riff_chunks(data: bytes) -> set[bytes]:
         # A frame of an animation holds its picture's chunk behind 16 bytes of its own.
         place += 8 + 16 if kind == b"ANMF" else 8 + length + length % 2
     return kinds
-
-
-def _bits(image: Image.Image, kind: str, data: bytes) -> int:
-    if kind == "PNG":
-        return data[24]  # of the header, which comes first
-    if kind == "TIFF":
-        return int(max(image.tag_v2.get(258, (8,))))  # type: ignore[attr-defined]
-    return 8
-
-
-def _turned(planes: Pixels, orientation: int) -> Pixels:
-    """Turns a file's rows and columns upright."""
-    planes = planes.swapaxes(0, 1) if orientation > 4 else planes
-    planes = planes[:, ::-1] if orientation in (2, 3, 6, 7) else planes
-    return np.ascontiguousarray(planes[::-1] if orientation in (3, 4, 7, 8) else planes)
-
-
-def _turned_back(planes: Pixels, orientation: int) -> Pixels:
-    """Undoes :func:`_turned`."""
-    # Only quarter turns are not their own inverse.
-    return _turned(planes, {6: 8, 8: 6}.get(orientation, orientation))
 
 
 def _on_white(pixels: Pixels, alpha: Pixels) -> Pixels:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[Any]  # uint8, uint16, or float32 in 0..1
+from wm_lightning.images.pixels import Pixels as Pixels
+from wm_lightning.images.pixels import as_bytes as as_bytes
 
 
 def largest(pixels: Pixels) -> float:
@@ -29,9 +28,3 @@ def as_map(shares: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 def changed_share(before: Pixels, after: Pixels) -> float:
     """Returns the share of pixels, 0..1, in which two pictures (H, W, 3) differ."""
     return float((before != after).any(axis=-1).mean())
-
-
-def as_bytes(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """Returns 16-bit pixels as 8-bit ones, and 8-bit ones as they are."""
-    # 257 is odd, so adding 128 rounds to the nearest.
-    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8) if pixels.dtype == np.uint16 else pixels

@@ -11,11 +11,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.images.decoding import DEEP_GREY, orientation_of, plain, turned, turned_back
+from wm_lightning.images.profiles import colours_of
+from wm_lightning.images.tiff import ORIENTATION
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import Mark
-from wm_lightning.inference.pictures import plain
 from wm_lightning.inference.search import Search, as_scales, as_sensitivity
 from wm_lightning.inference.tta_engine import AugmentedEngine, check_tta
 
@@ -88,7 +90,8 @@ class Remover:
         Args:
             image: An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, or float32 in 0..1; a Pillow
                 picture; a tensor (3, H, W) or (B, 3, H, W), uint8, or floating in 0..1. Colours are sRGB, red first;
-                transparency stays as it is.
+                those of a Pillow picture are of its profile, and it is looked at as its EXIF turns it, but stays
+                turned and keeps both. Transparency stays as it is.
             mask: Where pixels may change, of the picture's height and width: an array, Pillow picture or tensor, of
                 booleans, of bytes, or in 0..1. None allows it everywhere.
             strength: How much of a mark is taken away, 0..1.
@@ -99,12 +102,36 @@ class Remover:
         if not 0 <= strength <= 1:
             raise ArgumentError("{strength}={} must be in 0..1.", strength)
         if isinstance(image, Image.Image):
-            pixels = np.asarray(plain(image, [], {}))
-            cleaned = self._array(pixels, mask, strength)
-            return Removal(Image.fromarray(cleaned.pixels), Image.fromarray(cleaned.mask), cleaned.marks)
+            return self._pillow(image, mask, strength)
         if isinstance(image, np.ndarray):
             return Removal(*self._array(image, mask, strength))
         return self._tensor(image, mask, strength)
+
+    def _pillow(self, image: Image.Image, mask: Any, strength: float) -> Removal[Image.Image]:  # noqa: ANN401
+        """Looks at a picture as a viewer shows it; returns one that is turned, coloured and described like it."""
+        image.load()  # which turns a TIFF
+        orientation = orientation_of(image)
+        shown, profile = plain(image, [], image.info.get("icc_profile"))
+        stored = np.asarray(shown).astype(np.uint16) if shown.mode in DEEP_GREY else np.asarray(shown)
+        planes = turned(stored[..., None] if stored.ndim == 2 else stored, orientation)
+        grey = planes.shape[-1] <= 2
+        own = np.repeat(planes[..., :1], 3, axis=-1) if grey else planes[..., :3]
+        colours = colours_of(profile, grey)
+        seen = own if colours is None else colours.seen(own)
+        allowed = as_allowed(mask, stored.shape[:2])
+        cleaned = self._array(seen, None if allowed is None else turned(allowed, orientation), strength)
+        changed = cleaned.pixels if colours is None else colours.stored(own, seen, cleaned.pixels)
+        if grey:
+            changed = np.rint(changed.mean(axis=-1, keepdims=True)).astype(planes.dtype)
+        together = turned_back(np.concatenate((changed, planes[..., changed.shape[-1] :]), axis=-1), orientation)
+        result = Image.fromarray(together.reshape(stored.shape))
+        result.info = {key: value for key, value in image.info.items() if key not in ("transparency", "icc_profile")}
+        if profile is not None:
+            result.info["icc_profile"] = profile
+        if orientation != 1 and "exif" not in result.info:  # it was set by hand, or stands in XMP
+            result.getexif()[ORIENTATION] = orientation
+        boxes = tuple(mark._replace(box=_box_back(mark.box, planes.shape[:2], orientation)) for mark in cleaned.marks)
+        return Removal(result, Image.fromarray(turned_back(cleaned.mask, orientation)), boxes)
 
     def _tensor(self, image: torch.Tensor, mask: Any, strength: float) -> Removal[torch.Tensor]:  # noqa: ANN401
         import torch
@@ -183,7 +210,8 @@ def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | No
     if mask is None:
         return None
     if isinstance(mask, Image.Image):
-        mask = mask.convert("L")
+        # Pillow would cut 16 bits off at 255.
+        mask = np.asarray(mask, np.uint16) if mask.mode.startswith("I") else mask.convert("L")
     elif "torch" in sys.modules and isinstance(mask, sys.modules["torch"].Tensor):
         mask = mask.detach().cpu().numpy()
     array = np.asarray(mask)
@@ -195,6 +223,17 @@ def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | No
     if np.issubdtype(array.dtype, np.integer) and array.max(initial=0) > 1:
         return (array / np.iinfo(array.dtype).max).astype(np.float32)
     return np.clip(array.astype(np.float32), 0, 1)
+
+
+def _box_back(box: tuple[int, int, int, int], size: tuple[int, int], orientation: int) -> tuple[int, int, int, int]:
+    """Returns where a box of an upright picture, (height, width), is in the picture before it was turned."""
+    left, top, right, bottom = box
+    width, height = size[1], size[0]
+    if orientation in (3, 4, 7, 8):  # in the order opposite to that of `turned`
+        top, bottom = height - bottom, height - top
+    if orientation in (2, 3, 6, 7):
+        left, right = width - right, width - left
+    return (top, left, bottom, right) if orientation > 4 else (left, top, right, bottom)
 
 
 def _size(shape: tuple[int, ...]) -> str:

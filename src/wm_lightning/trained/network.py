@@ -46,6 +46,8 @@ def load(name: str, trust: Sequence[str] = ()) -> TrainedNetwork:
     path = located(name)
     content = read(path)
     options = content["config"].get("model")
+    if not options:
+        raise UserError(f"{path} holds no network: it does not say which one its weights are of.")
     check_trusted(options, path, trust)
     target = options.get("_target_") if isinstance(options, dict) else None
     if not issubclass(trusted_class(target, path, trust), RestorationNet):

@@ -84,7 +84,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         facts = json.loads(metadata["wm_lightning"])
         kept = {key: facts[key] for key in ("config", "epoch", "card") if key in facts}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is damaged: what it says of its network cannot be read.") from error
     return {**kept, "state_dict": widened}
 

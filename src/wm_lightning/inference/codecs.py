@@ -1,0 +1,206 @@
+"""Decodes and encodes in processes of their own: where a C library aborts, one picture fails and not the batch.
+
+A pool of the standard library breaks as a whole when one of its processes dies, so these are plain ones, each with a
+pipe in and a pipe out.
+"""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from wm_lightning.errors import UserError
+from wm_lightning.images.pixels import Pixels
+from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
+
+NUMBER = struct.Struct("<Q")
+NOTHING = np.zeros((0, 0, 3), np.uint8)
+PROGRAM = "import sys; sys.path[:] = {}; from wm_lightning.inference.codecs import serve; serve()"
+
+
+class Codecs:
+    """Processes that read and encode pictures, one picture at a time each; a context that ends them.
+
+    Each is started at once, imports while others work, and is started again after it died.
+
+    Args:
+        count: How many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._idle: queue.SimpleQueue[_Codec] = queue.SimpleQueue()
+        self._all = [_Codec() for _ in range(count)]
+        for codec in self._all:
+            self._idle.put(codec)
+
+    def __enter__(self) -> Codecs:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for codec in self._all:
+            codec.close()
+
+    def read(self, path: Path) -> Picture:
+        """See :func:`~wm_lightning.inference.pictures.read_picture`.
+
+        Raises:
+            UserError: Or the process died of it.
+        """
+        with self._taken() as codec:
+            try:
+                picture: Picture = codec.call(read_picture, path)
+            except _DiedError as error:
+                raise UserError(f"{path} cannot be read: decoding it ended with {error}.") from error
+        return picture
+
+    def encode(self, picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[str]]:
+        """See :func:`~wm_lightning.inference.pictures.encode_picture`.
+
+        Raises:
+            UserError: Or the process died of it; the message lacks the file's name.
+        """
+        if picture.stored is picture.pixels:  # then they are not looked at
+            picture = replace(picture, pixels=NOTHING, stored=NOTHING)
+        with self._taken() as codec:
+            try:
+                encoded: tuple[bytes, list[str]] = codec.call(encode_picture, picture, pixels, suffix)
+            except _DiedError as error:
+                raise UserError(f"cannot be written as {suffix}: encoding it ended with {error}.") from error
+        return encoded
+
+    @contextmanager
+    def _taken(self) -> Iterator[_Codec]:
+        codec = self._idle.get()
+        try:
+            yield codec
+        finally:
+            self._idle.put(codec)
+
+
+class _DiedError(Exception):
+    """A process died; the message says of what."""
+
+
+class _Codec:
+    """One process."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = _started()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - of any function
+        """Calls a function of a module there; what it raises is raised here."""
+        self._process = self._process or _started()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            _send(self._process.stdin, (function, arguments))
+            returned, value = _receive(self._process.stdout)
+        except (OSError, EOFError) as error:
+            raise _DiedError(_cause(self._end())) from error
+        except BaseException:  # interrupted half way: what comes next would be of this call
+            self._end()
+            raise
+        if returned:
+            return value
+        raise value
+
+    def close(self) -> None:
+        """Ends it."""
+        if self._process is not None:
+            self._end()
+
+    def _end(self) -> int:
+        process, self._process = self._process, None
+        assert process is not None
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            with suppress(OSError):  # of what was still to be sent
+                pipe.close()
+        try:
+            return process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+
+def serve() -> None:
+    """Answers calls from the standard input on the standard output until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is interrupted, and ends this one
+    calls, answers = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # nothing else may print there
+    while True:
+        try:
+            function, arguments = _receive(calls)
+        except EOFError:
+            return
+        try:
+            answer = True, function(*arguments)
+        except UserError as error:
+            answer = False, error
+        except Exception as error:  # of the many kinds that decoders raise; the picture failed, the others go on
+            answer = False, UserError(f"{_named(arguments)}failed: {type(error).__name__}: {error}.")
+        del arguments
+        _send(answers, answer)
+        del answer
+
+
+def _named(arguments: tuple[Any, ...]) -> str:
+    return f"{arguments[0]} " if isinstance(arguments[0], Path) else ""
+
+
+def _started() -> subprocess.Popen[bytes]:
+    program = PROGRAM.format(sys.path)
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL  # C libraries complain of files that are fine
+    return subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=nowhere)
+
+
+def _cause(status: int) -> str:
+    try:
+        return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
+    except ValueError:
+        return f"signal {-status}"
+
+
+def _send(stream: IO[bytes], value: object) -> None:
+    """Sends a value; its arrays beside it, so that they are not copied."""
+    arrays: list[pickle.PickleBuffer] = []
+    parts = [memoryview(pickle.dumps(value, protocol=5, buffer_callback=arrays.append))]
+    parts += [array.raw() for array in arrays]
+    stream.write(NUMBER.pack(len(parts)) + b"".join(NUMBER.pack(part.nbytes) for part in parts))
+    for part in parts:
+        stream.write(part)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> Any:  # noqa: ANN401 - whatever was sent
+    """Receives a value.
+
+    Raises:
+        EOFError: The other side has ended.
+    """
+    (count,) = NUMBER.unpack(_exactly(stream, NUMBER.size))
+    lengths = [NUMBER.unpack(_exactly(stream, NUMBER.size))[0] for _ in range(count)]
+    value, *arrays = (_exactly(stream, length) for length in lengths)
+    return pickle.loads(value, buffers=arrays)
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytearray:
+    data = bytearray(length)
+    view, at = memoryview(data), 0
+    while at < length:
+        count = stream.readinto(view[at:])  # type: ignore[attr-defined]  # which binary streams have
+        if not count:
+            raise EOFError
+        at += count
+    return data

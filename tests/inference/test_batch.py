@@ -1,0 +1,163 @@
+"""Batches in which some files are odd: each is one line, and the others are done."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.inference.awkward import bomb, exit_for_crash
+from wm_lightning.inference import batch, codecs
+from wm_lightning.inference.cleaning import clean_pixels
+from wm_lightning.inference.telling import readable
+
+pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def read(path):
+    with Image.open(path) as opened:
+        return np.asarray(opened)
+
+
+@pytest.mark.parametrize(("option", "what"), [("--compare", "compare"), ("--save-mask", "mask")])
+def test_masks_of_pictures_that_share_a_name_lie_beside_each_other(run, save, option, what):
+    names = ["x.jpg", "x.png", f"y.{what}.png", "y.png", "z.png"]
+    for name in names:
+        save(name)
+    before = [Path(name).read_bytes() for name in names]
+    assert run(*names, "-o", "out", option)[0] == 0
+    beside = [f"x.jpg.{what}.png", f"x.png.{what}.png", f"y.{what}.{what}.png", f"y.png.{what}.png", f"z.{what}.png"]
+    sheet = ["compare-1.png"] if what == "compare" else []
+    assert sorted(path.name for path in Path("out").iterdir()) == sorted([*names, *beside, *sheet])
+    assert [Path(name).read_bytes() for name in names] == before
+
+
+def test_a_crash_of_a_decoder_or_an_encoder_is_one_pictures(run, save, monkeypatch):
+    for name in ("a", "crash", "b", "exit", "c"):
+        save(f"photos/{name}.png", mark=name != "a")
+    monkeypatch.setattr(codecs, "read_picture", exit_for_crash)
+    status, out, err = run("photos", "-o", "out")
+    assert status == 1
+    assert [line.split(" cannot be read: ")[0] for line in err.splitlines()] == [
+        "error: photos/crash.png",
+        "error: photos/exit.png",
+    ]
+    assert "3 of 5 pictures written; 1 of them as they were; 2 failed" in out
+    monkeypatch.undo()
+
+
+def test_what_nobody_thought_of_is_one_pictures_too(run, save, monkeypatch):
+    for name in "abc":
+        save(f"photos/{name}.png")
+    monkeypatch.setattr(batch, "clean_pixels", fails_once(clean_pixels))
+    status, out, err = run("photos", "-o", "out", "--quiet")
+    assert (status, out) == (1, "")
+    assert re.fullmatch(r"error: photos/[abc]\.png failed: KeyError: 'surprise'\.\n", err)
+    assert len(list(Path("out").iterdir())) == 2
+
+
+def fails_once(function):
+    """Fails where it is called first."""
+    calls = iter([True])
+
+    def call(*arguments):
+        if next(calls, False):
+            raise KeyError("surprise")
+        return function(*arguments)
+
+    return call
+
+
+def test_links_to_nowhere_and_to_themselves_are_one_pictures(run, save):
+    save("photos/c.png")
+    Path("photos/a.png").symlink_to("nowhere.png")
+    Path("photos/b.png").symlink_to("b.png")
+    for inputs in (["photos"], ["photos/a.png", "photos/b.png", "photos/c.png"], ["photos/*.png"]):
+        status, out, err = run(*inputs, "-o", "out")
+        assert status == 1
+        assert [line.split(" cannot be read: ")[0] for line in err.splitlines()] == [
+            "error: photos/a.png",
+            "error: photos/b.png",
+        ]
+        assert "1 of 3 pictures written; 2 failed" in out
+
+
+@pytest.mark.parametrize(
+    "name", ["~photo.png", "caf\udce9.png", "two\nlines.png", "[red]:star:*.png", f"{'long' * 60}.png"]
+)
+def test_a_file_may_have_any_name(run, save, name):
+    save(name)
+    status, out, err = run(name, "-o", "out", "--report", "found.json")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0].startswith(f"{readable('out/' + name)}: 1 mark")
+    assert [path.name for path in Path("out").iterdir()] == [name]
+    assert json.loads(Path("found.json").read_text())[0]["file"] == name
+
+
+def test_two_that_would_become_one_are_told_of_and_the_others_are_done(run, save):
+    save("a/x.png")
+    save("b/x.png")
+    save("b/y.png")
+    Path("c.gif").write_bytes(b"GIF89a")
+    save("c.png")
+    status, _, err = run("a/x.png", "b/x.png", "b/y.png", "c.gif", "c.png", "-o", "out", "--save-mask")
+    assert status == 1
+    assert err.splitlines() == [
+        "error: b/x.png and a/x.png would both be written to out/x.png; take it by itself.",
+        "error: c.gif is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP.",
+    ]
+    names = ["c.mask.png", "c.png", "x.mask.png", "x.png", "y.mask.png", "y.png"]
+    assert sorted(path.name for path in Path("out").iterdir()) == names
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_mask_of_any_depth_limits_the_change_as_far_as_it_is_grey(run, save, bits):
+    clean, picture = save("photo.png")
+    top = 2**bits - 1
+    where = np.zeros((40, 60), np.uint8 if bits == 8 else np.uint16)
+    where[:, :25], where[:, 25:35] = top, top // 2
+    Image.fromarray(where).save("mask.png")
+    assert run("photo.png", "-o", "out", "--mask", "mask.png")[0] == 0
+    result = read("out/photo.png").astype(int)
+    assert np.abs(result - clean)[:, :25].max() <= 1
+    assert np.abs(result - (clean / 2 + picture / 2))[:, 25:35].max() <= 1.5
+    assert np.array_equal(result[:, 35:], picture[:, 35:])
+
+
+def test_a_mask_that_is_transparent_or_a_bomb_is_one_sentence(run, save):
+    save("photo.png")
+    half = np.zeros((40, 60, 2), np.uint8)
+    half[:, :30] = 255
+    Image.fromarray(half).save("half.png")
+    Path("bomb.png").write_bytes(bomb())
+    for mask, sentence in (
+        ("half.png", "--mask half.png is transparent in part; give one of black, white and grey alone."),
+        ("bomb.png", "--mask bomb.png has more than 179 megapixels; reduce it first."),
+    ):
+        assert run("photo.png", "-o", "out", "--mask", mask) == (1, "", f"error: {sentence}\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes are of POSIX")
+def test_a_standard_output_that_ends_ends_no_batch(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(4):
+        Image.new("L", (8, 8), number).save(photos / f"{number}水.png")
+    command = [sys.executable, str(REPOSITORY / "predict.py"), "photos", "--strength", "0", "--device", "cpu", "-o"]
+    piped = f"{shlex.join([*command, 'closed'])} | head -c 1"
+    closed = subprocess.run(piped, shell=True, cwd=tmp_path, capture_output=True, check=False)
+    assert closed.stderr == b""
+    assert len(list((tmp_path / "closed").iterdir())) == 4
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252:strict"}
+    narrow = subprocess.run([*command, "narrow"], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert (narrow.returncode, narrow.stderr) == (0, b"")
+    assert len(list((tmp_path / "narrow").iterdir())) == 4
+    assert rb"narrow/0\u6c34.png: nothing found" in narrow.stdout

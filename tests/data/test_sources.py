@@ -2,6 +2,7 @@ import errno
 import logging
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,7 +242,7 @@ def test_the_file_is_not_blamed_for_what_the_machine_lacks(tmp_path, monkeypatch
     def fail(path):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Image, "open", fail)
+    monkeypatch.setattr(Path, "read_bytes", fail)
     with pytest.raises(OSError, match=os.strerror(number)) as error:
         decode(tmp_path / "a.png")
     assert isinstance(error.value, BrokenPictureError) == broken

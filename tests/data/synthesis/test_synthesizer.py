@@ -79,11 +79,11 @@ def assert_sound(view, threshold):
     assert view.image.dtype == view.clean.dtype == view.alpha.dtype == view.layer.dtype == np.uint8
     assert view.mask.dtype == bool
     assert not view.mask[(view.alpha == 0).all(axis=2) & (view.layer == 0).all(axis=2)].any()
+    assert (view.layer <= view.alpha).all()
     if view.spec.degradation is not None:
         return
     difference = np.abs(view.image.astype(int) - view.clean).max(axis=2)
     np.testing.assert_array_equal(view.mask, difference > threshold)
-    assert (view.layer <= view.alpha).all()
     if view.spec.degradation is None:
         exact = (1 - view.alpha / 255) * view.clean + view.layer
         assert np.abs(view.image - exact).max() <= 1

@@ -1,11 +1,13 @@
 """Fits what makes inference sure of a mark: ``python scripts/fit_evidence.py PHOTOS --logos FOLDER --weights FILE``.
 
 PHOTOS must carry no marks and be unknown to the network: on what it was trained on it is rarely wrong. Each is looked
-at at several sizes, as it is and with marks of ``synthesis=real`` drawn on it; so are pages, screens and drawings that
-take its place. Whatever the network finds is a mark or none, which is known here, and logistic regression tells them
-apart by their traits; the true marks of a picture weigh as much as one, and so do the false ones, since a picture is as
-good as spoilt by the first. Prints the numbers for ``src/wm_lightning/inference/evidence.py``, and how the fit does on
-photographs that it has not seen: the shares of true and of false marks above each certainty.
+at at its own size and another, as it is, with one small mark of ``synthesis=real`` and with wide ones; so are pages,
+screens and drawings that take its place. Whatever the network finds is a mark or none, which is known here, and
+logistic regression tells them apart by their traits; the true marks of a picture weigh as much as one, and so do the
+false ones, since a picture is as good as spoilt by the first. Its ridge is strong: what holds of drawn marks, one trait
+given all others, holds less of people's. The certainties are then calibrated on photographs that a fit has not seen.
+Prints the numbers for ``src/wm_lightning/inference/evidence.py``, and how the fit does on such photographs: the shares
+of true and of false marks above each certainty, and of unmarked pictures with a mark above it.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy.typing as npt
 import torch
 from hydra.utils import instantiate
 
+from wm_lightning.commands import override
 from wm_lightning.data.scenes import Scenes
 from wm_lightning.data.synthesis import Synthesizer
 from wm_lightning.files import CONF, pictures_below
@@ -42,8 +45,13 @@ LARGE, SMALL = 600, 400  # pixels: longer sides of pictures that are halved, and
 KINDS = {"page": 2, "screen": 2, "diagram": 1, "poster": 1, "cartoon": 0.5, "drawing": 1, "sign": 1}
 TRUE, FALSE = 0.5, 0.15  # shares of marked pixels above and below which what was found is a mark, or none
 FOLDS = 5
-DECAY = 1e-3  # of the weights of standardised traits
-LEVELS = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95)
+RIDGE = 0.03  # of the weights of standardised traits
+LEVELS = (0.5, 0.7, 0.8, 0.85, 0.88, 0.9, 0.95)
+# What is drawn: a corner's logo, a date or a name, and what lies across a picture or all over it
+MARKS = (
+    {"size": "[0.02,0.2]", "tiled_size": "[0.05,0.2]", "count": "[1,1]"},
+    {"size": "[0.15,0.9]", "tiled_size": "[0.08,0.4]", "count": "[1,2]"},
+)
 
 
 class Found(NamedTuple):
@@ -53,27 +61,29 @@ class Found(NamedTuple):
         traits: Of each mark, as the regression takes them, (N, T).
         true: Whether it is one, (N,).
         photographs: The number of the photograph that it was found in, or in whose place, (N,).
+        pictures: The number of the unmarked picture that it was found in, (N,); -1 of marked ones.
         weights: Of each, (N,): those of a picture that are marks, and those that are none, have 1 together.
     """
 
     traits: npt.NDArray[np.float64]
     true: npt.NDArray[np.bool_]
     photographs: npt.NDArray[np.int64]
+    pictures: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float64]
 
 
 def sizes(pixels: Pixels) -> Iterator[Pixels]:
-    """Yields a picture as it is, and at other sizes that inference may see it at."""
+    """Yields a picture as it is, and at another size that inference may see it at."""
     yield pixels
     longer = max(pixels.shape[:2])
-    scales = [0.5, 0.25] if longer > LARGE else [2.0] if longer < SMALL else []
-    for scale in scales:
+    scale = 0.5 if longer > LARGE else 2.0 if longer < SMALL else 1.0
+    if scale != 1:
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         yield np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how))
 
 
-def look(engine: Engine, pixels: Pixels, marked: npt.NDArray[np.bool_], number: int) -> Found:
-    """Finds marks in a picture of which the marked pixels, (H, W), are known."""
+def look(engine: Engine, pixels: Pixels, marked: npt.NDArray[np.bool_], photograph: int, unmarked: int = -1) -> Found:
+    """Finds marks in a picture of which the marked pixels, (H, W), are known; an unmarked one has a number."""
     view = View(pixels)
     marks = find_marks(seen(engine, view, AS_USUAL))
     traits = gather(engine, view.tile, marks, AS_USUAL)
@@ -82,39 +92,52 @@ def look(engine: Engine, pixels: Pixels, marked: npt.NDArray[np.bool_], number: 
     chosen[0] = False
     true = share[chosen] > TRUE
     weights = 1 / np.where(true, true.sum(), (~true).sum())
-    return Found(linear(traits)[chosen], true, np.full(len(true), number), weights)
+    numbers = (np.full(len(true), number) for number in (photograph, unmarked))
+    return Found(linear(traits)[chosen], true, *numbers, weights)
 
 
-def collect(engine: Engine, paths: Sequence[Path], synthesizer: Synthesizer) -> Found:
-    """Looks at all pictures, and at scenes in their place."""
-    scenes, found = Scenes(KINDS, p=1), []
+def collect(engine: Engine, paths: Sequence[Path], drawers: Sequence[Synthesizer]) -> tuple[Found, int]:
+    """Looks at all pictures, and at scenes in their place; returns how many had no mark, too."""
+    scenes, found, unmarked = Scenes(KINDS, p=1), [], 0
     for number, path in enumerate(paths):
         generator = np.random.default_rng(number)
         photograph = as_bytes(read_picture(path).pixels)
         scene = scenes.apply(np.ascontiguousarray(photograph[:900, :1000]), seed=number)
-        for pixels in (*sizes(photograph), *list(sizes(scene))[:2]):
+        for pixels in (*sizes(photograph), scene):
             pixels = np.ascontiguousarray(pixels)
-            found.append(look(engine, pixels, np.zeros(pixels.shape[:2], np.bool_), number))
-            view = synthesizer(pixels, generator)
-            found.append(look(engine, np.asarray(view.image), np.asarray(view.mask, np.bool_), number))
+            found.append(look(engine, pixels, np.zeros(pixels.shape[:2], np.bool_), number, unmarked))
+            unmarked += 1
+            for draw in drawers:
+                view = draw(pixels, generator)
+                found.append(look(engine, np.asarray(view.image), np.asarray(view.mask, np.bool_), number))
         log.info("%d of %d: %s", number + 1, len(paths), path.name)
-    return Found(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    return Found(*(np.concatenate(parts) for parts in zip(*found, strict=True))), unmarked
 
 
-def fit(found: Found, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Returns the weights of logistic regression on the chosen marks, (N,) bool: (T + 1,), the constant last."""
-    traits, counts = found.traits[chosen], torch.from_numpy(found.weights[chosen])
-    mean, spread = traits.mean(axis=0), traits.std(axis=0) + 1e-9
-    given = torch.from_numpy((traits - mean) / spread)
-    wanted = torch.from_numpy(found.true[chosen].astype(np.float64))
-    weights = torch.zeros(traits.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+def regression(
+    given: npt.NDArray[np.float64],
+    wanted: npt.NDArray[np.bool_],
+    counts: npt.NDArray[np.float64],
+    ridge: float,
+) -> npt.NDArray[np.float64]:
+    """Returns the weights of logistic regression, (T + 1,), the constant last.
+
+    Args:
+        given: (N, T).
+        wanted: (N,).
+        counts: How much each weighs, (N,).
+        ridge: Times the squared weights, as of standardised traits, is added to the mean loss.
+    """
+    mean, spread = given.mean(axis=0), given.std(axis=0) + 1e-9
+    traits, truth, share = (torch.from_numpy(part) for part in ((given - mean) / spread, wanted * 1.0, counts))
+    weights = torch.zeros(given.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=500, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        evidence = given @ weights[:-1] + weights[-1]
-        losses = torch.nn.functional.binary_cross_entropy_with_logits(evidence, wanted, reduction="none")
-        loss = (counts * losses).sum() / counts.sum() + DECAY * (weights[:-1] ** 2).sum()
+        evidence = traits @ weights[:-1] + weights[-1]
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(evidence, truth, reduction="none")
+        loss = (share * losses).sum() / share.sum() + ridge * (weights[:-1] ** 2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
@@ -123,14 +146,41 @@ def fit(found: Found, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     return np.append(best[:-1] / spread, best[-1] - (best[:-1] * mean / spread).sum())
 
 
-def validated(found: Found) -> npt.NDArray[np.float64]:
-    """Returns the certainty of each mark by weights that were fitted on other photographs, (N,)."""
-    certainty = np.zeros(len(found.true))
+def fit(found: Found, ridge: float = RIDGE) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Returns the weights, (T + 1,), the constant last, and the certainty of each mark, (N,).
+
+    A ridge makes the weights too small, so both are scaled to what is true of marks in photographs that weights were
+    not fitted on. The certainties are of such weights.
+    """
+    evidence = np.zeros(len(found.true))
     for fold in range(FOLDS):
         held = found.photographs % FOLDS == fold
-        weights = fit(found, ~held)
-        certainty[held] = 1 / (1 + np.exp(-(found.traits[held] @ weights[:-1] + weights[-1])))
-    return certainty
+        weights = regression(found.traits[~held], found.true[~held], found.weights[~held], ridge)
+        evidence[held] = found.traits[held] @ weights[:-1] + weights[-1]
+    scale, offset = regression(evidence[:, None], found.true, found.weights, 0.0)
+    weights = scale * regression(found.traits, found.true, found.weights, ridge)
+    weights[-1] += offset
+    return weights, 1 / (1 + np.exp(-(scale * evidence + offset)))
+
+
+def tell(found: Found, certainty: npt.NDArray[np.float64], unmarked: int) -> None:
+    """Prints how a fit does, by the certainty of each mark, (N,), and the count of unmarked pictures."""
+    log.info("\n| certainty | true marks above it | false ones | unmarked pictures with one |\n|---:|---:|---:|---:|")
+    for level in LEVELS:
+        above = certainty >= level
+        shares = [100 * np.average(above[of], weights=found.weights[of]) for of in (found.true, ~found.true)]
+        alarms = set(found.pictures[above & (found.pictures >= 0)].tolist())
+        log.info("| %.2f | %.1f %% | %.1f %% | %.1f %% |", level, *shares, 100 * len(alarms) / unmarked)
+
+
+def drawers(logos: Path | None) -> Iterator[Synthesizer]:
+    """Yields what draws small marks, and wide ones."""
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        for ranges in MARKS:
+            changes = [f"synthesis.sampler.{name}={value}" for name, value in ranges.items()]
+            changes += [override("synthesis.logos", str(logos.resolve()))] if logos else []
+            config = hydra.compose("train", overrides=["synthesis=real", "synthesis.unmarked=0", *changes])
+            yield instantiate(config.synthesis)
 
 
 def main() -> None:
@@ -144,18 +194,9 @@ def main() -> None:
     paths = sorted(pictures_below(options.photographs))
     if len(paths) < FOLDS:
         parser.error(f"{options.photographs} holds {len(paths)} pictures; give a folder of {FOLDS} or more")
-    changes = ["synthesis.unmarked=0", "synthesis.sampler.size=[0.05,0.7]", "synthesis.sampler.tiled_size=[0.08,0.4]"]
-    changes += [f"synthesis.logos={options.logos.resolve()}"] if options.logos else []
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("train", overrides=["synthesis=real", *changes])
-    found = collect(open_engine(options.weights), paths, instantiate(config.synthesis))
-    certainty = validated(found)
-    log.info("\n| certainty | true marks above it | false ones |\n|---:|---:|---:|")
-    for level in LEVELS:
-        above = certainty >= level
-        shares = (100 * np.average(above[of], weights=found.weights[of]) for of in (found.true, ~found.true))
-        log.info("| %.2f | %.1f %% | %.1f %% |", level, *shares)
-    weights = fit(found, np.ones(len(found.true), np.bool_))
+    found, unmarked = collect(open_engine(options.weights), paths, list(drawers(options.logos)))
+    weights, certainty = fit(found)
+    tell(found, certainty, unmarked)
     named = ", ".join(f'"{name}": {value:.3f}' for name, value in zip(Traits._fields, weights, strict=False))
     log.info("\nof %d true and %d false marks:", found.true.sum(), (~found.true).sum())
     log.info("WEIGHTS = {%s}\nCONSTANT = %.3f", named, weights[-1])

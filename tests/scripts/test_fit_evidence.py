@@ -17,25 +17,45 @@ def drawn(count=4000):
     return traits, generator.random(count) < 1 / (1 + np.exp(-evidence))
 
 
+def found_of(traits, true, photographs, pictures=None):
+    from fit_evidence import Found
+
+    pictures = np.full(len(true), -1) if pictures is None else np.array(pictures)
+    return Found(traits, true, photographs, pictures, np.ones(len(true)))
+
+
 def test_the_regression_finds_the_weights_that_the_truth_was_drawn_from():
-    from fit_evidence import Found, fit
+    from fit_evidence import regression
 
     traits, true = drawn()
-    everything = np.ones(4000, bool)
-    weights = fit(Found(traits, true, np.arange(4000), np.ones(4000)), everything)
-    assert weights == pytest.approx([1.5, -4, 0.25, 20], rel=0.15)
+    assert regression(traits, true, np.ones(4000), 1e-3) == pytest.approx([1.5, -4, 0.25, 20], rel=0.15)
+
+
+def test_a_ridge_makes_weights_small_and_fitting_makes_up_for_it():
+    from fit_evidence import fit, regression
+
+    traits, true = drawn()
+    small = regression(traits, true, np.ones(4000), 0.1)
+    assert abs(small[1]) < 2
+    weights, certainty = fit(found_of(traits, true, np.arange(4000)), 0.1)
+    scale = weights[0] / small[0]
+    assert scale > 1.5
+    assert weights[:-1] == pytest.approx(scale * small[:-1])
+    # As often true as they are certain.
+    sure = certainty > 0.8
+    assert true[sure].mean() == pytest.approx(certainty[sure].mean(), abs=0.03)
 
 
 def test_many_marks_of_one_picture_count_as_one():
-    from fit_evidence import Found, fit
+    from fit_evidence import regression
 
     traits, true = drawn(500)
-    once = fit(Found(traits, true, np.arange(500), np.ones(500)), np.ones(500, bool))
+    once = regression(traits, true, np.ones(500), 1e-3)
     times = np.ones(500, int)
     times[np.flatnonzero(true)[0]] = 300
-    again = Found(*(np.repeat(part, times, axis=0) for part in (traits, true, np.arange(500), 1 / times)))
+    again = regression(*(np.repeat(part, times, axis=0) for part in (traits, true, 1 / times)), 1e-3)
     # The traits are standardised by what is there, which makes a little difference.
-    assert fit(again, np.ones(len(again.true), bool)) == pytest.approx(once, rel=0.05)
+    assert again == pytest.approx(once, rel=0.05)
 
 
 def test_the_marks_of_a_picture_and_what_is_none_weigh_as_one_each(monkeypatch):
@@ -54,20 +74,27 @@ def test_the_marks_of_a_picture_and_what_is_none_weigh_as_one_each(monkeypatch):
         *[(False, pytest.approx(1 / 3))] * 3,
         (True, 1),
     ]
-    assert set(found.photographs) == {5}
+    assert (set(found.photographs), set(found.pictures)) == ({5}, {-1})
 
 
 def test_each_mark_is_judged_by_a_fit_on_other_photographs():
-    from fit_evidence import Found, validated
+    from fit_evidence import fit
 
     traits, true = drawn(500)
     photographs = np.arange(500) % 50
-    certainty = validated(Found(traits, true, photographs, np.ones(500)))
-    assert certainty[true].mean() > certainty[~true].mean() + 0.3
-    wrong = true ^ (photographs % 5 == 0)  # what one fold says of itself is not used for it
-    assert validated(Found(traits, wrong, photographs, np.ones(500)))[photographs % 5 == 0] == pytest.approx(
-        certainty[photographs % 5 == 0], abs=0.15
-    )
+    held = photographs % 5 == 0
+    _, certainty = fit(found_of(traits, true ^ held, photographs))  # what one fold says of itself is not used for it
+    assert certainty[held & true].mean() > certainty[held & ~true].mean() + 0.05  # and not the other way round
+
+
+def test_a_fit_is_told_with_the_unmarked_pictures_that_it_would_change(caplog):
+    from fit_evidence import tell
+
+    found = found_of(np.zeros((5, 1)), np.array([True, True, False, False, False]), np.arange(5), [-1, -1, 0, 0, 1])
+    with caplog.at_level(logging.INFO):
+        tell(found, np.array([0.96, 0.6, 0.91, 0.92, 0.1]), 8)
+    assert "| 0.90 | 50.0 % | 66.7 % | 12.5 % |" in caplog.text
+    assert "| 0.95 | 50.0 % | 0.0 % | 0.0 % |" in caplog.text
 
 
 def test_a_folder_gives_weights_for_every_trait(tmp_path, monkeypatch, caplog):

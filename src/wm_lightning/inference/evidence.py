@@ -18,9 +18,9 @@ from wm_lightning.inference.traits import Tile, Traits, measure, seen_on_copy
 
 # Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors, on 121 photographs that it was not
 # trained on and scenes in their place, with and without marks
-WEIGHTS = {"seen": 0.861, "certain": 1.734, "texture": 0.521, "edge": -0.318, "painted": 1.472, "change": -0.472,
-           "beneath": 13.722}  # fmt: skip
-CONSTANT = -3.933
+WEIGHTS = {"seen": 0.709, "certain": 2.145, "texture": 0.377, "edge": -0.310, "painted": 1.711, "change": -0.118,
+           "beneath": 9.123}  # fmt: skip
+CONSTANT = -2.818
 
 
 def certainties(engine: Engine, tile: Tile, marks: Marks, search: Search) -> npt.NDArray[np.float64]:

@@ -2,8 +2,8 @@
 
 Two kinds of pictures go through the whole inference, at their own size, at each sensitivity. Of UNMARKED, false alarms
 are counted: pictures of which more than a thousandth of the pixels changed by more than 8 levels. On PHOTOS, which
-carry no mark either, marks of ``synthesis=real`` are drawn, and hits are counted: pictures in which half of the marked
-pixels, or more, were found. Equal seeds, equal marks.
+carry no mark either, marks of ``synthesis=real`` are drawn, once a small one and once wide ones, and hits are counted:
+pictures in which half of the marked pixels, or more, were found. Equal seeds, equal marks.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ from wm_lightning.reports.figures.style import IDENTITY, MODEL, new_figure, plai
 
 log = logging.getLogger("sensitivity")
 HALF = 0.5  # of the marked pixels
+# What is drawn: a corner's logo, a date or a name, and what lies across a picture or all over it
+MARKS = {
+    "small": ("size=[0.02,0.2]", "tiled_size=[0.05,0.2]", "count=[1,1]"),
+    "wide": ("size=[0.15,0.9]", "tiled_size=[0.08,0.4]", "count=[1,2]"),
+}
 
 
 class Point(NamedTuple):
@@ -42,14 +47,14 @@ class Point(NamedTuple):
     Attributes:
         sensitivity: 0..1.
         alarms: Share of unmarked pictures that were changed.
-        hits: Share of marked pictures whose marks were found.
-        gain: Mean over marked pictures of the PSNR above that of the identity, in dB.
+        hits: Share of marked pictures whose marks were found, by kind of marks (:data:`MARKS`).
+        gains: Mean over marked pictures of the PSNR above that of the identity, in dB, by the same.
     """
 
     sensitivity: float
     alarms: float
-    hits: float
-    gain: float
+    hits: dict[str, float]
+    gains: dict[str, float]
 
 
 def drawer(changes: Sequence[str], logos: Path | None) -> Synthesizer:
@@ -61,10 +66,10 @@ def drawer(changes: Sequence[str], logos: Path | None) -> Synthesizer:
     return synthesizer
 
 
-def marked(paths: Sequence[Path], logos: Path | None) -> Iterator[View]:
-    """Draws marks of a tenth to seven tenths of the shorter side."""
-    sizes = ("synthesis.sampler.size=[0.1,0.7]", "synthesis.sampler.tiled_size=[0.1,0.4]")
-    synthesizer = drawer(("synthesis=real", "synthesis.unmarked=0", *sizes), logos)
+def marked(paths: Sequence[Path], logos: Path | None, kind: str) -> Iterator[View]:
+    """Draws marks of a kind of :data:`MARKS`."""
+    ranges = [f"synthesis.sampler.{change}" for change in MARKS[kind]]
+    synthesizer = drawer(("synthesis=real", "synthesis.unmarked=0", *ranges), logos)
     for number, path in enumerate(paths):
         yield synthesizer(as_bytes(read_picture(path).pixels), np.random.default_rng(number))
 
@@ -89,9 +94,11 @@ def draw(points: Sequence[Point], path: Path) -> None:
     """Draws both shares over the sensitivity."""
     figure = new_figure(4.2, "What a sensitivity finds, and what it finds where nothing is")
     axes = figure.subplots()
-    for name, colour in (("hits", MODEL), ("alarms", IDENTITY)):
-        shares = [100 * getattr(point, name) for point in points]
-        axes.plot([point.sensitivity for point in points], shares, color=colour, marker=".", label=name)
+    at = [point.sensitivity for point in points]
+    for kind, line in zip(MARKS, ("-", "--"), strict=True):
+        shares = [100 * point.hits[kind] for point in points]
+        axes.plot(at, shares, color=MODEL, linestyle=line, marker=".", label=f"hits: {kind} marks")
+    axes.plot(at, [100 * point.alarms for point in points], color=IDENTITY, marker=".", label="alarms")
     plain_axes(axes, "Marked pictures whose marks are found; unmarked pictures that are changed", "sensitivity", "%")
     axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,17 +122,26 @@ def main() -> None:
     engine, searches = open_engine(options.weights), [Search(value) for value in sorted(options.sensitivities)]
     # A picture at a time: a folder of them may be larger than the memory.
     alarms = [false_alarms(engine, path, searches) for path in chosen(options.unmarked, options.pictures)]
-    views = marked(chosen(options.photographs, options.pictures), options.logos)
-    found = np.array([finds(engine, view, searches) for view in views if view.mask.any()])
+    found = {}
+    for kind in MARKS:
+        views = marked(chosen(options.photographs, options.pictures), options.logos, kind)
+        found[kind] = np.array([finds(engine, view, searches) for view in views if view.mask.any()])
+    shares = {kind: of.mean(axis=0) for kind, of in found.items()}
     points = [
-        Point(search.sensitivity, *(float(share) for share in (alarm, *hits_and_gain)))
-        for search, alarm, hits_and_gain in zip(searches, np.mean(alarms, axis=0), found.mean(axis=0), strict=True)
+        Point(
+            search.sensitivity,
+            float(alarm),
+            *({kind: float(share[number, column]) for kind, share in shares.items()} for column in (0, 1)),
+        )
+        for number, (search, alarm) in enumerate(zip(searches, np.mean(alarms, axis=0), strict=True))
     ]
-    log.info("%d unmarked pictures, %d marked ones", len(alarms), len(found))
-    log.info("| sensitivity | false alarms | hits | gain in dB |\n|---:|---:|---:|---:|")
+    counts = ", ".join(f"{len(of)} with {kind} marks" for kind, of in found.items())
+    log.info("%d unmarked pictures, %s", len(alarms), counts)
+    log.info("| sensitivity | false alarms | %s |", " | ".join(f"hits, {kind} | gain in dB" for kind in MARKS))
+    log.info("|---:|---:|%s", len(MARKS) * "---:|---:|")
     for point in points:
-        shares = 100 * point.alarms, 100 * point.hits
-        log.info("| %g | %.1f %% | %.1f %% | %+.2f |", point.sensitivity, *shares, point.gain)
+        cells = [f"{100 * point.hits[kind]:.1f} % | {point.gains[kind]:+.2f}" for kind in MARKS]
+        log.info("| %g | %.1f %% | %s |", point.sensitivity, 100 * point.alarms, " | ".join(cells))
     if options.output:
         draw(points, options.output)
 

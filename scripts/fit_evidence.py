@@ -46,7 +46,7 @@ KINDS = {"page": 2, "screen": 2, "diagram": 1, "poster": 1, "cartoon": 0.5, "dra
 TRUE, FALSE = 0.5, 0.15  # shares of marked pixels above and below which what was found is a mark, or none
 FOLDS = 5
 RIDGE = 0.03  # of the weights of standardised traits
-LEVELS = (0.5, 0.7, 0.8, 0.85, 0.88, 0.9, 0.95)
+LEVELS = (0.5, 0.7, 0.8, 0.85, 0.9, 0.95)
 # What is drawn: a corner's logo, a date or a name, and what lies across a picture or all over it
 MARKS = (
     {"size": "[0.02,0.2]", "tiled_size": "[0.05,0.2]", "count": "[1,1]"},

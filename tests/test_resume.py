@@ -15,6 +15,7 @@ from PIL import Image
 
 from wm_lightning.commands import override
 from wm_lightning.data.indexing import index_folder
+from wm_lightning.data.sharding import optimize
 from wm_lightning.files import SHIPPED
 
 # Kills its own process without a warning in the middle of an epoch.
@@ -87,6 +88,28 @@ def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(command, tiny, at, 
     histories = [json.loads((kind / "summary.json").read_text())["history"] for kind in kinds]
     assert histories[0] == histories[1]
     assert not Path("elsewhere/checkpoints").exists()  # it went on in its own folder
+
+
+@pytest.mark.parametrize("kind", ["folder", "streaming"])
+def test_a_run_killed_within_an_epoch_goes_on_within_it(command, tiny, photographs, kind):
+    arguments = (
+        *tiny, "test=false", "trainer.max_epochs=2", "data.num_workers=1", "data.repeats=2", "data.batch_size=2",
+        "callbacks.last_checkpoint.every_n_train_steps=2",
+    )  # fmt: skip
+    if kind == "streaming":
+        optimize(str(photographs), "shards", shard_bytes=8000)
+        arguments = (*arguments, "data=streaming", "data.root=shards", "data.shards_at_once=2")
+    assert command("train", *arguments, "hydra.run.dir=whole").status == 0
+    steps = load("whole/checkpoints/last.ckpt")["global_step"]
+    run_killed((*arguments, "hydra.run.dir=killed"), (1, 5))
+    stopped = load("killed/checkpoints/last.ckpt")
+    assert stopped["global_step"] % 2 == 0
+    assert 0 < stopped["global_step"] - steps // 2 <= 5  # in the second of two epochs
+    resumed = command("train", *arguments, "ckpt_path=killed/checkpoints/last.ckpt")
+    assert resumed.status == 0, resumed.err
+    one, other = (load(f"{folder}/checkpoints/last.ckpt") for folder in ("whole", "killed"))
+    for part in ("global_step", "epoch", "state_dict", "optimizer_states", "lr_schedulers", "average", "random_state"):
+        assert_equal(one[part], other[part], part)
 
 
 def test_a_run_that_finished_has_nothing_to_go_on_with(command, tiny):

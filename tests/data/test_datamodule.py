@@ -301,7 +301,7 @@ def test_split_is_compared_with_that_of_the_checkpoint(make_module, photographs,
 
 def test_state_before_setup_knows_no_split(make_module, caplog):
     module = make_module()
-    assert module.state_dict() == {"split": None, "epoch": 0}
+    assert module.state_dict() == {"split": None, "epoch": 0, "batches": 0}
     module.load_state_dict({"split": None, "epoch": 0})
     with caplog.at_level(logging.WARNING):
         module.setup()

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from wm_lightning.data.augment import Augmentation
     from wm_lightning.data.datamodule import BaseDataModule, DemoDataModule, FolderDataModule, WatermarkDataModule
     from wm_lightning.data.paired import PairedDataModule
+    from wm_lightning.data.streaming import StreamingDataModule
 
 # Imported when they are asked for: who makes an index needs no PyTorch.
 _HOMES = {
@@ -15,6 +16,7 @@ _HOMES = {
     "DemoDataModule": "datamodule",
     "FolderDataModule": "datamodule",
     "PairedDataModule": "paired",
+    "StreamingDataModule": "streaming",
     "WatermarkDataModule": "datamodule",
 }
 
@@ -24,6 +26,7 @@ __all__ = [
     "DemoDataModule",
     "FolderDataModule",
     "PairedDataModule",
+    "StreamingDataModule",
     "WatermarkDataModule",
 ]
 

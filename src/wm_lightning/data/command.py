@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wm_lightning.data.indexing import Indexed
 
 TOLD = 20  # broken files that are named; the index has all
+GOES_ON = "interrupted; the same command goes on"
 INTERRUPTED = 130  # the shell's exit status for Ctrl-C
 
 
@@ -29,22 +30,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "FOLDER/.wm_index.csv: sizes, contents' hashes, and which are broken, which trainings then pass over.",
     )
     index.add_argument("folder", type=Path, metavar="FOLDER", help="searched as data.root is")
+    index.set_defaults(run=_index)
+    shards = commands.add_parser(
+        "optimize",
+        help="put photographs into shards, for data=streaming",
+        description="Checks photographs that are in no shard of OUT yet and puts them into new ones, 70/20/10 for "
+        "train, val and test by a hash of their names. The same command goes on, and adds what has come since.",
+    )
+    shards.add_argument("folder", metavar="FOLDER|s3://BUCKET/PREFIX", help="where the photographs are")
+    shards.add_argument("out", metavar="OUT|s3://BUCKET/PREFIX", help="where the shards are to be")
+    shards.add_argument("--seed", type=int, default=0, help="chooses the split (default: 0)")
+    shards.set_defaults(run=_optimize)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        told, finished = options.run(options)
+    except UserError as error:
+        sys.stderr.write(f"error: {with_flags(error, vars(options), root='FOLDER')}\n")
+        sys.exit(1)
+    sys.stdout.write("".join(f"{line}\n" for line in (*told, *(() if finished else (GOES_ON,)))))
+    sys.exit(0 if finished else INTERRUPTED)
+
+
+def _index(options: argparse.Namespace) -> tuple[list[str], bool]:
+    """Builds an index; returns what is said of it, and whether it is finished."""
     from wm_lightning.data.index import NAME
     from wm_lightning.data.indexing import index_folder  # what was mistyped, or --help, need not wait for it
 
     folder = options.folder.expanduser()
-    try:
-        found = index_folder(folder)
-    except UserError as error:
-        sys.stderr.write(f"error: {with_flags(error, (), root='FOLDER')}\n")
-        sys.exit(1)
-    sys.stdout.write(_told(found, folder / NAME))
-    sys.exit(0 if found.finished else INTERRUPTED)
+    found = index_folder(folder)
+    return _told(found, folder / NAME), found.finished
 
 
-def _told(found: Indexed, path: Path) -> str:
+def _optimize(options: argparse.Namespace) -> tuple[list[str], bool]:
+    """Makes shards; returns what is said of them, and whether all are made."""
+    from wm_lightning.data.sharding import optimize
+
+    made = optimize(options.folder, options.out, options.seed)
+    lines = [f"broken, in no shard: {name}: {reason}" for name, reason in sorted(made.broken.items())]
+    added = ", ".join(f"{count} {stage}" for stage, count in made.added.items())
+    lines.append(f"{options.out}: {sum(made.added.values())} photographs added ({added}) to {made.before}")
+    return lines, made.finished
+
+
+def _told(found: Indexed, path: Path) -> list[str]:
     """Returns what is said of an index."""
     broken = found.broken()
     lines = [f"broken: {name}: {reason}" for name, reason in list(broken.items())[:TOLD]]
@@ -54,6 +83,4 @@ def _told(found: Indexed, path: Path) -> str:
         lines.append(f"copies of others: {copies}; training and test may share them")
     told = f"{len(found.entries)} photographs, {len(broken)} broken; {found.looked_at} looked at, {found.gone} gone"
     lines.append(f"{path}: {told}")
-    if not found.finished:
-        lines.append("interrupted; the same command goes on")
-    return "".join(f"{line}\n" for line in lines)
+    return lines

@@ -81,7 +81,7 @@ class BaseDataModule(L.LightningDataModule):
         self.broken: dict[str, str] = {}
         self._trained_split: str | None = None
         self._opencv_threads: int | None = None  # as many as there were before; None while they are as they were
-        self._epoch = 0
+        self._epoch, self._batches = 0, 0
 
     @abstractmethod
     def find(self) -> Split:
@@ -165,14 +165,22 @@ class BaseDataModule(L.LightningDataModule):
             (folder / f"{stage_name}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns what a checkpoint needs to notice that the split has changed, and the epoch that comes next."""
-        epoch = self.trainer.current_epoch + 1 if self.trainer else 0
-        return {"split": None if self.split is None else self.split.digest(), "epoch": epoch}
+        """Returns what a checkpoint needs to notice that the split has changed, and where training goes on.
+
+        That is the epoch, and how many of its batches are done: none where the next epoch is meant.
+        """
+        epoch, batches = 0, 0
+        if self.trainer:
+            progress = self.trainer.fit_loop.epoch_loop.batch_progress
+            within = progress.current.ready > 0 and not progress.is_last_batch
+            epoch = self.trainer.current_epoch + (not within)
+            batches = progress.current.ready if within else 0
+        return {"split": None if self.split is None else self.split.digest(), "epoch": epoch, "batches": batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remembers the split of the run that wrote the checkpoint, and goes on with its next epoch."""
+        """Remembers the split of the run that wrote the checkpoint, and goes on where it was."""
         self._trained_split = state_dict["split"]
-        self._epoch = state_dict.get("epoch", 0)  # not in older ones
+        self._epoch, self._batches = state_dict.get("epoch", 0), state_dict.get("batches", 0)  # not in older ones
         self._compare_split()
 
     def _compare_split(self) -> None:
@@ -212,17 +220,9 @@ class BaseDataModule(L.LightningDataModule):
                 stage,
                 world_size,
             )
-        sampler = EpochSampler(
-            len(pairs),
-            self.seed,
-            shuffle=training,
-            fresh=self.fresh,
-            repeats=self.repeats,
-            rank=rank,
-            world_size=world_size,
-        )
-        # A resumed run's loaders begin to fetch before Lightning tells the sampler the epoch.
-        sampler.set_epoch(self._epoch)
+        sampler = self._sampler(pairs, rank, world_size)
+        if training:  # a resumed run's loaders begin to fetch before Lightning tells the sampler the epoch
+            sampler.begin(self._epoch, self._batches * self.batch_size)
         return Loader(
             pairs,
             batch_size=self.batch_size,
@@ -235,6 +235,18 @@ class BaseDataModule(L.LightningDataModule):
             drop_last=training and len(sampler) > self.batch_size,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
+        )
+
+    def _sampler(self, pairs: StagePairs, rank: int, world_size: int) -> EpochSampler:
+        """Returns the order of a stage's pairs."""
+        return EpochSampler(
+            len(pairs),
+            self.seed,
+            shuffle=pairs.stage == "train",
+            fresh=self.fresh,
+            repeats=self.repeats,
+            rank=rank,
+            world_size=world_size,
         )
 
 
@@ -319,15 +331,25 @@ class FolderDataModule(WatermarkDataModule):
         **options: Any,  # noqa: ANN401 - passed on as they are
     ) -> None:
         super().__init__(**options)
-        if isinstance(short_side, int) and short_side < self.size:
-            raise ArgumentError("{short_side}={} must be auto, full, or at least {size}={}.", short_side, self.size)
-        self.root, self.short_side, self.cache, self.cache_dir = root, short_side, cache, cache_dir
+        self.short_side = short_side_of(short_side, self.size)
+        self.root, self.cache, self.cache_dir = root, cache, cache_dir
 
     def open_source(self) -> PhotographSource:
         """Returns the folder's photographs."""
-        sides = {"auto": 2 * self.size, "full": None}
-        short_side = self.short_side if isinstance(self.short_side, int) else sides[self.short_side]
-        return FolderSource(self.root, short_side, open_cache(self.cache, self.cache_dir))
+        return FolderSource(self.root, self.short_side, open_cache(self.cache, self.cache_dir))
+
+
+def short_side_of(asked: int | Literal["auto", "full"], size: int) -> int | None:
+    """Returns what photographs' shorter sides are reduced to, None for not at all.
+
+    Raises:
+        ArgumentError: It is less than the side of a crop.
+    """
+    if isinstance(asked, int):
+        if asked < size:
+            raise ArgumentError("{short_side}={} must be auto, full, or at least {size}={}.", asked, size)
+        return asked
+    return {"auto": 2 * size, "full": None}[asked]
 
 
 class DemoDataModule(WatermarkDataModule):

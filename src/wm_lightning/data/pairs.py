@@ -63,6 +63,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.repeats = repeats if shuffle else 1
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
+        self._begun: tuple[int, int] | None = None
+
+    def begin(self, epoch: int, taken: int = 0) -> None:
+        """Goes on with an epoch of which a run that was stopped has taken some photographs in this process."""
+        self.epoch, self._begun = epoch, (epoch, taken)
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before each epoch, also the first after a resume."""
@@ -74,7 +79,15 @@ class EpochSampler(Sampler[tuple[int, int]]):
         order = np.concatenate([self._round(number) for number in rounds])
         if self.shuffle:
             order = np.resize(order, (len(self) * self.world_size, 2))
-        return ((int(number), int(index)) for number, index in order[self.rank :: self.world_size])
+        taken = self._begun[1] if self._begun is not None and self._begun[0] == self.epoch else 0
+        self._begun = None  # the epoch's loader is asked for its order once
+        return ((int(number), int(index)) for number, index in self._mine(order, epoch)[taken:])
+
+    def _mine(
+        self, order: np.ndarray[tuple[int, int], np.dtype[np.int64]], epoch: int
+    ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+        """Returns this process's part of an epoch's (number, index)."""
+        return order[self.rank :: self.world_size]
 
     def _round(self, number: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
         """Returns (number, index) of each photograph once, (length, 2)."""

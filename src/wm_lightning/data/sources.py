@@ -128,9 +128,27 @@ def decode(path: Path, short_side: int | None = None, profiles: bool = True) -> 
         OSError: It is not there, or the machine has no means to read it.
     """
     try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise_judged(path, error)
+    return decode_bytes(data, path, short_side, profiles)
+
+
+def decode_bytes(data: bytes, path: Path, short_side: int | None = None, profiles: bool = True) -> Photograph:
+    """Does what :func:`decode` does with a file's content.
+
+    Args:
+        data: The content.
+        path: What errors call it by; nothing is read there.
+        short_side: As for :func:`decode`.
+        profiles: As for :func:`decode`.
+
+    Raises:
+        BrokenPictureError: It is no complete picture or a mere strip.
+    """
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; the pixels are what matters
-            data = path.read_bytes()
             with Image.open(io.BytesIO(data)) as opened:
                 if max(opened.size) > LONGEST * min(opened.size):
                     raise ValueError(f"{opened.width}x{opened.height} pixels are a strip and no photograph")

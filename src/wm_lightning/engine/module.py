@@ -120,7 +120,8 @@ class WatermarkRemoval(L.LightningModule):
             "val": COLUMNS,
             "test": tuple(test_columns),
         }
-        self.average, self._steps_averaged = average, 0
+        self.average = average
+        self._steps_averaged: int | None = None  # None: all that there were before
         self.kept: Kept = "raw"
         if average is not None:
             self.measured |= {"val_raw": COLUMNS, "val_average": COLUMNS}
@@ -273,11 +274,16 @@ class WatermarkRemoval(L.LightningModule):
         self.average.net.to(self.device)
 
     def on_train_start(self) -> None:
-        """Notes the step; before, a run that goes on does not know it."""
-        self._steps_averaged = self.trainer.global_step
+        """Takes in the step after which a checkpoint within an epoch was saved: callbacks save before this averages."""
+        if self._steps_averaged is None:
+            self._steps_averaged = self.trainer.global_step
+        self._take_into_average()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 - Lightning's
         """Takes a step into the average; several batches may make one."""
+        self._take_into_average()
+
+    def _take_into_average(self) -> None:
         if self.average is not None and self.trainer.global_step != self._steps_averaged:
             self._steps_averaged = self.trainer.global_step
             self.average.update(self.net)
@@ -337,7 +343,7 @@ class WatermarkRemoval(L.LightningModule):
         checkpoint["weights"] = self.kept
         if self.average is None:
             return
-        checkpoint["average"] = self.average.state_dict()
+        checkpoint["average"] = {**self.average.state_dict(), "steps": self._steps_averaged}
         if self.kept == "average":
             checkpoint["raw"] = weights_of(checkpoint["state_dict"])
             averaged = checkpoint["average"]["net"]
@@ -353,4 +359,5 @@ class WatermarkRemoval(L.LightningModule):
             self.kept = checkpoint["weights"]
             self.average.begin(self.net)
             self.average.load_state_dict(checkpoint["average"])
+            self._steps_averaged = checkpoint["average"].get("steps")  # not in older ones, which are of whole epochs
         checkpoint["state_dict"].update({f"net.{name}": value for name, value in checkpoint.get("raw", {}).items()})

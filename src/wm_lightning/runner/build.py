@@ -102,7 +102,7 @@ def absolute_paths(node: Any) -> Any:  # noqa: ANN401 - whatever a configuration
 
 
 def _absolute(key: str, text: str) -> str:
-    if not text or key not in (*FOLDERS, *PATHS_OR_WORDS):
+    if not text or key not in (*FOLDERS, *PATHS_OR_WORDS) or "://" in text:  # a store's address is no path
         return text
     path = Path(text).expanduser()
     return str(path.absolute()) if key in FOLDERS or (text not in WORDS and path.exists()) else text

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 # What a checkpoint keeps of a configuration: enough to rebuild data, model and loss.
 REBUILT = ("model", "module", "loss", "data", "optim", "own_metrics", "seed")
 # Keys of data that change no pair
-HARMLESS = ("split_dir", "cache", "cache_dir", "num_workers")
+HARMLESS = ("split_dir", "cache", "cache_dir", "cache_gb", "num_workers")
 NAMED = 6  # keys in a sentence, which more would only make longer
 RUNS = Path("outputs/train")  # where a run has its folder unless told otherwise
 

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -122,11 +123,11 @@ def test_closing_waits_for_jobs_and_stops_later_ones(tmp_path):
 def test_a_client_that_never_says_goodbye_is_forgotten_after_a_day(tmp_path, monkeypatch):
     sessions = Sessions(tmp_path)
     (old,) = take(sessions, "old", "single", upload(tmp_path / "a", "a"))
-    now = module.time.monotonic()
-    monkeypatch.setattr(module.time, "monotonic", lambda: now + module.DAY - 60)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + module.DAY - 60)
     (new,) = take(sessions, "new", "single", upload(tmp_path / "b", "b"))
     assert old.exists()
-    monkeypatch.setattr(module.time, "monotonic", lambda: now + module.DAY + 60)
+    monkeypatch.setattr(time, "monotonic", lambda: now + module.DAY + 60)
     take(sessions, "third", "single")
     assert not old.exists()
     assert new.exists()

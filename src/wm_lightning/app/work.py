@@ -158,15 +158,16 @@ class Cleaner:
             source: The picture's file.
             folder: For the results; another one than that of ``result``.
             result: Of :meth:`clean`.
-            off: Which of its marks, counted from 0, are to be left alone: their boxes, less smaller boxes within.
+            off: Which of its marks, counted from 0, are to be left alone: their pixels come back.
         """
         with _without_folder(source):
             picture = self._read(source)
             marks = result.findings.marks
-            kept = ~_boxes(marks, off, picture.pixels.shape[:2])
             with np.load(result.change) as stored:
-                pixels = picture.pixels + stored["change"] * kept[..., None]
-                mask = stored["mask"] * kept
+                change, mask = stored["change"], stored["mask"]
+            given_back = _belonging(marks, off, change.any(axis=-1) | (mask > 0))
+            change[given_back], mask[given_back] = 0, 0
+            pixels = picture.pixels + change
             left = tuple(mark for number, mark in enumerate(marks) if number not in off)
             again = _results(source, folder, picture, Cleaned(pixels, mask, left), result.change, result.unseen)
             return again._replace(marks=result.marks)
@@ -276,13 +277,22 @@ def _write(source: Path, folder: Path, picture: Picture, cleaned: Cleaned) -> tu
     return job.target, tuple(notes)
 
 
-def _boxes(marks: Sequence[Mark], chosen: Collection[int], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Returns the pixels whose smallest box is one of those chosen, (H, W)."""
-    where = np.zeros(size, np.bool_)
-    order = sorted(range(len(marks)), key=lambda number: -_area(marks[number].box))
-    for number in order:
+def _belonging(marks: Sequence[Mark], chosen: Collection[int], changed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Returns which of the changed pixels, (H, W), belong to the chosen marks.
+
+    A mark's rim lies outside its box, the wider the smaller the picture on which it was found. So each pixel belongs to
+    the nearest box, and within several of them to the smallest.
+    """
+    rows, columns = np.nonzero(changed)
+    nearest = np.full(len(rows), np.iinfo(np.int64).max)
+    given = np.zeros(len(rows), np.bool_)
+    for number in sorted(range(len(marks)), key=lambda number: -_area(marks[number].box)):
         left, top, right, bottom = marks[number].box
-        where[top:bottom, left:right] = number in chosen
+        away = np.maximum.reduce((left - columns, columns - right + 1, top - rows, rows - bottom + 1)).clip(0)
+        closer = away <= nearest
+        nearest[closer], given[closer] = away[closer], number in chosen
+    where = np.zeros(changed.shape, np.bool_)
+    where[rows, columns] = given
     return where
 
 

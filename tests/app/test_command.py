@@ -1,3 +1,4 @@
+import argparse
 import runpy
 import socket
 from pathlib import Path
@@ -64,6 +65,7 @@ def test_weights_that_are_missing_are_named(run):
         (["--port", "70000"], "argument --port: 70000 must be in 0..65535"),
         (["--max-megapixels", "0"], "argument --max-megapixels: 0 must be greater than 0"),
         (["--max-megapixels", "nan"], "argument --max-megapixels: nan must be greater than 0"),
+        (["--max-minutes", "-1"], "argument --max-minutes: -1 must be greater than 0"),
         (["--max-pictures", "0"], "argument --max-pictures: 0 must be at least 1"),
         (["--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
     ],
@@ -81,6 +83,45 @@ def test_help_says_what_there_is_and_on_which_pictures_to_use_it(capsys, monkeyp
         runpy.run_path(str(REPOSITORY / "app.py"), run_name="__main__")
     assert end.value.code == 0
     told = capsys.readouterr().out
-    for option in ("--host", "--port", "--open", "--weights", "--device", "--engine", "--max-megapixels"):
+    for option in (
+        "--host",
+        "--port",
+        "--open",
+        "--password-file",
+        "--max-minutes",
+        "--weights",
+        "--device",
+        "--engine",
+        "--max-megapixels",
+    ):
         assert option in told
     assert "you have the right to change" in " ".join(told.split())
+
+
+def test_a_password_that_is_not_there_is_named(run, tmp_path):
+    pytest.importorskip("gradio")
+    (tmp_path / "empty").write_text("\nsecond")
+    status, said = run("--password-file", "nowhere")
+    assert status == 1
+    assert said.startswith("error: --password-file nowhere cannot be read (")
+    assert run("--password-file", "empty") == (
+        1, "error: --password-file empty begins with an empty line; write the password there.\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("host", "password", "warned"),
+    [("0.0.0.0", None, True), ("0.0.0.0", "secret", False), ("127.0.0.1", None, False), ("localhost", None, False),
+     ("::1", None, False), ("192.0.2.1", None, True)],
+)  # fmt: skip
+def test_other_machines_without_a_password_are_warned_of(capsys, host, password, warned):
+    options = argparse.Namespace(host=host, open=False)
+    command._announce(options, 8000, password)
+    said = capsys.readouterr()
+    assert ("--password-file FILE asks for a password" in said.err) == warned
+    shown = {"0.0.0.0": "127.0.0.1", "::1": "[::1]"}.get(host, host)
+    assert said.out == f"The page is at http://{shown}:8000; stop it with Ctrl+C.\n"
+
+
+def test_only_this_machine_is_served_unless_asked():
+    assert command._parser().parse_args([]).host == "127.0.0.1"

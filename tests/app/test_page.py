@@ -16,14 +16,17 @@ def page(tmp_path_factory):
 
 
 def test_jobs_that_run_the_network_wait_for_each_other(page):
-    waiting = [function.concurrency_id for function in page.fns.values() if function.name.startswith("clean")]
-    assert len(waiting) == 6
-    assert set(waiting) == {"network"}
-    assert {function.concurrency_limit for function in page.fns.values() if function.name.startswith("clean")} == {1}
+    heavy = [function for function in page.fns.values() if function.name.startswith("clean")]
+    assert len(heavy) == 7
+    assert {(function.concurrency_id, function.concurrency_limit) for function in heavy} == {("network", 1)}
 
 
-def test_nothing_can_be_called_past_the_page(page):
-    assert page.get_api_info()["named_endpoints"] == {}
+def test_one_endpoint_is_for_programs_and_no_other_can_be_called(page):
+    named = page.get_api_info()["named_endpoints"]
+    assert list(named) == ["/clean"]
+    assert [one["parameter_name"] for one in named["/clean"]["parameters"]] == [
+        "picture", "strength", "sensitivity", "model", "strokes", "mask",
+    ]  # fmt: skip
     assert page.get_api_info()["unnamed_endpoints"] == {}
 
 
@@ -36,6 +39,7 @@ def test_models_are_those_of_the_cleaner_and_one_alone_is_no_choice(page, cleane
     def dropdowns(blocks):
         return [block for block in blocks.blocks.values() if block.get_block_name() == "dropdown"]
 
-    assert [[name for name, _ in menu.choices] for menu in dropdowns(page)] == [["general", "swcnn"]] * 2
+    assert [[name for name, _ in menu.choices] for menu in dropdowns(page)] == [["general", "swcnn"]] * 3
     assert all(menu.value == "general" and menu.visible for menu in dropdowns(page))
-    assert not any(menu.visible for menu in dropdowns(build(cleaner, Sessions(tmp_path), 7)))
+    alone = dropdowns(build(cleaner, Sessions(tmp_path), 7))
+    assert [menu.visible for menu in alone if menu.elem_id] == [False, False]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wm_lightning.app.previews import encoded, outlined, reduced, tinted
+from wm_lightning.app.previews import encoded, reduced, tinted
 from wm_lightning.inference.pictures import Picture
 
 
@@ -28,17 +28,15 @@ def test_marks_are_red_on_grey():
     assert shown[0, 0].tolist() == pytest.approx([0.3 * grey + 0.7 * red for red in (255, 40, 40)], abs=1)
 
 
-def test_outlines_run_around_a_mark_and_leave_the_rest():
-    pixels = np.full((100, 120, 3), 90, np.uint8)
-    mask = np.zeros((100, 120), np.uint8)
-    mask[40:60, 30:70] = 255
-    mask[5, 5] = 100  # not sure
-    shown = outlined(pixels, mask)
-    drawn = (shown != 90).any(axis=-1)
-    assert (shown[drawn] == (255, 40, 40)).all()
-    rows, columns = np.nonzero(drawn)
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (36, 63, 26, 73)
-    assert not drawn[40:60, 30:70].any()
+def test_boxes_of_marks_are_outlined_and_numbered():
+    pixels, mask = np.full((100, 120, 3), 90, np.uint8), np.zeros((100, 120), np.uint8)
+    shown = tinted(pixels, mask, [(30, 40, 70, 60)])
+    yellow = (shown == (255, 210, 60)).all(axis=-1)
+    rows, columns = np.nonzero(yellow)
+    assert (rows.max(), columns.min(), columns.max()) == (64, 26, 74)
+    assert yellow[36, 26:75].all()
+    assert yellow[:36].any()  # its number
+    assert not yellow[40:60, 30:70].any()
     assert (pixels == 90).all()  # the picture itself is not drawn on
 
 

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import os
+import ipaddress
 import signal
 import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+import webbrowser
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from wm_lightning.app.server import answering, keep_to_itself, listen, running
 from wm_lightning.commands import add_trust, importing_from_here
 from wm_lightning.errors import UserError, with_flags
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 FAILED = 1
 PORT = 7860
-# Blobs and data are what the page itself makes of pictures. The browser then refuses whatever lies elsewhere.
-POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'; base-uri 'self'"
+PATIENCE = 60  # seconds for jobs to notice that the command ends
 
 
 def serve(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +33,11 @@ def serve(arguments: Sequence[str] | None = None) -> int:
     try:
         if find_spec("gradio") is None:
             raise UserError('The page needs Gradio; install it with: pip install -e ".[app]"')
-        with tempfile.TemporaryDirectory(prefix="wm-app-") as folder, importing_from_here(bool(options.trust)):
+        with (
+            _stopped_by_signals(),
+            tempfile.TemporaryDirectory(prefix="wm-app-") as folder,
+            importing_from_here(bool(options.trust)),
+        ):
             _serve(options, Path(folder))
     except UserError as error:
         sentence = with_flags(error, vars(options))
@@ -49,27 +51,6 @@ def main() -> None:
     sys.exit(serve())
 
 
-class OnlyLocal:
-    """Middleware that forbids the browser to ask any other server for anything.
-
-    Args:
-        app: What answers.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Adds the policy to each answer."""
-
-        async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (b"content-security-policy", POLICY.encode())]
-            await send(message)
-
-        await self.app(scope, receive, send_with_policy)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wm-app",
@@ -78,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to serve; default: this machine alone")
     parser.add_argument("--port", type=_port, default=PORT, help="default: %(default)s; 0: any that is free")
+    parser.add_argument("--password-file", metavar="FILE", help="asks for the password in its first line")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument(
         "--weights", nargs="+", metavar="FILE", help="to choose from; default: those that come with this project"
@@ -88,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-megapixels", type=_positive, default=100, help="of a picture; default: %(default)s"
     )  # fmt: skip
+    parser.add_argument("--max-minutes", type=_positive, default=30, help="for a picture; default: %(default)s")
     parser.add_argument("--max-pictures", type=_count, default=50, help="at once; default: %(default)s")
     return parser
 
@@ -114,54 +97,85 @@ def _count(text: str) -> int:
 
 
 def _serve(options: argparse.Namespace, folder: Path) -> None:
-    port = _free_port(options.host, options.port)
-    from wm_lightning.app.work import Cleaner, shipped_weights
+    password = _password(options.password_file)
+    with closing(listen(options.host, options.port)) as listening:
+        from wm_lightning.app.work import Cleaner, shipped_weights
 
-    weights = options.weights or shipped_weights()
-    cleaner = Cleaner(weights, options.device, options.engine, options.max_megapixels, options.trust)
-    # Read when Gradio is imported: no word of the page's use leaves this machine.
-    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=str(folder))
-    from starlette.middleware import Middleware
+        weights = options.weights or shipped_weights()
+        limits = options.max_megapixels, options.max_minutes
+        cleaner = Cleaner(weights, options.device, options.engine, *limits, options.trust)
+        keep_to_itself(str(folder))
+        from wm_lightning.app.page import CSS, THEME, build, translations
+        from wm_lightning.app.sessions import Sessions
 
-    from wm_lightning.app.page import CSS, THEME, build
-    from wm_lightning.app.sessions import Sessions
-
-    page = build(cleaner, Sessions(folder), options.max_pictures)
-    stopped = threading.Event()
-    for kind in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(kind, _setter(stopped))
-    page.launch(
-        server_name=options.host, server_port=port, inbrowser=options.open, prevent_thread_lock=True, share=False,
-        quiet=True, footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, mcp_server=False,
-        pwa=False, max_file_size=cleaner.max_bytes, theme=THEME, css=CSS,
-        app_kwargs={"middleware": [Middleware(OnlyLocal)]},
-    )  # fmt: skip
-    Console().print(f"The page is at {page.local_url}; stop it with Ctrl+C.", markup=False, soft_wrap=True)
-    stopped.wait()
-    page.close(verbose=False)
+        sessions = Sessions(folder)
+        page = build(cleaner, sessions, options.max_pictures)
+        app = answering(page, password, cleaner.max_bytes, theme=THEME, css=CSS, i18n=translations())
+        with running(app, listening):
+            try:
+                _announce(options, listening.getsockname()[1], password)
+                threading.Event().wait()  # for a signal
+            finally:
+                sessions.close(PATIENCE)
 
 
-def _setter(event: threading.Event) -> Any:  # noqa: ANN401
-    def handle(number: int, frame: FrameType | None) -> None:
-        event.set()
+def _announce(options: argparse.Namespace, port: int, password: str | None) -> None:
+    anywhere = options.host in ("", "0.0.0.0", "::")
+    host = "127.0.0.1" if anywhere else options.host
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    Console().print(f"The page is at {address}; stop it with Ctrl+C.", markup=False, soft_wrap=True)
+    if password is None and (anywhere or not _is_this_machine(options.host)):
+        Console(stderr=True).print(
+            f"warning: with --host {options.host} everyone in the network can use the page; --password-file FILE asks "
+            "for a password.", markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    if options.open:
+        webbrowser.open(address)
 
-    return handle
+
+def _is_this_machine(host: str) -> bool:
+    address = socket.getaddrinfo(host, None)[0][4][0]
+    return ipaddress.ip_address(str(address).split("%")[0]).is_loopback
 
 
-def _free_port(host: str, port: int) -> int:
-    """Returns the port, or a free one for 0.
+def _password(file: str | None) -> str | None:
+    """Returns the first line of a file.
 
     Raises:
-        UserError: It is taken, or not this machine's.
+        UserError: It cannot be read, or its first line is empty.
     """
+    if file is None:
+        return None
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as asked:
-            asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-            asked.bind(address)
-            return int(asked.getsockname()[1])
-    except OSError as error:
-        raise UserError(
-            f"--host {host} --port {port} cannot be served ({error.strerror or error}); give another --port, or 0 for "
-            "any that is free."
-        ) from error
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--password-file {file} cannot be read ({error}); give a text file.") from error
+    if not lines or not lines[0].strip():
+        raise UserError(f"--password-file {file} begins with an empty line; write the password there.")
+    return lines[0].strip()
+
+
+class _StoppedError(Exception):
+    """A signal asks the command to end."""
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Ends what runs inside in good order when the command is interrupted, ended or its terminal closed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for kind in kinds:
+            signal.signal(kind, signal.SIG_IGN)  # a second one would leave pictures behind
+        raise _StoppedError
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is unknown to Windows
+    every = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    kinds = [kind for kind in every if signal.getsignal(kind) is not signal.SIG_IGN]  # as nohup has it
+    before = {kind: signal.signal(kind, stop) for kind in kinds}
+    try:
+        yield
+    except _StoppedError:
+        pass
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

@@ -1,49 +1,87 @@
-"""What was painted over a preview: where a picture may change."""
+"""What people painted over a picture: here is a mark, and leave this alone."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from wm_lightning.inference.remover import as_allowed
+from wm_lightning.errors import UserError
 
-PAINT = (47, 123, 255)
-OPACITY = 0.5  # of the paint, so that what lies below can be seen
-FULL = int(255 * OPACITY)  # what an editor makes of it, or one more
+Share = Annotated[float, Field(ge=-1, le=2, allow_inf_nan=False)]  # a stroke may leave the picture
+MOST = 20_000_000  # characters; hours of painting
+WIDEST = 4096  # pixels of a line as OpenCV draws it; wider ones are this wide
+LEFT, MARKED = 1, 2
 
 
-class Painting(NamedTuple):
-    """What was painted.
+class Stroke(BaseModel):
+    """One stroke of a brush.
 
     Attributes:
-        paint: How far a pixel is painted, (h, w) uint8, of any size that has the picture's proportions.
-        protects: Painted pixels stay as they are; otherwise only those may change.
+        kind: Of the brush: here is a mark, leave this alone, or take paint away.
+        width: In shares of the picture's width.
+        points: Where it went, in shares of the picture's width and height.
     """
 
-    paint: npt.NDArray[np.uint8]
-    protects: bool = False
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def allowed(self, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:
-        """Returns where pixels of a picture may change, (H, W) in 0..1; None, for everywhere, if nothing is painted."""
-        mask = self.mask(size)
-        return None if mask is None else as_allowed(mask, size)
+    kind: Literal["mark", "leave", "erase"]
+    width: Annotated[float, Field(gt=0, le=1)]
+    points: Annotated[tuple[tuple[Share, Share], ...], Field(min_length=1)]
 
-    def mask(self, size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
-        """Returns the same as a picture for ``predict.py --mask``, (H, W): white where pixels may change."""
-        if not self.paint.any():
-            return None
+
+_STROKES = TypeAdapter(tuple[Stroke, ...])
+_VALUES = {"mark": MARKED, "leave": LEFT, "erase": 0}
+
+
+class Painting:
+    """Strokes, each over those before.
+
+    Args:
+        strokes: In the order in which they were painted.
+    """
+
+    def __init__(self, strokes: tuple[Stroke, ...] = ()) -> None:
+        self.strokes = strokes
+
+    @classmethod
+    def read(cls, text: str) -> Painting:
+        """Reads a JSON list of strokes; an empty text is none.
+
+        Raises:
+            UserError: It is something else.
+        """
+        if not text.strip():
+            return cls()
+        if len(text) > MOST:
+            raise UserError("The painting is too large; clear it and paint with a wider brush.")
+        try:
+            return cls(_STROKES.validate_json(text))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "it"
+            raise UserError(
+                f"The painting cannot be read ({where}: {first['msg']}); give a JSON list of strokes."
+            ) from error
+
+    def marked(self, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+        """Returns where a mark is said to be, in a picture of a height and width, (H, W)."""
+        return np.asarray(self._drawn(size) == MARKED)
+
+    def left_alone(self, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+        """Returns what is to be left alone, likewise."""
+        return np.asarray(self._drawn(size) == LEFT)
+
+    def _drawn(self, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         height, width = size
-        # The border of the paint is as soft as the picture is larger than its preview.
-        mask = cv2.resize(self.paint, (width, height), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(255 - mask if self.protects else mask, dtype=np.uint8)
-
-
-def from_layers(layers: list[npt.NDArray[np.uint8]], protects: bool) -> Painting | None:
-    """Reads the paint of an editor's layers, each (h, w, 4) uint8; None where there are none."""
-    if not layers:
-        return None
-    opacity = np.maximum.reduce([layer[..., 3] for layer in layers]).astype(np.float32)
-    return Painting(np.rint(np.minimum(opacity / FULL, 1) * 255).astype(np.uint8), protects)
+        drawn = np.zeros(size, np.uint8)
+        for stroke in self.strokes:
+            points = np.rint(np.array(stroke.points) * (width, height)).astype(np.int32)
+            thickness = min(max(1, round(stroke.width * width)), WIDEST)
+            if len(points) == 1:  # of a line without length OpenCV draws nothing
+                points = np.repeat(points, 2, axis=0)
+            cv2.polylines(drawn, [points], isClosed=False, color=_VALUES[stroke.kind], thickness=thickness)
+        return drawn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -16,8 +17,10 @@ LONGEST = 1600  # pixels of the longer side
 QUALITY = 90
 TINT = (255, 40, 40)  # of marks
 TINT_SHARE = 0.7
-SURE = 128  # of 255: from which a pixel counts as marked
+OUTLINE = (255, 210, 60)  # of their boxes
 MARGIN = 4  # pixels between a mark and its outline
+
+Box = tuple[int, int, int, int]
 
 
 def reduced(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -30,20 +33,28 @@ def reduced(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def tinted(pixels: Pixels, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Draws a mask, (H, W), in red over a picture, (H, W, 3), that loses its colours; reduces both."""
+def tinted(pixels: Pixels, mask: npt.NDArray[np.uint8], boxes: Sequence[Box] = ()) -> npt.NDArray[np.uint8]:
+    """Draws a mask, (H, W), in red over a picture, (H, W, 3), that loses its colours; reduces both.
+
+    Args:
+        pixels: The picture.
+        mask: How sure it is that a pixel is marked.
+        boxes: Left, top, right, bottom of marks in pixels; each is outlined, with its number from 1 above it.
+    """
     grey = cv2.cvtColor(reduced(as_bytes(pixels)), cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
     share = TINT_SHARE * reduced(mask)[..., None].astype(np.float32) / 255
-    return np.asarray(np.rint(grey * (1 - share) + np.array(TINT) * share), dtype=np.uint8)
-
-
-def outlined(pixels: Pixels, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Draws a red line around what a mask, (H, W), says is marked, on a picture, (H, W, 3); reduces both."""
-    shown: npt.NDArray[np.uint8] = reduced(as_bytes(pixels)).copy()
-    side = 2 * MARGIN + 1
-    found = cv2.dilate((reduced(mask) >= SURE).astype(np.uint8), np.ones((side, side), np.uint8))
-    outlines, _ = cv2.findContours(found, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    cv2.drawContours(shown, outlines, -1, TINT, thickness=max(1, round(max(shown.shape) / 800)))
+    shown = np.rint(grey * (1 - share) + np.array(TINT) * share).astype(np.uint8)
+    scale = shown.shape[1] / mask.shape[1]
+    thick = max(1, round(max(shown.shape) / 800))
+    for number, box in enumerate(boxes, 1):
+        left, top, right, bottom = (round(scale * side) for side in box)
+        low = (max(left - MARGIN, 0), max(top - MARGIN, 0))
+        cv2.rectangle(shown, low, (right + MARGIN, bottom + MARGIN), OUTLINE, thick)
+        height = 10 * thick
+        at = (low[0], low[1] - 3 if low[1] > height + 3 else bottom + MARGIN + height + 3)
+        size = cv2.getFontScaleFromHeight(cv2.FONT_HERSHEY_SIMPLEX, height, thick)
+        for colour, width in (((0, 0, 0), thick + 2), (OUTLINE, thick)):
+            cv2.putText(shown, str(number), at, cv2.FONT_HERSHEY_SIMPLEX, size, colour, width, cv2.LINE_AA)
     return shown
 
 

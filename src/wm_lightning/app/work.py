@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import time
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from wm_lightning.app.outcomes import Outcome
 from wm_lightning.app.painting import Painting
-from wm_lightning.app.previews import encoded, outlined, tinted
+from wm_lightning.app.previews import encoded, tinted
+from wm_lightning.app.sessions import AbandonedError
 from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import shipped_names
 from wm_lightning.inference.choices import DEFAULT
@@ -23,8 +26,10 @@ from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
+from wm_lightning.inference.given_masks import mask_values
+from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pictures import Picture, file_of, read_picture
-from wm_lightning.inference.remover import EngineName, open_engine
+from wm_lightning.inference.remover import EngineName, as_allowed, open_engine
 from wm_lightning.inference.search import NORMAL, Search
 
 if TYPE_CHECKING:
@@ -33,7 +38,28 @@ if TYPE_CHECKING:
 BYTES_A_PIXEL = 8  # of the largest file there is: four channels of 16 bits that are not compressed
 BESIDE_PIXELS = 16_000_000  # bytes that a file may hold besides: profiles, EXIF, a thumbnail
 
+WITHOUT_EVIDENCE = Search(sensitivity=1)
+
 Tell = Callable[[int], None]
+_LOG = logging.getLogger(__name__)
+
+
+class Settings(NamedTuple):
+    """How a picture is to be cleaned.
+
+    Attributes:
+        weights: One of :attr:`Cleaner.engines`.
+        strength: How much of a mark is taken away, 0..1.
+        sensitivity: How little evidence a mark needs, 0..1.
+        painting: Where marks are, and what is to be left alone.
+        mask: A picture of the same size that is white where pixels may change; None allows it everywhere.
+    """
+
+    weights: str
+    strength: float = 1.0
+    sensitivity: float = NORMAL
+    painting: Painting = Painting()
+    mask: Path | None = None
 
 
 class Result(NamedTuple):
@@ -44,10 +70,11 @@ class Result(NamedTuple):
         mask: Where marks were found, a grey PNG of the picture's size.
         before: The input, upright and reduced.
         after: The clean picture, likewise.
-        marks: Where marks were found, drawn over the picture, likewise.
-        canvas: The input with what was found outlined, likewise.
+        marks: Where marks were found, drawn over the picture, with the numbers of their boxes, likewise.
         findings: What was found in it.
         notes: What was not kept, each a few words.
+        change: What was added to the picture, and the mask, for :meth:`Cleaner.without`.
+        unseen: A mark was painted, and the network sees none there.
     """
 
     file: Path
@@ -55,27 +82,10 @@ class Result(NamedTuple):
     before: Path
     after: Path
     marks: Path
-    canvas: Path
     findings: Findings
     notes: tuple[str, ...]
-
-
-class Outcome(NamedTuple):
-    """What became of one picture among many.
-
-    Attributes:
-        name: Of its file.
-        file: The clean picture; None where there is none.
-        findings: What was found in it.
-        notes: What was not kept.
-        error: Why there is no result; None where there is one.
-    """
-
-    name: str
-    file: Path | None = None
-    findings: Findings = Findings()
-    notes: tuple[str, ...] = ()
-    error: str | None = None
+    change: Path
+    unseen: bool = False
 
 
 class Cleaner:
@@ -86,6 +96,7 @@ class Cleaner:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         engine: ``torch`` or ``onnx``.
         max_megapixels: Of a picture; a larger one is refused before it is decoded.
+        max_minutes: That a picture may take; one that takes longer is given up.
         trust: Packages beside this one whose networks the weights may be of.
 
     Attributes:
@@ -102,9 +113,11 @@ class Cleaner:
         device: Device = "auto",
         engine: EngineName = "torch",
         max_megapixels: float = 100,
+        max_minutes: float = 30,
         trust: Sequence[str] = (),
     ) -> None:
         self.max_megapixels = max_megapixels
+        self.max_minutes = max_minutes
         self.max_bytes = round(max_megapixels * 1e6) * BYTES_A_PIXEL + BESIDE_PIXELS
         self.engines: dict[str, Engine] = {}
         for path in weights:
@@ -113,70 +126,71 @@ class Cleaner:
                 raise ArgumentError("{weights} names {} twice; rename one of the files.", name)
             self.engines[name] = open_engine(path, device, engine, trust=trust)
 
-    def clean(
-        self,
-        source: Path,
-        folder: Path,
-        weights: str,
-        strength: float = 1.0,
-        sensitivity: float = NORMAL,
-        painting: Painting | None = None,
-        tell: Tell = lambda tiles: None,
-    ) -> Result:
+    def clean(self, source: Path, folder: Path, settings: Settings, tell: Tell = lambda tiles: None) -> Result:
         """Cleans a picture; the file is to the byte what ``predict.py`` writes, given the same mask.
+
+        Where a mark is painted, no evidence is asked for: whatever the network sees there is taken away.
 
         Args:
             source: The picture's file.
             folder: For the results; the input's own must be another.
-            weights: One of :attr:`engines`.
-            strength: How much of a mark is taken away, 0..1.
-            sensitivity: How little evidence a mark needs, 0..1.
-            painting: Where pixels may change; None allows it everywhere.
-            tell: Is told how many tiles are done; how many there will be is not known before.
+            settings: How.
+            tell: Is told how many tiles are done; how many there will be is not known before. What it raises ends the
+                work.
 
         Raises:
-            UserError: The picture is too large, damaged or of a format that cannot be read; the sentence names the
-                file without its folder.
+            UserError: The picture is too large, damaged or of a format that cannot be read, or takes too long; the
+                sentence names the file without its folder.
         """
         with _without_folder(source):
             picture = self._read(source)
-            allowed = None if painting is None else painting.allowed(picture.pixels.shape[:2])
-            search = Search(sensitivity)
-            file, cleaned, notes = self._write(source, folder, picture, weights, strength, search, allowed, tell)
-        seen, pixels, mask = picture.pixels, cleaned.pixels, cleaned.mask
-        previews = {"before": seen, "after": pixels, "marks": tinted(seen, mask), "canvas": outlined(seen, mask)}
-        places = {what: folder / f"{source.stem}.{what}.webp" for what in previews}
-        for what, shown in previews.items():
-            write_whole(encoded(picture, shown), places[what])
-        mask_file = folder / f"{source.stem}.mask.png"
-        write_png(Image.fromarray(mask), mask_file)
-        findings = Findings.of(seen, cleaned)
-        return Result(file, mask_file, **places, findings=findings, notes=notes)
+            cleaned, unseen = self._cleaned(source, picture, settings, tell)
+            change = folder / f"{source.stem}.change.npz"
+            folder.mkdir(parents=True, exist_ok=True)
+            # Mostly zeros, which take no space; unsigned differences come back when they are added.
+            np.savez_compressed(change, change=cleaned.pixels - picture.pixels, mask=cleaned.mask)
+            return _results(source, folder, picture, cleaned, change, unseen)
+
+    def without(self, source: Path, folder: Path, result: Result, off: Collection[int]) -> Result:
+        """Gives marks that were taken away back, without the network.
+
+        Args:
+            source: The picture's file.
+            folder: For the results; another one than that of ``result``.
+            result: Of :meth:`clean`.
+            off: Which of its marks, counted from 0, are to be left alone: their pixels come back.
+        """
+        with _without_folder(source):
+            picture = self._read(source)
+            marks = result.findings.marks
+            with np.load(result.change) as stored:
+                change, mask = stored["change"], stored["mask"]
+            given_back = _belonging(marks, off, change.any(axis=-1) | (mask > 0))
+            change[given_back], mask[given_back] = 0, 0
+            pixels = picture.pixels + change
+            left = tuple(mark for number, mark in enumerate(marks) if number not in off)
+            again = _results(source, folder, picture, Cleaned(pixels, mask, left), result.change, result.unseen)
+            return again._replace(marks=result.marks)
 
     def clean_each(
-        self,
-        sources: Sequence[Path],
-        folder: Path,
-        weights: str,
-        strength: float = 1.0,
-        sensitivity: float = NORMAL,
+        self, sources: Sequence[Path], folder: Path, settings: Settings, tell: Tell = lambda tiles: None
     ) -> Iterator[Outcome]:
         """Cleans pictures one after the other; one that fails does not stop the others.
 
         Arguments are those of :meth:`clean`. Each result has a folder of its own below ``folder``, since two pictures
         may have one name.
         """
-        search = Search(sensitivity)
         for number, source in enumerate(sources):
             try:
                 with _without_folder(source):
                     picture = self._read(source)
-                    place = folder / str(number)
-                    file, cleaned, notes = self._write(source, place, picture, weights, strength, search)
-                findings = Findings.of(picture.pixels, cleaned)
-                yield Outcome(source.name, file, findings, notes)
-            except UserError as error:
-                yield Outcome(source.name, error=str(error))
+                    cleaned, _ = self._cleaned(source, picture, settings, tell)
+                    file, notes = _write(source, folder / str(number), picture, cleaned)
+                yield Outcome(source.name, file, Findings.of(picture.pixels, cleaned), notes)
+            except AbandonedError:
+                raise
+            except Exception as error:  # the others go on
+                yield Outcome(source.name, error=sentence_of(error, source.name))
 
     def _read(self, source: Path) -> Picture:
         width, height = _size(source)
@@ -187,23 +201,36 @@ class Cleaner:
             )
         return read_picture(source)
 
-    def _write(
-        self,
-        source: Path,
-        folder: Path,
-        picture: Picture,
-        weights: str,
-        strength: float,
-        search: Search,
-        allowed: npt.NDArray[np.float32] | None = None,
-        tell: Tell = lambda tiles: None,
-    ) -> tuple[Path, Cleaned, tuple[str, ...]]:
-        (job,) = plan([str(source)], str(folder))
-        engine = _Watched(self.engines[weights], tell)
-        cleaned = clean_pixels(engine, picture.pixels, allowed, strength, search)
-        content, notes = file_of(picture, cleaned.pixels, job.target.suffix)
-        write_whole(content, job.target)
-        return job.target, cleaned, tuple(notes)
+    def _cleaned(self, source: Path, picture: Picture, settings: Settings, tell: Tell) -> tuple[Cleaned, bool]:
+        """Returns a picture without its marks, and whether one was painted where the network sees none."""
+        height, width = picture.pixels.shape[:2]
+        marked = settings.painting.marked((height, width))
+        kept = settings.painting.left_alone((height, width)) | marked
+        allowed = self._allowed(settings.mask, (height, width))
+        if kept.any():
+            allowed = np.where(kept, np.float32(0), np.float32(1) if allowed is None else allowed)
+        engine = _Watched(self.engines[settings.weights], tell, self.max_minutes, source.name)
+        cleaned = clean_pixels(engine, picture.pixels, allowed, settings.strength, Search(settings.sensitivity))
+        if not marked.any():
+            return cleaned, False
+        there = marked.astype(np.float32)
+        more = clean_pixels(engine, cleaned.pixels, there, settings.strength, WITHOUT_EVIDENCE)
+        marks = tuple(sorted(cleaned.marks + more.marks, key=lambda mark: -mark.pixels))
+        return Cleaned(more.pixels, np.maximum(cleaned.mask, more.mask), marks), not more.mask.any()
+
+    def _allowed(self, mask: Path | None, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:
+        if mask is None:
+            return None
+        with _without_folder(mask):
+            return as_allowed(mask_values(self._read(mask)), size)
+
+
+def sentence_of(error: Exception, name: str) -> str:
+    """Returns what to say of an error; of one that nobody thought of, the log has all."""
+    if isinstance(error, UserError):
+        return str(error)
+    _LOG.error("%s failed", name, exc_info=error)
+    return f"{name} failed: {type(error).__name__}: {error}."
 
 
 def shipped_weights() -> list[str]:
@@ -211,38 +238,67 @@ def shipped_weights() -> list[str]:
     return sorted(shipped_names(), key=lambda name: name != DEFAULT)
 
 
-def pack(outcomes: Sequence[Outcome], target: Path) -> Path:
-    """Puts the clean pictures into one ZIP file; of pictures that have one name, later ones get a number.
-
-    Returns:
-        The file.
-    """
-    taken: set[str] = set()
-    with zipfile.ZipFile(target, "w") as archive:  # not compressed: pictures are
-        for outcome in outcomes:
-            if outcome.file is None:
-                continue
-            name, number = outcome.file.name, 1
-            while name.lower() in taken:
-                number += 1
-                name = f"{outcome.file.stem}-{number}{outcome.file.suffix}"
-            taken.add(name.lower())
-            archive.write(outcome.file, name)
-    return target
-
-
 class _Watched:
-    """An engine that tells how many tiles it has done."""
+    """An engine that tells how many tiles it has done, and gives up after some minutes."""
 
-    def __init__(self, engine: Engine, tell: Tell) -> None:
+    def __init__(self, engine: Engine, tell: Tell, minutes: float, name: str) -> None:
         self.engine, self.tell, self.knows_layers = engine, tell, engine.knows_layers
+        self.minutes, self.name, self.since = minutes, name, time.monotonic()
         self.done = 0
 
     def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
+        self.tell(self.done)  # before and after: a job that nobody waits for does not begin
+        if time.monotonic() - self.since > 60 * self.minutes:
+            raise UserError(f"{self.name} takes more than {self.minutes:g} minutes, the limit here; reduce it first.")
         found = self.engine.correct(picture)
         self.done += 1
         self.tell(self.done)
         return found
+
+
+def _results(source: Path, folder: Path, picture: Picture, cleaned: Cleaned, change: Path, unseen: bool) -> Result:
+    """Writes a picture and what is shown of it."""
+    file, notes = _write(source, folder, picture, cleaned)
+    found = tinted(picture.pixels, cleaned.mask, [mark.box for mark in cleaned.marks])
+    previews = {"before": picture.pixels, "after": cleaned.pixels, "marks": found}
+    places = {what: folder / f"{source.stem}.{what}.webp" for what in previews}
+    for what, shown in previews.items():
+        write_whole(encoded(picture, shown), places[what])
+    mask = folder / f"{source.stem}.mask.png"
+    write_png(Image.fromarray(cleaned.mask), mask)
+    findings = Findings.of(picture.pixels, cleaned)
+    return Result(file, mask, **places, findings=findings, notes=notes, change=change, unseen=unseen)
+
+
+def _write(source: Path, folder: Path, picture: Picture, cleaned: Cleaned) -> tuple[Path, tuple[str, ...]]:
+    (job,) = plan([str(source)], str(folder))
+    content, notes = file_of(picture, cleaned.pixels, job.target.suffix)
+    write_whole(content, job.target)
+    return job.target, tuple(notes)
+
+
+def _belonging(marks: Sequence[Mark], chosen: Collection[int], changed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Returns which of the changed pixels, (H, W), belong to the chosen marks.
+
+    A mark's rim lies outside its box, the wider the smaller the picture on which it was found. So each pixel belongs to
+    the nearest box, and within several of them to the smallest.
+    """
+    rows, columns = np.nonzero(changed)
+    nearest = np.full(len(rows), np.iinfo(np.int64).max)
+    given = np.zeros(len(rows), np.bool_)
+    for number in sorted(range(len(marks)), key=lambda number: -_area(marks[number].box)):
+        left, top, right, bottom = marks[number].box
+        away = np.maximum.reduce((left - columns, columns - right + 1, top - rows, rows - bottom + 1)).clip(0)
+        closer = away <= nearest
+        nearest[closer], given[closer] = away[closer], number in chosen
+    where = np.zeros(changed.shape, np.bool_)
+    where[rows, columns] = given
+    return where
+
+
+def _area(box: tuple[int, int, int, int]) -> int:
+    left, top, right, bottom = box
+    return (right - left) * (bottom - top)
 
 
 def _size(source: Path) -> tuple[int, int]:
@@ -262,5 +318,7 @@ def _without_folder(source: Path) -> Iterator[None]:
     """Takes a file's folder out of an error's sentence: it is none of the user's."""
     try:
         yield
+    except AbandonedError:
+        raise
     except UserError as error:
         raise UserError(str(error).replace(str(source), source.name)) from error

@@ -28,6 +28,7 @@ from wm_lightning.inference.codecs import Codecs
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, beside, plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
+from wm_lightning.inference.given_masks import mask_values
 from wm_lightning.inference.pictures import Picture, file_of
 from wm_lightning.inference.remover import as_allowed, open_engine
 from wm_lightning.inference.search import SENSITIVITIES, TILE, Search, as_scales, as_sensitivity
@@ -254,15 +255,9 @@ def _opened_mask(codecs: Codecs, path: str) -> npt.NDArray[Any]:
     if not Path(path).is_file():
         raise UserError(f"--mask {path} is no file; give a picture, white where pixels may change, or auto.")
     try:
-        picture = codecs.read(Path(path))
+        return mask_values(codecs.read(Path(path)))
     except UserError as error:
         raise UserError(f"--mask {error}") from error
-    stored, alpha = picture.stored, picture.alpha
-    if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
-        raise UserError(f"--mask {path} is transparent in part; give one of black, white and grey alone.")
-    values: npt.NDArray[Any] = np.rint(stored.mean(axis=-1)).astype(stored.dtype)
-    # A mask of integers up to 1 would be one of booleans.
-    return values / np.iinfo(values.dtype).max if values.max() <= 1 else values
 
 
 def _allowed(mask: npt.NDArray[Any] | None, size: tuple[int, int], path: str) -> npt.NDArray[np.float32] | None:

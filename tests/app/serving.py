@@ -1,0 +1,31 @@
+"""Starts the page as typed, for tests that talk to it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class Server:
+    """The page in a process of its own, whose temporary files lie in ``folder``."""
+
+    def __init__(self, folder, *options, **environment):
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", "0", "--device", "cpu", *options], cwd=REPOSITORY,
+            env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "200", **environment},
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        said = self.process.stdout.readline()
+        assert said.startswith("The page is at http://127.0.0.1:"), said
+        self.address = said.split()[4].rstrip("/;")
+
+    def stop(self, kind=signal.SIGTERM):
+        """Sends a signal; returns the exit status and what is left of its files."""
+        self.process.send_signal(kind)
+        status = self.process.wait(timeout=60)
+        self.process.stdout.close()
+        return status, list(self.folder.glob("wm-app-*"))

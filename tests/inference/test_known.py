@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,8 +8,7 @@ from PIL import Image
 from tests.mark.conftest import CORNER, letters, photograph, put  # noqa: F401 - a fixture
 from wm_lightning import Remover
 from wm_lightning.inference.known import without_known
-from wm_lightning.mark.command import main as mark_main
-from wm_lightning.mark.known import KnownMark, load_mark, save_mark
+from wm_lightning.mark.known import KnownMark, save_mark
 
 PART = slice(CORNER[0], CORNER[0] + 22), slice(CORNER[1], CORNER[1] + 62)
 
@@ -82,10 +82,46 @@ def test_what_it_hides_is_painted(letters, painter):  # noqa: F811
     assert (marked[PART][1:-1, 1:-1][inside] > 250).all()
 
 
-def test_the_remover_and_the_commands(letters, tmp_path, run, monkeypatch):  # noqa: F811
+def test_the_remover_takes_a_mark_or_its_file(letters, tmp_path):  # noqa: F811
     clean = photograph(5)
     marked = put(clean, letters)
     save_mark(letters, tmp_path / "my.mark")
-    result = Remover(mark=tmp_path / "my.mark").remove(marked)
-    assert error(result.image, clean) < 0.6
-    assert len(result.marks) == 1
+    for mark in (letters, str(tmp_path / "my.mark")):
+        result = Remover(mark=mark).remove(marked)
+        assert error(result.image, clean) < 0.6
+        assert len(result.marks) == 1
+
+
+def test_the_command_with_a_mark(letters, tmp_path, run):  # noqa: F811
+    save_mark(letters, tmp_path / "my.mark")
+    clean = [photograph(seed) for seed in (6, 7)]
+    Image.fromarray(put(clean[0], letters)).save("marked.png")
+    Image.fromarray(np.rint(clean[1] * 255).astype(np.uint8)).save("clean.png")
+    status, out, err = run("marked.png", "clean.png", "-o", "out", "--mark", "my.mark")
+    assert (status, err) == (0, "")
+    with Image.open("out/marked.png") as opened:
+        assert error(np.asarray(opened), clean[0]) < 0.6
+    assert Path("out/clean.png").read_bytes() == Path("clean.png").read_bytes()
+    assert "--sensitivity" not in out  # which changes nothing here
+
+
+def test_the_command_finds_the_mark_first(letters, tmp_path, run):  # noqa: F811
+    for seed in range(12):
+        Image.fromarray(put(photograph(seed), letters)).save(f"{seed:02}.png")
+    status, out, _ = run(str(tmp_path), "-o", "out", "--same-mark")
+    assert status == 0
+    assert "on 12 of 12 pictures" in out
+    errors = []
+    for seed in range(12):
+        with Image.open(f"out/{seed:02}.png") as opened:
+            errors.append(error(np.asarray(opened), photograph(seed)))
+    assert np.mean(errors) < 4
+
+
+def test_the_command_refuses_what_is_no_mark(letters, run):  # noqa: F811
+    Image.fromarray(put(photograph(0), letters)).save("one.png")
+    status, _, err = run("one.png", "-o", "out", "--mark", "none.mark")
+    assert (status, "no file none.mark" in err) == (1, True)
+    status, _, err = run("one.png", "-o", "out", "--same-mark")
+    assert (status, "one picture" in err) == (1, True)
+    assert not Path("out").exists()

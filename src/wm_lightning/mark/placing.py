@@ -151,11 +151,14 @@ def _climbed(view: _View, start: tuple[float, float]) -> tuple[float, tuple[floa
 
     steps = range(-REACH, REACH + 1)
     at = max(((start[0] + down, start[1] + across) for down in steps for across in steps), key=lambda one: gain(*one))
-    rough = max(STRENGTHS, key=lambda share: gain(*at, share))
-    for step in FINER:
-        moves = [(at[0] + down * step, at[1] + across * step) for down in (0, -1, 1) for across in (0, -1, 1)]
-        at = max(moves, key=lambda one: gain(*one, rough))  # of equals the first, so none without gain
     row, column = at
+    rough = max(STRENGTHS, key=lambda share: gain(row, column, share))
+    for step in FINER:
+        moves = [(row + down * step, column + across * step) for down in (0, -1, 1) for across in (0, -1, 1)]
+        # An opacity measured beside the place is too low. Of equals the first: nothing moves without gain.
+        row, column, rough = max(
+            ((*move, share) for share in (rough, 1.0) for move in moves), key=lambda one: gain(*one)
+        )
     near = map(float, np.linspace(rough - 0.1, rough + 0.1, 9))
     strength = max((rough, *near), key=lambda share: gain(row, column, share))
     # Most marks have one opacity, which is known better from many pictures than from this one.

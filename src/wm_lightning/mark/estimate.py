@@ -14,7 +14,7 @@ from PIL import Image
 from wm_lightning.errors import UserError
 from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, cut, nearest, read_all, reduced
 from wm_lightning.mark.known import Floats, KnownMark
-from wm_lightning.mark.layers import MARGIN, first_guess, noise_of, refined, window
+from wm_lightning.mark.layers import MARGIN, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
 from wm_lightning.mark.shared import Shared, agreement, area_of, shared_gradients
 
@@ -23,6 +23,7 @@ MOST = 50  # that are looked at
 LONGEST = 1024  # side of pictures that it is sought on
 CARRIES = 0.15  # agreement of a picture's gradients from which it carries the mark
 AGREEING = 0.5  # correlation of what two halves of the pictures share, from which they share a mark
+STEP = 0.02  # that an undone mark may leave at its place
 HIDES = 0.88  # opacity from which most of a mark hides what is beneath
 SEEN = 30  # pixels around a mark from which a first guess is made
 
@@ -164,6 +165,12 @@ def _measured(found: Found, paths: list[Path], looked_at: int, factor: int, told
             "nothing can be recovered from it; predict.py without --mark paints over what it takes for a mark."
         )
     layers = refined(stack, hole, guess)
+    step, error = step_left(stack, hole, layers)
+    if abs(step) > max(STEP, 4 * error):
+        raise UserError(
+            "The mark that the pictures share fades out too softly to be measured: undone, its place would be "
+            f"{'lighter' if step > 0 else 'darker'} than around it by {255 * abs(step):.0f} of 255."
+        )
     inner = window(hole, MARGIN)
     corner = parts[0].start + inner[0].start, parts[1].start + inner[1].start
     where = way._replace(anchor=nearest(corner, layers.alpha.shape, whole)) if found.alike else way

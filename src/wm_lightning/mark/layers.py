@@ -16,6 +16,7 @@ Stack = npt.NDArray[np.uint8]  # (N, h, w, 3)
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
+APART = 12  # pixels from a mark on that its surroundings are compared with it
 MARGIN = 6  # pixels around a mark that are looked at with it
 DEEPEST = 40  # pixels from the rim on that a guess is no better
 STEPS = 250
@@ -139,6 +140,31 @@ def _loss(seen: Tensor, alpha: Tensor, paint: Tensor, scale: Tensor) -> Tensor:
 
 def _differences(maps: Tensor) -> tuple[Tensor, Tensor]:
     return maps[..., :, 1:] - maps[..., :, :-1], maps[..., 1:, :] - maps[..., :-1, :]
+
+
+def step_left(stack: Stack, area: Mask, layers: Layers) -> tuple[float, float]:
+    """Returns how much lighter a mark's place is than its surroundings once it is undone, and how sure that is.
+
+    A mark with a soft halo, whose ends no gradient shows, is measured too light or too dark, in all pictures alike.
+
+    Args:
+        stack: Pictures with a margin around the mark.
+        area: Where it is, (h, w).
+        layers: Of its :func:`window` with ``MARGIN``.
+
+    Returns:
+        Mean over pictures and its standard error, in units of 0..1 pictures.
+    """
+    rows, columns = window(area, MARGIN)
+    hole, reach = area.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8)
+    inside, around = area[rows, columns], ~cv2.dilate(hole, reach).astype(bool)
+    if not around.any():
+        return 0.0, 1.0
+    steps = []
+    for picture in stack:
+        beneath = (picture[rows, columns] / 255 - layers.paint) / (1 - layers.alpha[..., None])
+        steps.append(float(beneath[inside].mean() - picture[around].mean() / 255))
+    return float(np.mean(steps)), float(np.std(steps) / np.sqrt(len(steps)))
 
 
 def noise_of(layers: Layers, pictures: int) -> Floats:

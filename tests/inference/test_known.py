@@ -106,13 +106,13 @@ def test_the_command_with_a_mark(letters, tmp_path, run):  # noqa: F811
 
 
 def test_the_command_finds_the_mark_first(letters, tmp_path, run):  # noqa: F811
-    for seed in range(8):
+    for seed in range(12):
         Image.fromarray(put(photograph(seed), letters)).save(f"{seed:02}.png")
     status, out, _ = run(str(tmp_path), "-o", "out", "--same-mark")
     assert status == 0
-    assert "on 8 of 8 pictures" in out
+    assert "on 12 of 12 pictures" in out
     errors = []
-    for seed in range(8):
+    for seed in range(12):
         with Image.open(f"out/{seed:02}.png") as opened:
             errors.append(error(np.asarray(opened), photograph(seed)))
     assert np.mean(errors) < 4

@@ -28,7 +28,7 @@ ROWS = (
     ("inference",),
     ("callbacks",),
     ("engine", "reports"),
-    ("losses", "trained"),
+    ("losses", "mark", "trained"),
     ("data", "hardware", "metrics", "models"),
     ("images",),
     ("commands", "errors", "files", "plugins", "tta", "sizes", "types"),

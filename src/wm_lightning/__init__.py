@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from wm_lightning.errors import ArgumentError, UserError
     from wm_lightning.inference.remover import Removal, Remover
     from wm_lightning.losses import CompositeLoss, Term
+    from wm_lightning.mark.estimate import estimate_mark
+    from wm_lightning.mark.known import KnownMark, load_mark, save_mark
     from wm_lightning.models import RestorationNet, SizeRequirement
     from wm_lightning.models.heads import Head
     from wm_lightning.trained import TrainedNetwork, load, save
@@ -20,6 +22,7 @@ _HOMES = {
     "ArgumentError": "errors",
     "CompositeLoss": "losses",
     "Head": "models.heads",
+    "KnownMark": "mark.known",
     "OwnArt": "data.synthesis",
     "Prediction": "types",
     "Removal": "inference.remover",
@@ -31,14 +34,18 @@ _HOMES = {
     "TrainedNetwork": "trained",
     "UserError": "errors",
     "WatermarkRemoval": "engine",
+    "estimate_mark": "mark.estimate",
     "load": "trained",
+    "load_mark": "mark.known",
     "save": "trained",
+    "save_mark": "mark.known",
 }
 
 __all__ = [
     "ArgumentError",
     "CompositeLoss",
     "Head",
+    "KnownMark",
     "OwnArt",
     "Prediction",
     "Removal",
@@ -51,8 +58,11 @@ __all__ = [
     "UserError",
     "WatermarkRemoval",
     "__version__",
+    "estimate_mark",
     "load",
+    "load_mark",
     "save",
+    "save_mark",
 ]
 
 # Albumentations asks the package index for a newer version at import; this project makes no such calls.

@@ -13,7 +13,9 @@ from pathlib import Path
 # Strings that Hydra reads as such without quotes; numbers, null and the like would become something else.
 _BARE = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_/][a-z0-9_/.-]*", re.IGNORECASE | re.ASCII)
 # In a clone, beside each other
-_SCRIPTS = tuple(f"{name}.py" for name in ("train", "evaluate", "sweep", "preview", "data", "predict", "export", "app"))
+_SCRIPTS = tuple(
+    f"{name}.py" for name in ("train", "evaluate", "sweep", "preview", "data", "predict", "export", "app", "mark")
+)
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def program(name: str) -> list[str]:
     """Returns what starts a command of this project in the way that this process was started.
 
     Args:
-        name: ``train``, ``evaluate``, ``sweep``, ``preview``, ``data``, ``predict``, ``export`` or ``app``.
+        name: ``train``, ``evaluate``, ``sweep``, ``preview``, ``data``, ``predict``, ``export``, ``app`` or ``mark``.
     """
     started = Path(sys.argv[0])
     if started.stem.startswith("wm-"):

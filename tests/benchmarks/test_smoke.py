@@ -279,3 +279,13 @@ def test_kinds_are_read_from_a_table_beside_the_folder(beside, tmp_path):
     assert kinds_of(tmp_path / "marked") == {}
     (tmp_path / "real.tsv").write_text("file\tkind\nmarked/a.png\tstock\nunmarked/b.png\tcamera\n")
     assert kinds_of(tmp_path / "marked") == {"a.png": "stock", "b.png": "camera"}
+
+
+def test_same_mark(photographs):
+    arguments = ("--opacities", 0.4, "--qualities", 0, "--pictures", 4, "--blind", 1)
+    table = table_of("same_mark", photographs, *arguments)
+    columns = ["pictures", "input", "network alone", "this", "correlation", "error of opacity", "limit"]
+    assert table["mark"] == columns
+    cells = dict(zip(columns, table["words, 0.4, PNG"], strict=True))
+    assert cells["this"] == "refused"  # four are too few
+    assert float(cells["limit"]) > float(cells["input"]) + 20

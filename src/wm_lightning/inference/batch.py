@@ -29,12 +29,14 @@ from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, beside, plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
 from wm_lightning.inference.given_masks import mask_values
+from wm_lightning.inference.known import without_known
 from wm_lightning.inference.pictures import Picture, file_of
 from wm_lightning.inference.remover import as_allowed, open_engine
 from wm_lightning.inference.search import SENSITIVITIES, TILE, Search, as_scales, as_sensitivity
 from wm_lightning.inference.sheets import Sheets, panels, row
 from wm_lightning.inference.telling import console as lasting_console
 from wm_lightning.inference.telling import say as _say
+from wm_lightning.mark.known import KnownMark, load_mark
 
 FAILED = 1
 REFUSED = 3  # argparse takes 2
@@ -75,6 +77,10 @@ def clean_files(options: argparse.Namespace) -> int:
         _check_more(jobs, options)
     except UserError as error:
         return _ended(errors, error, options)
+    try:
+        options.known = _known_mark(jobs, options, console)
+    except UserError as error:
+        return _ended(errors, error, options)
     with Codecs(min(os.cpu_count() or 1, MOST, len(jobs))) as options.codecs:
         try:
             mask = None if options.mask == "auto" else _opened_mask(options.codecs, options.mask)
@@ -82,6 +88,24 @@ def clean_files(options: argparse.Namespace) -> int:
         except UserError as error:
             return _ended(errors, error, options)
         return _cleaned(jobs, engine, mask, options, (console, errors))
+
+
+def _known_mark(jobs: list[Job], options: argparse.Namespace, console: Console) -> KnownMark | None:
+    """Returns the mark that the pictures are said to have; None where it is to be sought in each.
+
+    Raises:
+        UserError: Its file is damaged, or the pictures share none.
+    """
+    if options.mark is not None:
+        return load_mark(options.mark)
+    if not options.same_mark:
+        return None
+    from wm_lightning.mark.estimate import estimate_mark  # imports PyTorch, which ONNX Runtime's users need not have
+
+    mark = estimate_mark([job.source for job in jobs], lambda line: None if options.quiet else _say(console, line))
+    if not options.quiet:
+        _say(console, f"the mark: {mark.told()}")
+    return mark
 
 
 def _ended(errors: Console, error: UserError, options: argparse.Namespace) -> int:
@@ -111,7 +135,11 @@ def _cleaned(
     refused = sum(outcome.refused for outcome in outcomes)
     if not options.quiet:
         _summarise(console, outcomes, len(jobs), (failed, refused), time.perf_counter() - started)
-        if options.search.sensitivity < SENSITIVITIES["high"] and any(map(_untouched, outcomes)):
+        if (
+            options.known is None
+            and options.search.sensitivity < SENSITIVITIES["high"]
+            and any(map(_untouched, outcomes))
+        ):
             _say(console, "A watermark that was left? --sensitivity high, or up to 1, asks for less evidence.")
     return FAILED if failed else REFUSED if refused else 0
 
@@ -162,7 +190,10 @@ def _outcomes(
             # Large pictures one after the other: they take the memory, and all cores by themselves.
             with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
                 allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
-                cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength, options.search)
+                if options.known is None:
+                    cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength, options.search)
+                else:
+                    cleaned = without_known(engine, picture.pixels, options.known, allowed, options.strength)
             if stopping.is_set():
                 return Outcome(job, error=f"{job.source} was given up.")
             return _write(job, picture, cleaned, options)

@@ -39,6 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_trust(parser)
     parser.add_argument("--mask", default="auto", help="picture, white where pixels may change; auto: anywhere")
+    known = parser.add_mutually_exclusive_group()
+    known.add_argument("--mark", metavar="FILE", help="take away this mark, which mark.py wrote, and seek no other")
+    known.add_argument(
+        "--same-mark", action="store_true", help="the same with a mark that the pictures share, found first"
+    )
     parser.add_argument("--strength", type=share, default=1.0, help="how much of a mark is taken away, 0 to 1")
     parser.add_argument(
         "--sensitivity",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -17,9 +18,11 @@ from wm_lightning.images.tiff import ORIENTATION
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
+from wm_lightning.inference.known import without_known
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.search import Search, as_scales, as_sensitivity
 from wm_lightning.inference.tta_engine import AugmentedEngine, check_tta
+from wm_lightning.mark.known import KnownMark, load_mark
 
 if TYPE_CHECKING:
     import torch
@@ -65,10 +68,11 @@ class Remover:
         scales: How many sizes of a picture are looked at, its own included: ``auto``, or a number from 1. Large marks
             are seen on small pictures.
         trust: Packages beside this one whose networks the weights may be of.
+        mark: The mark that the pictures have, or the path of its file: then it is taken away, and no other sought.
 
     Raises:
-        UserError: The weights, the device or the engine's package are not there, or there is no such
-            sensitivity, or number of copies or scales.
+        UserError: The weights, the device or the engine's package are not there, the mark's file is
+            damaged, or there is no such sensitivity, or number of copies or scales.
     """
 
     def __init__(
@@ -80,7 +84,9 @@ class Remover:
         sensitivity: str | float = "normal",
         scales: str | int = "auto",
         trust: Sequence[str] = (),
+        mark: KnownMark | str | Path | None = None,
     ) -> None:
+        self.mark = load_mark(mark) if isinstance(mark, str | Path) else mark
         self.search = Search(as_sensitivity(sensitivity), as_scales(scales))
         self.engine = open_engine(weights, device, engine, tta, trust)
 
@@ -167,7 +173,11 @@ class Remover:
             raise ArgumentError("{image} holds {}; it must be uint8, uint16, or float32 in 0..1.", planes.dtype)
         grey = planes.shape[-1] <= 2
         pixels = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
-        cleaned = clean_pixels(self.engine, pixels, as_allowed(mask, planes.shape[:2]), strength, self.search)
+        allowed = as_allowed(mask, planes.shape[:2])
+        if self.mark is None:
+            cleaned = clean_pixels(self.engine, pixels, allowed, strength, self.search)
+        else:
+            cleaned = without_known(self.engine, pixels, self.mark, allowed, strength)
         result = planes.copy()
         if grey:
             mean = cleaned.pixels.mean(axis=-1, dtype=np.float64)

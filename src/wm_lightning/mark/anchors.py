@@ -1,0 +1,116 @@
+"""Pictures of different sizes, put upon each other so that a mark may lie at one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from wm_lightning.data.sources import BrokenPictureError, decode
+from wm_lightning.errors import UserError
+from wm_lightning.mark.known import Place
+
+Picture = npt.NDArray[np.uint8]
+SHARES = (0.0, 0.5, 1.0)
+
+
+class Anchoring(NamedTuple):
+    """A way to put pictures upon each other.
+
+    Attributes:
+        anchor: The point that they have in common, in shares of height and width.
+        width: They are first resized to it; None: they keep their sizes.
+    """
+
+    anchor: tuple[float, float]
+    width: int | None = None
+
+    def resized(self, picture: Picture) -> Picture:
+        """Returns a picture in the size that it is compared in."""
+        if self.width is None or picture.shape[1] == self.width:
+            return picture
+        size = self.width, max(1, round(picture.shape[0] * self.width / picture.shape[1]))
+        way = cv2.INTER_AREA if picture.shape[1] > self.width else cv2.INTER_CUBIC
+        resized = np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
+        return resized.reshape(*resized.shape[:2], -1)  # OpenCV drops a single channel
+
+    def stacked(self, pictures: Sequence[Picture]) -> Picture:
+        """Returns what all pictures have around the anchor, (N, h, w, C)."""
+        resized = [self.resized(picture) for picture in pictures]
+        size = min(one.shape[0] for one in resized), min(one.shape[1] for one in resized)
+        return np.stack([cut(one, self.anchor, size) for one in resized])
+
+    def place(self, corner: tuple[int, int], size: tuple[int, int]) -> Place:
+        """Returns where a mark is whose corner lies at a row and column of a stack of a height and width."""
+        row, column = (at - share * side for at, share, side in zip(corner, self.anchor, size, strict=True))
+        return Place(self.anchor, (row, column), self.width)
+
+
+def cut(picture: Picture, anchor: tuple[float, float], size: tuple[int, int]) -> Picture:
+    """Returns the part of a picture of a height and width whose anchor is the picture's."""
+    top, left = (
+        int(share * (whole - side)) for share, whole, side in zip(anchor, picture.shape[:2], size, strict=True)
+    )
+    return picture[top : top + size[0], left : left + size[1]]
+
+
+def anchorings(sizes: Sequence[tuple[int, int]]) -> list[Anchoring]:
+    """Returns the ways to put pictures of these heights and widths upon each other."""
+    if len(set(sizes)) == 1:
+        return [Anchoring((0.0, 0.0))]
+    found = [Anchoring(anchor) for anchor in product(SHARES, SHARES)]
+    if len({width for _, width in sizes}) > 1:
+        width = int(np.median([width for _, width in sizes]))
+        found += [Anchoring((share, 0.5), width) for share in SHARES]
+    return found
+
+
+def nearest(corner: tuple[int, int], mark: tuple[int, int], size: tuple[int, int]) -> tuple[float, float]:
+    """Returns the anchor nearest to a mark's middle, for pictures of another size than all that it was seen on.
+
+    Args:
+        corner: Row and column of the mark.
+        mark: Its height and width.
+        size: Those of the pictures.
+    """
+    middles = ((at + side / 2) / whole for at, side, whole in zip(corner, mark, size, strict=True))
+    down, across = (min(SHARES, key=partial(_away, middle)) for middle in middles)
+    return down, across
+
+
+def _away(middle: float, share: float) -> float:
+    return abs(share - middle)
+
+
+def read_all(
+    paths: Sequence[Path], told: Callable[[str], None], change: Callable[[Picture], Picture]
+) -> dict[Path, Picture]:
+    """Reads pictures, keeps of each what is made of it, and tells of those that are broken.
+
+    Raises:
+        UserError: A file is there no longer, or the machine cannot read it.
+    """
+    kept = {}
+    for path in paths:
+        try:
+            kept[path] = change(decode(path))
+        except BrokenPictureError as error:
+            told(f"{error}; it was passed over.")
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return kept
+
+
+def reduced(picture: Picture, factor: int) -> Picture:
+    """Returns a picture of a whole factor's size, by area."""
+    if factor == 1:
+        return picture
+    height, width = picture.shape[0] // factor, picture.shape[1] // factor
+    part = picture[: height * factor, : width * factor]
+    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,179 @@
+"""Finds the mark that pictures share (after Dekel et al., "On the effectiveness of visible watermarks", CVPR 2017)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from wm_lightning.errors import UserError
+from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, cut, nearest, read_all, reduced
+from wm_lightning.mark.known import Floats, KnownMark
+from wm_lightning.mark.layers import MARGIN, first_guess, noise_of, refined, step_left, window
+from wm_lightning.mark.likelihood import differences
+from wm_lightning.mark.shared import Shared, agreement, area_of, shared_gradients
+
+LEAST = 5  # pictures that a mark can be found on
+MOST = 50  # that are looked at
+LONGEST = 1024  # side of pictures that it is sought on
+CARRIES = 0.15  # agreement of a picture's gradients from which it carries the mark
+AGREEING = 0.5  # correlation of what two halves of the pictures share, from which they share a mark
+STEP = 0.02  # that an undone mark may leave at its place
+HIDES = 0.88  # opacity from which most of a mark hides what is beneath
+SEEN = 30  # pixels around a mark from which a first guess is made
+
+
+class Found(NamedTuple):
+    """Where pictures share something.
+
+    Attributes:
+        anchoring: How they are put upon each other.
+        shared: What they share then.
+        carriers: Which of them, in their order.
+        alike: All pictures are of one size, so that every anchor is the same.
+    """
+
+    anchoring: Anchoring
+    shared: Shared
+    carriers: list[int]
+    alike: bool
+
+
+def estimate_mark(paths: Sequence[str | Path], told: Callable[[str], None] = lambda _: None) -> KnownMark:
+    """Finds the mark that pictures have at one place, relative to a corner, an edge or the middle.
+
+    Pictures may have several sizes, some no mark. Of many, some are looked at, evenly chosen by name; the order of the
+    paths does not matter.
+
+    Args:
+        paths: Of the pictures, at least five.
+        told: Is told what is done, and of broken files, in sentences.
+
+    Raises:
+        UserError: There are too few pictures, or they share no mark, or one that hides all beneath it.
+    """
+    chosen = _sampled(sorted(map(Path, paths)))
+    if len(chosen) < LEAST:
+        count = "one picture" if len(chosen) == 1 else f"{len(chosen)} pictures"
+        raise UserError(f"A mark cannot be told from {count}; give at least {LEAST} that share it.")
+    factor = -(-max(map(_longest, chosen)) // LONGEST)
+    pictures = read_all(chosen, told, lambda picture: reduced(picture, factor))
+    if len(pictures) < LEAST:
+        raise UserError(f"Only {len(pictures)} of the pictures can be read; give at least {LEAST} that share a mark.")
+    found = _found(list(pictures.values()), told)
+    names = list(pictures)
+    return _measured(found, [names[one] for one in found.carriers], len(names), factor, told)
+
+
+def _sampled(paths: list[Path]) -> list[Path]:
+    return [paths[at] for at in np.unique(np.linspace(0, len(paths) - 1, MOST).astype(int))] if paths else []
+
+
+def _longest(path: Path) -> int:
+    """Returns a picture's longer side; 1 of what is none, which is told of when it is read."""
+    try:
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("ignore")
+            return max(picture.size)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return 1
+
+
+def _found(pictures: list[Picture], told: Callable[[str], None]) -> Found:
+    """Chooses the way to put pictures upon each other in which they share most.
+
+    Raises:
+        UserError: They share nothing that is a mark.
+    """
+    ways = anchorings([one.shape[:2] for one in pictures])
+    told(f"looking for what {len(pictures)} pictures share")
+    grey = [_grey(one) for one in pictures] if len(ways) > 1 else []
+    best = max(ways, key=lambda way: shared_gradients(way.stacked(grey)).support) if grey else ways[0]
+    stack = best.stacked(pictures)
+    carriers = list(range(len(pictures)))
+    shared = shared_gradients(stack)
+    for _ in range(2):  # once more without those that do not carry it
+        carriers = [at for at, one in enumerate(stack) if agreement(one, shared) > CARRIES]
+        if len(carriers) < LEAST:
+            break
+        shared = shared_gradients(stack[carriers])
+    if len(carriers) < LEAST or _halves_agree(stack[carriers], shared) < AGREEING:
+        raise UserError(
+            "The pictures share no mark at one place: give pictures that have it at the same distance from a corner, "
+            "an edge or the middle."
+        )
+    return Found(best, shared, carriers, alike=len(ways) == 1)
+
+
+def _hides(opacities: Floats) -> bool:
+    """Says whether most of a mark is opaque, by its pixels' opacities, (N,), its rim aside."""
+    return float(np.median(opacities[opacities >= np.quantile(opacities, 0.99) / 2])) > HIDES
+
+
+def _grey(picture: Picture) -> Picture:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
+
+
+def _halves_agree(stack: Picture, shared: Shared) -> float:
+    """Returns the correlation of the gradients' medians of two halves of a stack, where its own are sure."""
+    rows, columns = window(shared.sure, 1) if shared.sure.any() else (slice(0), slice(0))
+    medians = []
+    for half in (stack[::2], stack[1::2]):
+        across, down = differences(half[:, rows, columns].astype(np.float32))
+        sure = shared.sure[rows, columns]
+        values = np.median(across, axis=0)[sure[:, 1:]], np.median(down, axis=0)[sure[1:]]
+        medians.append(np.concatenate(values).ravel())
+    if not medians[0].size or not all(one.any() for one in medians):
+        return 0.0
+    one, other = medians
+    return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum()))
+
+
+def _measured(found: Found, paths: list[Path], looked_at: int, factor: int, told: Callable[[str], None]) -> KnownMark:
+    """Takes the mark's opacity and paint from the full pictures.
+
+    Raises:
+        UserError: It hides all that is beneath it.
+    """
+    told(f"{len(paths)} of {looked_at} pictures carry a mark; measuring its opacity and colour")
+    way = found.anchoring
+    way = way if way.width is None else way._replace(width=way.width * factor)
+    rows, columns = window(area_of(found.shared), SEEN)
+    size = tuple(side * factor for side in found.shared.sure.shape)
+    # The reduced pictures' common part, at full size, in pictures whose sides are no multiples of the factor.
+    parts = [
+        slice(one.start * factor, min(one.stop * factor, side)) for one, side in zip((rows, columns), size, strict=True)
+    ]
+    whole = (size[0], size[1])
+    stack = np.stack(
+        list(read_all(paths, told, lambda one: cut(way.resized(one), way.anchor, whole)[parts[0], parts[1]]).values())
+    )
+    shared = shared_gradients(stack)
+    area = area_of(shared)
+    if not area.any():
+        raise UserError("What the pictures share is too faint at full size to be measured; give more pictures.")
+    hole = cv2.dilate(area.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    guess = first_guess(stack, hole)
+    if _hides(guess.alpha[area]):
+        raise UserError(
+            "What the pictures share hides all beneath it, as a frame, a part of the page or an opaque mark does, so "
+            "nothing can be recovered from it; predict.py without --mark paints over what it takes for a mark."
+        )
+    layers = refined(stack, hole, guess)
+    step, error = step_left(stack, hole, layers)
+    if abs(step) > max(STEP, 4 * error):
+        raise UserError(
+            "The mark that the pictures share fades out too softly to be measured: undone, its place would be "
+            f"{'lighter' if step > 0 else 'darker'} than around it by {255 * abs(step):.0f} of 255."
+        )
+    inner = window(hole, MARGIN)
+    corner = parts[0].start + inner[0].start, parts[1].start + inner[1].start
+    where = way._replace(anchor=nearest(corner, layers.alpha.shape, whole)) if found.alike else way
+    agree = _halves_agree(stack, shared)
+    noise = noise_of(layers, len(stack))
+    return KnownMark(layers.alpha, layers.paint, noise, where.place(corner, whole), looked_at, len(paths), agree)

@@ -1,0 +1,178 @@
+"""A mark's opacity and paint from many pictures that have it at one place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from wm_lightning.mark.likelihood import scale_around
+
+Stack = npt.NDArray[np.uint8]  # (N, h, w, 3)
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+APART = 12  # pixels from a mark on that its surroundings are compared with it
+MARGIN = 6  # pixels around a mark that are looked at with it
+DEEPEST = 40  # pixels from the rim on that a guess is no better
+STEPS = 250
+VALUES = 2_000_000  # that a step looks at; of a large mark so many pictures at a time
+SMOOTH = 0.3  # weight of the paint's total variation; the opacity's is three times it
+NOISE = 0.05  # standard deviation of what inpainting guesses, near the rim
+LEAST_LEFT = 0.05  # of a picture beneath, that a first guess assumes
+
+
+class Layers(NamedTuple):
+    """What a mark is made of.
+
+    Attributes:
+        alpha: Opacity, (h, w) in 0..1.
+        paint: Opacity times colour, (h, w, 3).
+    """
+
+    alpha: Floats
+    paint: Floats
+
+
+def first_guess(stack: Stack, area: Mask) -> Layers:
+    """Compares what pictures show beneath a mark with what goes on from around it.
+
+    Over pictures, ``x = (1 - a) c + b`` is a line; c is guessed by inpainting (Bertalmio et al., "Navier-Stokes, fluid
+    dynamics, and image and video inpainting", CVPR 2001). A guess is the worse the farther it is from the rim, which
+    makes the line flatter: how much, is measured where the same hole lies in the mirrored pictures.
+
+    Args:
+        stack: Pictures with a margin around the mark.
+        area: Where it is, (h, w).
+    """
+    hole = area.astype(np.uint8)
+    slope, seen, guessed = _line(stack, hole)
+    mirrored, _, _ = _line(np.ascontiguousarray(stack[:, ::-1, ::-1]), hole)
+    depth = np.minimum(cv2.distanceTransform(hole, cv2.DIST_L2, 3).astype(int), DEEPEST)
+    elsewhere, factor, factors = area & ~area[::-1, ::-1], 1.0, np.ones(DEEPEST + 1)
+    for deep in range(1, DEEPEST + 1):
+        here = elsewhere & (depth == deep)
+        factor = float(np.clip(mirrored[here].mean(), 0.5, 1)) if here.sum() > 10 else factor
+        factors[deep] = factor
+    left = np.where(area, np.clip(slope / factors[depth], LEAST_LEFT, 1), 1).astype(np.float32)
+    paint = (seen - left[..., None] * guessed) * area[..., None]
+    return Layers(1 - left, paint.astype(np.float32))
+
+
+def _line(stack: Stack, hole: npt.NDArray[np.uint8]) -> tuple[Floats, Floats, Floats]:
+    """Returns the slope of a line from what is guessed to what is seen, (h, w), and the means of both, (h, w, 3)."""
+    total, other = np.zeros((2, *stack.shape[1:])), np.zeros((2, *stack.shape[1:3]))
+    for picture in stack:
+        seen = picture / 255
+        guess = cv2.inpaint(picture, hole, 5, cv2.INPAINT_NS) / 255
+        total += seen, guess
+        other += (seen * guess).sum(axis=-1), (guess**2).sum(axis=-1)
+    mean_seen, mean_guess = total / len(stack)
+    products, squares = other / len(stack)
+    shared = cv2.blur(products - (mean_seen * mean_guess).sum(axis=-1), (3, 3))
+    spread = cv2.blur(squares - (mean_guess**2).sum(axis=-1) + 1e-4, (3, 3))
+    return (shared / spread).astype(np.float32), mean_seen.astype(np.float32), mean_guess.astype(np.float32)
+
+
+def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Layers:
+    """Finds the opacity and paint beneath which the pictures are likeliest, from a first guess on.
+
+    What is minimised is :func:`wm_lightning.mark.likelihood.energy`, a mean over pictures, and the layers' total
+    variation, over the opacity's logit and the paint, by Adam.
+
+    Args:
+        stack: Pictures with a margin around the mark.
+        area: Where it is, (h, w).
+        guess: To begin with.
+        steps: Of Adam; the last three tenths with a fifth of the rate.
+
+    Returns:
+        Layers of the area's :func:`window` with ``MARGIN``.
+    """
+    scales = torch.tensor([scale_around(picture / np.float32(255), area) for picture in stack])[:, None, None, None]
+    rows, columns = window(area, MARGIN)
+    stack, area, guess = stack[:, rows, columns], area[rows, columns], Layers(*(part[rows, columns] for part in guess))
+    pictures = torch.from_numpy(np.ascontiguousarray(stack)).permute(0, 3, 1, 2)
+    inside = torch.from_numpy(area.astype(np.float32))
+    logit = torch.logit(torch.from_numpy(guess.alpha).clamp(0.02, 0.95)).requires_grad_()
+    paint = torch.from_numpy(guess.paint).permute(2, 0, 1).contiguous().requires_grad_()
+    optimizer = torch.optim.Adam([{"params": [logit], "lr": 0.05}, {"params": [paint], "lr": 0.01}])
+    slower = torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(0.7 * steps)], 0.2)
+    generator = torch.Generator().manual_seed(0)
+    at_once = max(4, VALUES // pictures[0].numel())
+    for _ in range(steps):
+        chosen = torch.randperm(len(stack), generator=generator)[:at_once]
+        loss = _loss(pictures[chosen].float() / 255, torch.sigmoid(logit) * inside, paint * inside, scales[chosen])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        slower.step()
+    with torch.no_grad():
+        alpha, paint = torch.sigmoid(logit) * inside, paint * inside
+    return Layers(alpha.numpy(), paint.permute(1, 2, 0).contiguous().numpy())
+
+
+def window(area: Mask, margin: int) -> tuple[slice, slice]:
+    """Returns the rows and columns that an area, (H, W), lies in, with a margin as far as there is one."""
+    rows, columns = np.nonzero(area)
+    return (
+        slice(max(int(rows.min()) - margin, 0), int(rows.max()) + margin + 1),
+        slice(max(int(columns.min()) - margin, 0), int(columns.max()) + margin + 1),
+    )
+
+
+def _loss(seen: Tensor, alpha: Tensor, paint: Tensor, scale: Tensor) -> Tensor:
+    beneath = (seen - paint) / (1 - alpha)
+    loss = 6 * torch.log(1 - alpha).sum()
+    for gradient in _differences(beneath):
+        loss = loss + torch.log1p((gradient / scale) ** 2).mean(dim=0).sum()
+    beyond = (beneath - 1).clamp(min=0) ** 2 + (-beneath).clamp(min=0) ** 2
+    loss = loss + 50 * beyond.mean(dim=0).sum()
+    for layer, weight in ((alpha[None], 3 * SMOOTH), (paint, SMOOTH)):
+        for gradient in _differences(layer):
+            loss = loss + weight * gradient.abs().sum()
+    return loss
+
+
+def _differences(maps: Tensor) -> tuple[Tensor, Tensor]:
+    return maps[..., :, 1:] - maps[..., :, :-1], maps[..., 1:, :] - maps[..., :-1, :]
+
+
+def step_left(stack: Stack, area: Mask, layers: Layers) -> tuple[float, float]:
+    """Returns how much lighter a mark's place is than its surroundings once it is undone, and how sure that is.
+
+    A mark with a soft halo, whose ends no gradient shows, is measured too light or too dark, in all pictures alike.
+
+    Args:
+        stack: Pictures with a margin around the mark.
+        area: Where it is, (h, w).
+        layers: Of its :func:`window` with ``MARGIN``.
+
+    Returns:
+        Mean over pictures and its standard error, in units of 0..1 pictures.
+    """
+    rows, columns = window(area, MARGIN)
+    hole, reach = area.astype(np.uint8), np.ones((2 * APART + 1, 2 * APART + 1), np.uint8)
+    inside, around = area[rows, columns], ~cv2.dilate(hole, reach).astype(bool)
+    if not around.any():
+        return 0.0, 1.0
+    steps = []
+    for picture in stack:
+        beneath = (picture[rows, columns] / 255 - layers.paint) / (1 - layers.alpha[..., None])
+        steps.append(float(beneath[inside].mean() - picture[around].mean() / 255))
+    return float(np.mean(steps)), float(np.std(steps) / np.sqrt(len(steps)))
+
+
+def noise_of(layers: Layers, pictures: int) -> Floats:
+    """Returns the standard error of what is recovered beneath, (h, w), in units of 0..1 pictures.
+
+    Rounding to 8 bits, divided by what is left of the picture; and of the layers themselves, which are known to as much
+    as the rounding and ``NOISE`` of so many pictures, likewise.
+    """
+    rounding = 1 / (255 * np.sqrt(12))
+    each = np.sqrt(rounding**2 + NOISE**2 / pictures)
+    return np.asarray(each / (1 - layers.alpha), np.float32)

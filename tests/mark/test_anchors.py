@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from wm_lightning.mark.anchors import Anchoring, anchorings, nearest, reduced
+
+
+def numbered(height, width):
+    return np.dstack(3 * [np.arange(height * width, dtype=np.uint8).reshape(height, width)])
+
+
+@pytest.mark.parametrize("anchor", [(0.0, 0.0), (0.5, 1.0), (1.0, 0.5)])
+def test_what_lies_at_one_place_lies_upon_each_other(anchor):
+    sizes = [(40, 60), (50, 48), (44, 64)]
+    pictures = []
+    for height, width in sizes:
+        picture = np.zeros((height, width, 3), np.uint8)
+        picture[int(anchor[0] * (height - 10)) :, int(anchor[1] * (width - 10)) :][:10, :10] = 200
+        pictures.append(picture)
+    stack = Anchoring(anchor).stacked(pictures)
+    assert stack.shape == (3, 40, 48, 3)
+    assert (stack == stack[0]).all()
+    assert (stack[0] == 200).sum() == 300
+
+
+def test_pictures_that_are_resized_have_one_width():
+    stack = Anchoring((0.0, 0.5), 32).stacked(
+        [numbered(24, 64), numbered(20, 32), numbered(30, 40)[..., :1].repeat(3, -1)]
+    )
+    assert stack.shape == (3, 12, 32, 3)
+
+
+def test_pictures_of_one_size_have_one_way():
+    assert len(anchorings([(40, 60)] * 3)) == 1
+    assert len(anchorings([(40, 60), (50, 60)])) == 9
+    assert len(anchorings([(40, 60), (40, 90)])) == 12
+
+
+def test_the_nearest_anchor_and_where_a_mark_is_from_there():
+    assert nearest((80, 3), (10, 20), (100, 100)) == (1.0, 0.0)
+    assert nearest((45, 40), (10, 20), (100, 100)) == (0.5, 0.5)
+    place = Anchoring((1.0, 0.0)).place((80, 3), (100, 100))
+    assert place.corner_on((100, 100)) == (80, 3)
+    assert place.corner_on((150, 70)) == (130, 3)
+
+
+def test_reduced_pictures_are_means():
+    picture = numbered(7, 9)
+    small = reduced(picture, 2)
+    assert small.shape == (3, 4, 3)
+    assert small[0, 0, 0] == round((0 + 1 + 9 + 10) / 4)
+    assert reduced(picture, 1) is picture

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.mark.conftest import CORNER, photograph, put
+from wm_lightning.errors import UserError
+from wm_lightning.mark.estimate import estimate_mark
+from wm_lightning.mark.known import KnownMark, Place
+
+
+def save_all(folder, pictures):
+    paths = []
+    for number, picture in enumerate(pictures):
+        pixels = picture if picture.dtype == np.uint8 else np.rint(picture * 255).astype(np.uint8)
+        paths.append(folder / f"{number:02}.png")
+        Image.fromarray(pixels).save(paths[-1])
+    return paths
+
+
+def off(mark, truth, corner=CORNER, size=None):
+    """Returns the mean error of a mark's opacity where the true one is visible."""
+    row, column = (round(value) for value in mark.place.corner_on(size or (96, 128)))
+    own, theirs = np.zeros((2, 300, 300), np.float32)
+    own[row : row + mark.alpha.shape[0], column : column + mark.alpha.shape[1]] = mark.alpha
+    theirs[corner[0] : corner[0] + truth.alpha.shape[0], corner[1] : corner[1] + truth.alpha.shape[1]] = truth.alpha
+    return float(np.abs(own - theirs)[theirs > 0.02].mean())
+
+
+def test_the_mark_of_pictures_some_without(letters, tmp_path):
+    pictures = [put(photograph(seed), letters) for seed in range(16)] + [photograph(seed) for seed in (20, 21, 22)]
+    paths = save_all(tmp_path, pictures)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    told = []
+    mark = estimate_mark([*paths, tmp_path / "broken.png"], told.append)
+    assert off(mark, letters) < 0.05
+    assert (mark.pictures, mark.carriers) == (19, 16)
+    assert sum("broken.png" in line and "passed over" in line for line in told) >= 1
+    again = estimate_mark([tmp_path / "broken.png", *reversed(paths)])
+    np.testing.assert_array_equal(again.alpha, mark.alpha)
+
+
+def test_the_mark_of_pictures_of_several_sizes(letters, tmp_path):
+    sizes = [(96, 128), (128, 96), (110, 150)]
+    pictures = []
+    for seed in range(18):
+        height, width = sizes[seed % 3]
+        pictures.append(put(photograph(seed, (height, width)), letters, (height - 30, width - 70)))
+    mark = estimate_mark(save_all(tmp_path, pictures))
+    assert mark.place.anchor == (1.0, 1.0)
+    assert off(mark, letters, (66, 58)) < 0.05
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_too_few_pictures(letters, tmp_path, count):
+    paths = save_all(tmp_path, [put(photograph(seed), letters) for seed in range(count)])
+    with pytest.raises(UserError, match="at least 5"):
+        estimate_mark(paths)
+
+
+def test_pictures_that_share_nothing(tmp_path):
+    with pytest.raises(UserError, match="share no mark"):
+        estimate_mark(save_all(tmp_path, [photograph(seed) for seed in range(12)]))
+
+
+def test_a_shared_frame_is_no_mark(tmp_path):
+    pictures = [photograph(seed) for seed in range(12)]
+    for picture in pictures:
+        picture[:8], picture[-8:], picture[:, :8], picture[:, -8:] = 1, 1, 0, 0.5
+    with pytest.raises(UserError, match=r"share no mark|hides all"):
+        estimate_mark(save_all(tmp_path, pictures))
+
+
+def test_an_opaque_mark_leaves_nothing_to_recover(letters, tmp_path):
+    alpha = (letters.alpha > 0.2).astype(np.float32)
+    opaque = KnownMark(alpha, np.repeat(alpha[..., None], 3, axis=-1) * 0.9, np.zeros_like(alpha), Place())
+    with pytest.raises(UserError, match="hides all"):
+        estimate_mark(save_all(tmp_path, [put(photograph(seed), opaque) for seed in range(12)]))

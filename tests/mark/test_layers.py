@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from tests.mark.conftest import photograph, put
+from wm_lightning.mark.layers import MARGIN, Layers, first_guess, noise_of, refined, step_left, window
+
+AREA = np.zeros((60, 80), bool)
+AREA[24:36, 28:52] = True
+
+
+def test_a_window_has_its_margin_as_far_as_there_is_one():
+    assert window(AREA, 6) == (slice(18, 42), slice(22, 58))
+    rows, columns = window(AREA, 100)
+    assert AREA[rows, columns].shape == AREA.shape
+
+
+def test_the_step_that_an_undone_mark_leaves():
+    greys = np.random.default_rng(0).integers(60, 180, 12)
+    stack = np.stack([np.full((60, 80, 3), grey, np.uint8) for grey in greys])
+    size = AREA[window(AREA, MARGIN)].shape
+    none = Layers(np.zeros(size, np.float32), np.zeros((*size, 3), np.float32))
+    assert step_left(stack, AREA, none) == pytest.approx((0, 0), abs=1e-6)
+    stack[:, AREA] += 51
+    step, error = step_left(stack, AREA, none)
+    assert (step, error) == pytest.approx((0.2, 0), abs=1e-6)
+    assert step_left(stack, np.ones_like(AREA), none._replace(alpha=np.zeros((60, 80), np.float32),
+                     paint=np.zeros((60, 80, 3), np.float32))) == (0, 1)  # nothing to compare with  # fmt: skip
+
+
+def test_a_flat_mark_is_measured(letters):
+    part = slice(28, 70), slice(24, 106)
+    stack = np.stack([put(photograph(seed), letters)[part] for seed in range(16)])
+    area = np.zeros(stack.shape[1:3], bool)
+    area[10:32, 10:72] = letters.alpha > 0
+    guess = first_guess(stack, area)
+    found = refined(stack, area, guess, steps=150)
+    rows, columns = window(area, MARGIN)
+    truth = np.zeros(area.shape, np.float32)
+    truth[10:32, 10:72] = letters.alpha
+    off = [
+        np.abs(alpha - truth[rows, columns])[area[rows, columns]].mean()
+        for alpha in (guess.alpha[rows, columns], found.alpha)
+    ]
+    assert off[1] < 0.03
+    assert off[1] < 0.6 * off[0]
+
+
+def test_noise_is_that_of_rounding_beneath_what_is_left():
+    alpha = np.array([[0, 0.5]], np.float32)
+    noise = noise_of(Layers(alpha, np.zeros((1, 2, 3), np.float32)), 10**9)
+    assert noise[0] == pytest.approx((1 / (255 * 12**0.5), 2 / (255 * 12**0.5)), rel=1e-3)

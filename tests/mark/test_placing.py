@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.mark.conftest import CORNER, SIZE, photograph, put
+from wm_lightning.mark.known import Place
+from wm_lightning.mark.placing import place_mark
+
+
+def floats(picture):
+    return picture.astype(np.float32) / 255
+
+
+@pytest.mark.parametrize("strength", [0.7, 1.0, 1.2])
+@pytest.mark.parametrize("away", [(0, 0), (1, -2)])
+def test_it_is_found_beside_its_place_and_fainter_or_stronger(letters, strength, away):
+    corner = CORNER[0] + away[0], CORNER[1] + away[1]
+    placed = place_mark(floats(put(photograph(1), letters, corner, strength)), letters)
+    assert (placed.rows.start, placed.columns.start) == corner
+    assert placed.strength == pytest.approx(strength, abs=0.04)
+    np.testing.assert_allclose(placed.alpha[:22, :62], strength * letters.alpha, atol=0.03)
+
+
+@pytest.mark.parametrize("corner", [(3, 5), (60, 61)])
+def test_it_is_found_anywhere(letters, corner):
+    placed = place_mark(floats(put(photograph(2), letters, corner)), replace(letters, place=Place()))
+    assert (placed.rows.start, placed.columns.start) == corner
+
+
+def test_it_is_found_between_pixels(letters):
+    moved = [
+        cv2.warpAffine(
+            np.pad(part, ((0, 1), (0, 1), *((0, 0),) * (part.ndim - 2))), np.array([[1, 0, 0.5], [0, 1, 0.0]]), (63, 23)
+        )
+        for part in (letters.alpha, letters.paint)
+    ]
+    between = replace(letters, alpha=moved[0], paint=moved[1])
+    placed = place_mark(floats(put(photograph(3), between)), letters)
+    np.testing.assert_allclose(placed.alpha[:22, :62], moved[0][:22, :62], atol=0.03)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_is_not_found_where_it_is_not(letters, seed):
+    clean = np.rint(photograph(seed) * 255).astype(np.uint8)
+    assert place_mark(floats(clean), letters) is None
+    assert place_mark(floats(clean), replace(letters, place=Place())) is None
+
+
+def test_it_is_not_found_on_white_where_nobody_sees_it(letters):
+    assert place_mark(np.ones((*SIZE, 3), np.float32), letters) is None
+
+
+def test_pictures_smaller_than_the_mark_do_not_have_it(letters):
+    small = floats(put(photograph(4), letters))[:10, :10]
+    assert place_mark(small, letters) is None
+    assert place_mark(small, replace(letters, place=Place())) is None
+
+
+def test_it_grows_with_the_picture(letters):
+    growing = replace(letters, place=replace(letters.place, width=SIZE[1]))
+    clean = photograph(5, (2 * SIZE[0], 2 * SIZE[1]))
+    size = 2 * letters.alpha.shape[1], 2 * letters.alpha.shape[0]
+    large = replace(letters, alpha=cv2.resize(letters.alpha, size), paint=cv2.resize(letters.paint, size))
+    placed = place_mark(floats(put(clean, large, (2 * CORNER[0], 2 * CORNER[1]))), growing)
+    assert (placed.rows.start, placed.columns.start) == (2 * CORNER[0], 2 * CORNER[1])
+    assert placed.alpha.shape == (45, 125)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from tests.mark.conftest import CORNER, photograph, put
+from wm_lightning.mark.shared import Shared, agreement, area_of, border_of, constant, integrated, shared_gradients
+
+
+def test_a_picture_comes_back_from_its_gradients():
+    picture = photograph(0)
+    across = np.pad(np.diff(picture, axis=1), ((0, 0), (0, 1), (0, 0)))
+    down = np.pad(np.diff(picture, axis=0), ((0, 1), (0, 0), (0, 0)))
+    back = integrated(Shared(across, down, np.ones(picture.shape[:2], bool), 0.0))
+    np.testing.assert_allclose(back, picture - picture.mean(axis=(0, 1)), atol=1e-4)
+
+
+def test_the_area_is_where_pictures_share_a_mark(letters):
+    stack = np.stack([put(photograph(seed), letters) for seed in range(20)])
+    shared = shared_gradients(stack)
+    area, truth = area_of(shared), np.zeros(stack.shape[1:3], bool)
+    truth[CORNER[0] : CORNER[0] + 22, CORNER[1] : CORNER[1] + 62] = letters.alpha > 0.05
+    assert (area & truth).sum() > 0.9 * truth.sum()
+    assert (area & ~truth).sum() < 0.8 * truth.sum()
+    assert min(agreement(one, shared) for one in stack) > 0.3
+    clean = [np.rint(photograph(seed) * 255).astype(np.uint8) for seed in range(30, 40)]
+    assert max(agreement(one, shared) for one in clean) < 0.15
+
+
+def test_a_frame_is_a_border_and_what_lies_within_is_not():
+    rng = np.random.default_rng(0)
+    stack = rng.integers(0, 256, (8, 30, 40, 3)).astype(np.uint8)
+    stack[:, :5] = 255
+    stack[:, 15:20, 15:20] = 9
+    same, border = constant(stack), border_of(stack)
+    assert same.sum() == 5 * 40 + 25
+    assert border.sum() == 5 * 40
+    assert border[:5].all()
+
+
+@pytest.mark.parametrize("shape", [(6, 37, 31, 3), (6, 130, 9, 1)])
+def test_flat_pictures_share_no_gradient(shape):
+    shared = shared_gradients(np.full(shape, 100, np.uint8))
+    assert shared.across.shape == shape[1:]
+    assert not shared.sure.any()
+    assert shared.support == 0
+    assert not area_of(shared).any()

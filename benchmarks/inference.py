@@ -92,14 +92,14 @@ def compare(weights: str, files: Sequence[Path], target: Path, rounds: int) -> s
     """Times both ways in turns; returns a table."""
     net = load(weights).net
     seconds: dict[str, list[float]] = {"plain": [], "this project": []}
-    predict([str(files[0]), "-o", str(target / "first"), "--weights", weights, "--quiet"])
+    predict([str(files[0]), "-o", str(target / "first"), "--weights", weights, "--overwrite", "--quiet"])
     plain(net, files[:1], target)
     for _ in range(rounds):
         started = time.perf_counter()
         plain(net, files, target)
         seconds["plain"].append(time.perf_counter() - started)
         started = time.perf_counter()
-        if predict([*map(str, files), "-o", str(target / "ours"), "--weights", weights, "--quiet"]):
+        if predict([*map(str, files), "-o", str(target / "ours"), "--weights", weights, "--overwrite", "--quiet"]):
             raise SystemExit("a picture failed")
         seconds["this project"].append(time.perf_counter() - started)
     ratios = [one / other for one, other in zip(*seconds.values(), strict=True)]
@@ -112,7 +112,17 @@ def compare(weights: str, files: Sequence[Path], target: Path, rounds: int) -> s
 
 def alone(weights: str, file: Path, target: Path) -> tuple[float, float]:
     """Cleans a file in a process of its own; returns seconds and the largest memory in GiB."""
-    command = [sys.executable, str(PREDICT), str(file), "-o", str(target), "--weights", weights, "--quiet"]
+    command = [
+        sys.executable,
+        str(PREDICT),
+        str(file),
+        "-o",
+        str(target),
+        "--weights",
+        weights,
+        "--overwrite",
+        "--quiet",
+    ]
     started = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)

@@ -65,7 +65,17 @@ def commands(folder: Path, weights: str, onnx: Path | None) -> dict[str, list[st
     """Returns what is timed, by its name in the table; writes the picture."""
     picture = folder / "small.png"
     Image.linear_gradient("L").resize((64, 64)).convert("RGB").save(picture)
-    cleaning = [sys.executable, PREDICT, str(picture), "-o", str(folder / "out"), "--quiet", "--device", "cpu"]
+    cleaning = [
+        sys.executable,
+        PREDICT,
+        str(picture),
+        "-o",
+        str(folder / "out"),
+        "--overwrite",
+        "--quiet",
+        "--device",
+        "cpu",
+    ]
     found = {
         "python -c pass": [sys.executable, "-c", "pass"],
         "predict.py --help": [sys.executable, PREDICT, "--help"],

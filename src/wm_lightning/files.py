@@ -17,6 +17,9 @@ FORMATS = {
 }  # fmt: skip
 """Pillow's name of what a suffix stands for, in lower case."""
 
+SUFFIXES = {kind: suffix for suffix, kind in reversed(FORMATS.items())}
+"""The first suffix of each."""
+
 
 def pictures_below(folder: Path) -> Iterator[Path]:
     """Finds picture files by their suffix, in no order; links to folders are not followed, hidden ones passed over."""

@@ -33,7 +33,10 @@ def predicted(tmp_path):
 
     def run(source, *options):
         out = tmp_path / "predicted"
-        assert predict([str(source), "-o", str(out), "--save-mask", "--device", "cpu", "--quiet", *options]) == 0
+        assert (
+            predict([str(source), "-o", str(out), "--save-mask", "--device", "cpu", "--quiet", "--overwrite", *options])
+            == 0
+        )
         return (out / source.name).read_bytes(), (out / f"{source.stem}.mask.png").read_bytes()
 
     return run

@@ -11,6 +11,7 @@ from wm_lightning.files import FORMATS
 from wm_lightning.inference import batch
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.correction import Correction
+from wm_lightning.inference.outcomes import Teller
 from wm_lightning.inference.pictures import read_picture
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "files.md"
@@ -39,7 +40,7 @@ def outcomes(tmp_path_factory):
         make(folder / name)
     said, contents = {}, {name: (folder / name).read_bytes() for name in AWKWARD}
 
-    def keep(console, outcomes, *rest):
+    def keep(teller, outcomes, *rest):
         for outcome in outcomes:
             source = outcome.job.source
             refused = outcome.error and f"refused: {outcome.error.removeprefix(str(source)).strip()}"
@@ -47,7 +48,7 @@ def outcomes(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "open_engine", lambda *arguments: Nothing())
-        patch.setattr(batch, "_summarise", keep)
+        patch.setattr(Teller, "sum", keep)
         patch.setattr(batch, "file_of", written_anew)
         status = predict([*(str(folder / name) for name in AWKWARD), "-o", str(folder / "out")])
     return folder, status, said, contents

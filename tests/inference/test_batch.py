@@ -81,7 +81,7 @@ def test_links_to_nowhere_and_to_themselves_are_one_pictures(run, save):
     Path("photos/a.png").symlink_to("nowhere.png")
     Path("photos/b.png").symlink_to("b.png")
     for inputs in (["photos"], ["photos/a.png", "photos/b.png", "photos/c.png"], ["photos/*.png"]):
-        status, out, err = run(*inputs, "-o", "out")
+        status, out, err = run(*inputs, "-o", "out", "--overwrite")
         assert status == 1
         assert [line.split(" cannot be read: ")[0] for line in err.splitlines()] == [
             "error: photos/a.png",

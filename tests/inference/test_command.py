@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference import batch, findings, sheets
+from wm_lightning.inference import batch, findings, outputs, sheets
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.search import SENSITIVITIES
@@ -80,6 +80,7 @@ def test_a_report_says_for_scripts_what_was_found(run, save):
     assert (plain["marks"], plain["changed"], plain["warning"]) == ([], 0, None)
     assert (marked["status"], plain["status"]) == ("written", "written")
     sentence = "c.png is empty; it holds no picture."  # and no size or share, which nobody knows
+    assert broken.pop("seconds") >= 0
     assert broken == {"file": "c.png", "status": "failed", "result": None, "notes": [], "error": sentence}
 
 
@@ -153,8 +154,8 @@ def test_sensitivity_and_scales_are_passed_on(run, save, monkeypatch):
     monkeypatch.setattr(batch, "clean_pixels", watched)
     save("photo.png")
     run("photo.png", "-o", "out")
-    run("photo.png", "-o", "out", "--sensitivity", "low", "--scales", "1")
-    run("photo.png", "-o", "out", "--sensitivity", "0.65")
+    run("photo.png", "-o", "out", "--sensitivity", "low", "--scales", "1", "--overwrite")
+    run("photo.png", "-o", "out", "--sensitivity", "0.65", "--overwrite")
     assert [(one.sensitivity, one.scales) for one in searches] == [
         (SENSITIVITIES["normal"], None),
         (SENSITIVITIES["low"], 1),
@@ -166,11 +167,12 @@ def test_a_mask_of_zeros_keeps_every_pixel_and_another_limits_the_change(run, sa
     clean, picture = save("photo.png")
     where = np.zeros((40, 60), np.uint8)
     Image.fromarray(where).save("mask.png")
-    assert run("photo.png", "-o", "out", "--mask", "mask.png")[0] == 0
+    status, _, err = run("photo.png", "-o", "out", "--mask", "mask.png")
+    assert (status, err) == (0, "warning: --mask mask.png is black: no pixel may change.\n")
     assert np.array_equal(read("out/photo.png"), picture)
     where[:, :35] = 255
     Image.fromarray(where).save("mask.png")
-    assert run("photo.png", "-o", "out", "--mask", "mask.png")[0] == 0
+    assert run("photo.png", "-o", "out", "--mask", "mask.png", "--overwrite")[0] == 0
     assert np.array_equal(read("out/photo.png")[:, 35:], picture[:, 35:])
     assert np.abs(read("out/photo.png").astype(int) - clean)[:, :35].max() <= 1
 
@@ -215,7 +217,7 @@ def test_a_disk_that_is_full_is_one_sentence_for_each_picture(run, save, monkeyp
     def full(content, target):
         raise UserError(f"{target} cannot be written: No space left on device.")
 
-    monkeypatch.setattr(batch, "write_whole", full)
+    monkeypatch.setattr(outputs, "write_whole", full)
     status, _, err = run("photo.png", "-o", "out")
     assert (status, err) == (1, "error: out/photo.png cannot be written: No space left on device.\n")
 
@@ -223,10 +225,10 @@ def test_a_disk_that_is_full_is_one_sentence_for_each_picture(run, save, monkeyp
 def test_what_cannot_begin_is_one_sentence(run, save):
     save("photo.png")
     Path("text.png").write_text("no picture")
-    Image.new("L", (3, 3)).save("small.png")
+    Image.new("L", (3, 3), 255).save("small.png")
     for arguments, sentence in (
         (["nowhere.png", "-o", "out"], "There is no nowhere.png; give a picture, a folder or a pattern."),
-        (["photo.png", "-o", "."], "photo.png is one of the inputs, which are never written over; give another -o."),
+        (["photo.png", "-o", "."], "photo.png is one of the inputs, which are never written over; give another -o, or"),
         (["photo.png", "-o", "out", "--mask", "no.png"], "--mask no.png is no file; give a picture, white where"),
         (["photo.png", "-o", "out", "--mask", "text.png"], "--mask text.png is no picture that can be read"),
         (["photo.png", "-o", "out", "--mask", "small.png"], "--mask small.png: The mask is 3x3, the picture 60x40"),

@@ -176,3 +176,24 @@ def test_bad_onnx_files_are_one_sentence(files, tmp_path):
             OnnxEngine(str(path))
     with pytest.raises(UserError, match=r"^device=mps: this ONNX Runtime has none"):
         OnnxEngine(str(files.onnx), "mps")
+
+
+def test_a_network_whose_weights_are_no_numbers_is_refused():
+    net = build("decomposition")
+    with torch.no_grad():
+        next(net.parameters()).fill_(float("nan"))
+    with pytest.raises(UserError, match=r"^The network answers with what are no numbers; its weights are damaged"):
+        TorchEngine(net, "cpu").correct(picture(16, 16))
+
+
+@pytest.mark.parametrize(
+    ("device", "sentence"),
+    [
+        ("gpu", r"device=gpu must be auto, cpu, cuda, cuda:1 \(the second GPU\), or mps\."),
+        ("cuda:x", "device=cuda:x must be auto, cpu,"),
+        ("cuda:99", "device=cuda:99: PyTorch finds no such device here; use device=cpu"),
+    ],
+)
+def test_a_device_that_is_none_is_one_sentence(device, sentence):
+    with pytest.raises(UserError, match=sentence):
+        TorchEngine(build("direct"), device)

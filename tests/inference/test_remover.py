@@ -162,10 +162,16 @@ def test_pixels_change_only_where_a_mask_of_any_kind_allows_it(remover, pair, ki
     [
         (np.zeros((4, 4, 5), np.uint8), {}, r"image has the shape \(4, 4, 5\)"),
         (np.zeros((0, 4, 3), np.uint8), {}, r"image has the shape \(0, 4, 3\)"),
-        (np.zeros((4, 4, 3), np.int64), {}, "image holds int64; it must be uint8, uint16, or float32"),
+        (np.zeros((4, 4, 3), np.int64), {}, "image holds int64; it must be uint8, uint16, or floating"),
+        (np.full((4, 4, 3), 255.0), {}, "image holds values from 255 to 255; divide them by what white is: 0..1"),
+        (np.full((4, 4, 3), np.nan, np.float32), {}, "image holds values from nan to nan; divide"),
+        (torch.full((3, 4, 4), 255.0), {}, "image holds values from 255 to 255; divide"),
         (torch.zeros(4, 4), {}, r"image is a Tensor \(4, 4\); give an array"),
         ("photo.jpg", {}, r"image is a str \(\); give an array"),
         (np.zeros((4, 6, 3), np.uint8), {"mask": np.zeros((6, 4))}, "The mask is 4x6, the picture 6x4 pixels"),
+        (np.zeros((4, 6, 3), np.uint8), {"mask": np.full((4, 6), 255.0)}, "mask holds values from 0 to 255; give"),
+        (np.zeros((4, 6, 3), np.uint8), {"mask": np.full((4, 6), np.nan)}, "mask holds values from nan to nan; give"),
+        (np.zeros((4, 6, 3), np.uint8), {"mask": np.full((4, 6), -1)}, "mask holds values from -1 to 0; give"),
         (np.zeros((4, 6, 3), np.uint8), {"strength": 1.5}, "strength=1.5 must be in 0..1"),
     ],
 )  # fmt: skip
@@ -182,3 +188,18 @@ def test_grey_floats_that_carry_no_mark_stay_to_the_bit(remover):
 def test_a_mask_of_bytes_may_be_soft():
     assert as_allowed(np.array([[0, 51, 255]], np.uint8), (1, 3)).tolist() == [[0, pytest.approx(0.2), 1]]
     assert as_allowed(None, (1, 3)) is None
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.int64, np.uint32])
+def test_a_mask_of_bytes_in_wider_integers_is_one_of_bytes(kind):
+    assert as_allowed(np.array([[0, 51, 255]], kind), (1, 3)).tolist() == [[0, pytest.approx(0.2), 1]]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_floats_of_any_width_keep_all_digits_where_no_mark_is(remover, pair, kind):
+    clean, picture = (pixels.astype(np.float64) / 255 + 1e-9 for pixels in pair)
+    given = picture.astype(kind)
+    image, mask, _ = remover.remove(given)
+    assert image.dtype == kind
+    assert np.array_equal(image[mask == 0], given[mask == 0])
+    assert np.abs(image.astype(float) - clean).max() < 1.5 / 255

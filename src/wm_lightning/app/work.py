@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +31,6 @@ from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pictures import Picture, file_of, read_picture
 from wm_lightning.inference.remover import EngineName, as_allowed, open_engine
 from wm_lightning.inference.search import NORMAL, Search
-
-if TYPE_CHECKING:
-    from wm_lightning.inference.torch_engine import Device
 
 BYTES_A_PIXEL = 8  # of the largest file there is: four channels of 16 bits that are not compressed
 BESIDE_PIXELS = 16_000_000  # bytes that a file may hold besides: profiles, EXIF, a thumbnail
@@ -110,7 +107,7 @@ class Cleaner:
     def __init__(
         self,
         weights: Sequence[str],
-        device: Device = "auto",
+        device: str = "auto",
         engine: EngineName = "torch",
         max_megapixels: float = 100,
         max_minutes: float = 30,

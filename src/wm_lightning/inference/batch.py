@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 import threading
 import time
 from collections import deque
@@ -14,83 +12,65 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wm_lightning.errors import UserError, with_flags
+from wm_lightning.files import SUFFIXES
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.codecs import Codecs
+from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.files import Job, beside, plan, write_png, write_whole
+from wm_lightning.inference.files import Job, as_png, write_whole
 from wm_lightning.inference.findings import Findings
 from wm_lightning.inference.given_masks import mask_values
 from wm_lightning.inference.known import without_known
+from wm_lightning.inference.outcomes import Outcome, Teller, as_report
+from wm_lightning.inference.outputs import is_done, places_of, planned, put, put_result
 from wm_lightning.inference.pictures import Picture, file_of
 from wm_lightning.inference.remover import as_allowed, open_engine
-from wm_lightning.inference.search import SENSITIVITIES, TILE, Search, as_scales, as_sensitivity
+from wm_lightning.inference.search import TILE, Search, as_scales, as_sensitivity
 from wm_lightning.inference.sheets import Sheets, panels, row
-from wm_lightning.inference.telling import console as lasting_console
-from wm_lightning.inference.telling import say as _say
 from wm_lightning.mark.known import KnownMark, load_mark
 
 FAILED = 1
 REFUSED = 3  # argparse takes 2
+INTERRUPTED = 130  # as a shell says it of SIGINT
 MOST = 8  # pictures that are worked on at once
 LARGE_ONES = threading.Lock()
-
-
-class Outcome(NamedTuple):
-    """What became of one picture.
-
-    Attributes:
-        job: The picture.
-        findings: What was found in it.
-        notes: What was not kept.
-        error: Why there is no result; None where there is one.
-        refused: Whether there is none because what was found is doubtful.
-        row: For the sheet of all pictures, where one is asked for.
-    """
-
-    job: Job
-    findings: Findings = Findings()
-    notes: tuple[str, ...] = ()
-    error: str | None = None
-    refused: bool = False
-    row: npt.NDArray[np.uint8] | None = None
 
 
 def clean_files(options: argparse.Namespace) -> int:
     """Cleans the pictures that were asked for, see :mod:`wm_lightning.inference.command`; returns the exit status.
 
-    It is 0, 1 if a picture failed, else 3 if one was refused.
+    It is 0, 1 if a picture failed, else 3 if one was refused; 130 after Ctrl-C.
     """
-    console, errors = lasting_console(sys.stdout), lasting_console(sys.stderr)
+    tell = Teller(options)
     try:
         options.search = Search(as_sensitivity(options.sensitivity), as_scales(options.scales))
-        jobs = plan(options.inputs, options.output)
-        options.sheet = options.compare and len(jobs) > 1
-        _check_more(jobs, options)
-    except UserError as error:
-        return _ended(errors, error, options)
-    try:
-        options.known = _known_mark(jobs, options, console)
-    except UserError as error:
-        return _ended(errors, error, options)
-    with Codecs(min(os.cpu_count() or 1, MOST, len(jobs))) as options.codecs:
-        try:
+        jobs = planned(options)
+        options.sheet = options.compare and len(jobs) > 1 and options.output is not None
+        options.places = places_of(jobs, options)
+        if options.passed_over:
+            tell.warn(options.passed_over)
+        if options.dry_run:
+            return _told_alone(jobs, tell, options)
+        options.known = _known_mark(jobs, options, tell)
+        with Codecs(min(_workers(options), len(jobs))) as options.codecs:
             mask = None if options.mask == "auto" else _opened_mask(options.codecs, options.mask)
+            if mask is not None and not mask.any():
+                tell.warn(f"--mask {options.mask} is black: no pixel may change.")
             engine = open_engine(options.weights, options.device, options.engine, options.tta, options.trust)
-        except UserError as error:
-            return _ended(errors, error, options)
-        return _cleaned(jobs, engine, mask, options, (console, errors))
+            return _cleaned(jobs, engine, mask, options, tell)
+    except UserError as error:
+        tell.error(error)
+        return FAILED
 
 
-def _known_mark(jobs: list[Job], options: argparse.Namespace, console: Console) -> KnownMark | None:
+def _known_mark(jobs: Sequence[Job], options: argparse.Namespace, tell: Teller) -> KnownMark | None:
     """Returns the mark that the pictures are said to have; None where it is to be sought in each.
 
     Raises:
@@ -102,46 +82,47 @@ def _known_mark(jobs: list[Job], options: argparse.Namespace, console: Console) 
         return None
     from wm_lightning.mark.estimate import estimate_mark  # imports PyTorch, which ONNX Runtime's users need not have
 
-    mark = estimate_mark([job.source for job in jobs], lambda line: None if options.quiet else _say(console, line))
-    if not options.quiet:
-        _say(console, f"the mark: {mark.told()}")
+    mark = estimate_mark([job.source for job in jobs], tell.note)
+    tell.note(f"the mark: {mark.told()}")
     return mark
 
 
-def _ended(errors: Console, error: UserError, options: argparse.Namespace) -> int:
-    _say(errors, f"error: {with_flags(error, vars(options), output='-o')}")
-    return FAILED
+def _told_alone(jobs: Sequence[Job], tell: Teller, options: argparse.Namespace) -> int:
+    """Tells what would be done."""
+    outcomes = [_before(job, options) or Outcome(job, status="planned") for job in jobs]
+    for outcome in outcomes:
+        tell.outcome(outcome)
+    if not options.quiet:
+        tell.sum(outcomes, len(jobs), 0.0)
+    return _status(outcomes)
+
+
+def _before(job: Job, options: argparse.Namespace) -> Outcome | None:
+    """Returns what is known of a picture before it is looked at."""
+    if job.error is not None:
+        return Outcome(job, error=job.error, status="failed")
+    done = not options.detect and is_done(options.places[job], options)
+    return Outcome(job, status="skipped") if done else None
 
 
 def _cleaned(
-    jobs: list[Job],
-    engine: Engine,
-    mask: npt.NDArray[Any] | None,
-    options: argparse.Namespace,
-    consoles: tuple[Console, Console],
+    jobs: list[Job], engine: Engine, mask: npt.NDArray[Any] | None, options: argparse.Namespace, tell: Teller
 ) -> int:
-    console, errors = consoles
-    started, outcomes = time.perf_counter(), list[Outcome]()
+    started, outcomes, interrupted = time.perf_counter(), list[Outcome](), False
     try:
-        try:
-            _clean_all(jobs, engine, mask, options, consoles, outcomes)
-        finally:  # also of a run that was interrupted
-            if options.report:
-                write_whole(_report(outcomes), Path(options.report))
-    except UserError as error:  # pictures are written; the report or a sheet cannot be
-        _say(errors, f"error: {error}")
-        return FAILED
-    failed = sum(outcome.error is not None and not outcome.refused for outcome in outcomes)
-    refused = sum(outcome.refused for outcome in outcomes)
-    if not options.quiet:
-        _summarise(console, outcomes, len(jobs), (failed, refused), time.perf_counter() - started)
-        if (
-            options.known is None
-            and options.search.sensitivity < SENSITIVITIES["high"]
-            and any(map(_untouched, outcomes))
-        ):
-            _say(console, "A watermark that was left? --sensitivity high, or up to 1, asks for less evidence.")
-    return FAILED if failed else REFUSED if refused else 0
+        _clean_all(jobs, engine, mask, options, tell, outcomes)
+    except KeyboardInterrupt:
+        interrupted = True
+    if options.report:  # also of a run that was interrupted
+        write_whole(as_report(outcomes), Path(options.report))
+    if interrupted or not options.quiet:
+        tell.sum(outcomes, len(jobs), time.perf_counter() - started, interrupted)
+    return INTERRUPTED if interrupted else _status(outcomes)
+
+
+def _status(outcomes: Sequence[Outcome]) -> int:
+    statuses = {outcome.status for outcome in outcomes}
+    return FAILED if "failed" in statuses else REFUSED if "refused" in statuses else 0
 
 
 def _clean_all(
@@ -149,29 +130,25 @@ def _clean_all(
     engine: Engine,
     mask: npt.NDArray[Any] | None,
     options: argparse.Namespace,
-    consoles: tuple[Console, Console],
+    tell: Teller,
     outcomes: list[Outcome],
 ) -> None:
     """Cleans the pictures, tells of each, and adds what became of it to ``outcomes``."""
-    started, (console, errors) = time.perf_counter(), consoles
-    sheets = Sheets(Path(options.output)) if options.sheet else None
-    with _progress(console, options.quiet) as progress:
-        task = progress.add_task("removing watermarks", total=len(jobs), rate="")
+    started = time.perf_counter()
+    sheets = Sheets(Path(options.output), options.first_sheet) if options.sheet else None
+    with tell.progress() as progress:
+        task = progress.add_task(
+            "looking for watermarks" if options.detect else "removing watermarks", total=len(jobs), rate=""
+        )
         for outcome in _outcomes(jobs, engine, mask, options):
             outcomes.append(outcome._replace(row=None))
             rate = len(outcomes) / (time.perf_counter() - started)
             progress.update(task, advance=1, rate=f"{rate:.1f} pictures/s")
             if sheets is not None and outcome.row is not None:
                 sheets.add(outcome.row)
-            if outcome.error is not None:
-                _say(errors, f"error: {outcome.error}")
-                if options.on_error == "stop" and not outcome.refused:
-                    break
-            elif outcome.findings.doubt is not None:
-                _say(errors, f"warning: {outcome.job.target}: {outcome.findings.doubt}; look at it.")
-            if outcome.error is None and not options.quiet:
-                told = "; ".join((outcome.findings.told(), *outcome.notes))
-                _say(progress.console, f"{outcome.job.target}: {told}")
+            tell.outcome(outcome)
+            if options.on_error == "stop" and outcome.status == "failed":
+                break
     if sheets is not None:
         sheets.finish()
 
@@ -181,32 +158,41 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     """Cleans pictures side by side and says in their order what became of them."""
     stopping, rest = threading.Event(), iter(jobs)
+    engine = _Stoppable(engine, stopping)
 
     def work(job: Job) -> Outcome:
+        known = _before(job, options)
+        if known is not None and known.status == "skipped":
+            return known
+        started = time.perf_counter()
         try:
-            picture = options.codecs.read(job.source)
-            if job.error is not None:  # after what is said of a file that could not be read anyway
-                raise UserError(job.error)
-            # Large pictures one after the other: they take the memory, and all cores by themselves.
-            with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
-                allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
-                if options.known is None:
-                    cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength, options.search)
-                else:
-                    cleaned = without_known(engine, picture.pixels, options.known, allowed, options.strength)
-            if stopping.is_set():
-                return Outcome(job, error=f"{job.source} was given up.")
-            return _write(job, picture, cleaned, options)
+            outcome = looked_at(job)
+        except _StoppedError:
+            return Outcome(job, error=f"{job.source} was given up.", status="failed")
         except UserError as error:
-            if options.on_error == "stop":
-                stopping.set()
-            return Outcome(job, error=with_flags(error, vars(options)))
+            outcome = Outcome(job, error=with_flags(error, vars(options)), status="failed")
         except Exception as error:  # the others go on
-            if options.on_error == "stop":
-                stopping.set()
-            return Outcome(job, error=f"{job.source} failed: {type(error).__name__}: {error}.")
+            outcome = Outcome(job, error=f"{job.source} failed: {type(error).__name__}: {error}.", status="failed")
+        if outcome.status == "failed" and options.on_error == "stop":
+            stopping.set()
+        return outcome._replace(seconds=time.perf_counter() - started)
 
-    workers = min(os.cpu_count() or 1, MOST)
+    def looked_at(job: Job) -> Outcome:
+        picture = options.codecs.read(job.source, job.data)
+        if job.error is not None:  # after what is said of a file that could not be read anyway
+            raise UserError(job.error)
+        # Large pictures one after the other: they take the memory, and all cores by themselves.
+        with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
+            allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
+            if options.known is None:
+                cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength, options.search)
+            else:
+                cleaned = without_known(engine, picture.pixels, options.known, allowed, options.strength)
+        if stopping.is_set():
+            raise _StoppedError
+        return _write(job, picture, cleaned, options)
+
+    workers = _workers(options)
     with ThreadPoolExecutor(workers) as pool:
         # Few are begun ahead, so that what was asked to stop does.
         begun = deque(pool.submit(work, job) for job in islice(rest, workers))
@@ -221,60 +207,45 @@ def _outcomes(
                 future.cancel()
 
 
+class _StoppedError(Exception):
+    """The command was told to stop."""
+
+
+class _Stoppable:
+    """An engine that gives up once an event is set, so that a large picture does not keep a command from ending."""
+
+    def __init__(self, engine: Engine, stopping: threading.Event) -> None:
+        self.engine, self.stopping, self.knows_layers = engine, stopping, engine.knows_layers
+
+    def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
+        if self.stopping.is_set():
+            raise _StoppedError
+        return self.engine.correct(picture)
+
+
+def _workers(options: argparse.Namespace) -> int:
+    return int(options.jobs or min(os.cpu_count() or 1, MOST))
+
+
 def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Namespace) -> Outcome:
     findings = Findings.of(picture.pixels, cleaned)
+    if options.detect:
+        return Outcome(job, findings, status="marked" if findings.changed else "unmarked")
     small = row(picture.pixels, cleaned.pixels, cleaned.mask) if options.sheet else None
     if options.strict and findings.doubt is not None:
         error = f"{job.source} was not written: {findings.doubt} (--strict)."
-        return Outcome(job, findings, error=error, refused=True, row=small)
-    content, notes = file_of(picture, cleaned.pixels, job.target.suffix, options.codecs.encode)
-    write_whole(content, job.target)
-    if options.save_mask:
-        write_png(Image.fromarray(cleaned.mask), options.places["mask"][job])
-    if options.compare:
+        return Outcome(job, findings, error=error, status="refused", row=small)
+    place = options.places[job]
+    suffix = job.target.suffix or SUFFIXES[picture.format]  # the standard output has none
+    content, notes = file_of(picture, cleaned.pixels, suffix, options.codecs.encode)
+    if place.mask is not None:
+        put(as_png(Image.fromarray(cleaned.mask)), place.mask, options)
+    if place.compare is not None:
         both = panels(picture.pixels, cleaned.pixels, cleaned.mask)
-        write_png(Image.fromarray(both), options.places["compare"][job])
+        put(as_png(Image.fromarray(both)), place.compare, options)
+    # Last: where it is, all of a picture is done.
+    put_result(content, picture, job, options)
     return Outcome(job, findings, tuple(notes), row=small)
-
-
-def _check_more(jobs: Sequence[Job], options: argparse.Namespace) -> None:
-    """Sees that what is written beside results overwrites none, no input, and nothing else of its kind.
-
-    Raises:
-        UserError: It would.
-    """
-    able = [job for job in jobs if job.error is None]
-    options.places = {what: dict(zip(able, beside(able, what), strict=True)) for what in ("mask", "compare")}
-    more = [("--compare", path) for path in options.places["compare"].values() if options.compare]
-    more += [("--save-mask", path) for path in options.places["mask"].values() if options.save_mask]
-    if options.sheet:
-        more += [("--compare", path) for path in Sheets.paths(Path(options.output), len(jobs))]
-    if options.report:
-        more.append(("--report", Path(options.report)))
-    taken = {path.absolute() for job in jobs for path in (job.source, job.target)}
-    for option, path in more:
-        if path.absolute() in taken:
-            raise UserError(f"{option} would write over {path}; rename that picture, or leave {option} out.")
-        taken.add(path.absolute())
-    if options.report and Path(options.report).is_dir():
-        raise UserError(f"--report {options.report} is a folder; give a file.")
-
-
-def _report(outcomes: Sequence[Outcome]) -> bytes:
-    """Returns what became of each picture as a JSON file."""
-    each = [
-        {
-            "file": str(one.job.source),
-            "status": "refused" if one.refused else "written" if one.error is None else "failed",
-            "result": str(one.job.target) if one.error is None else None,
-            **(one.findings.as_json() if one.error is None or one.refused else {}),
-            "notes": list(one.notes),
-            "error": one.error,
-        }
-        for one in outcomes
-    ]
-    # Bytes of names that are no text become escapes, which JSON has too.
-    return json.dumps(each, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def _opened_mask(codecs: Codecs, path: str) -> npt.NDArray[Any]:
@@ -296,26 +267,3 @@ def _allowed(mask: npt.NDArray[Any] | None, size: tuple[int, int], path: str) ->
         return as_allowed(mask, size)
     except UserError as error:
         raise UserError(f"--mask {path}: {error}") from error
-
-
-def _progress(console: Console, quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=quiet)
-
-
-def _untouched(outcome: Outcome) -> bool:
-    return outcome.error is None and not outcome.findings.changed
-
-
-def _summarise(
-    console: Console, outcomes: list[Outcome], planned: int, missing: tuple[int, int], seconds: float
-) -> None:
-    failed, refused = missing
-    written = len(outcomes) - failed - refused
-    parts = [f"{written} of {planned} pictures written"]
-    untouched = sum(map(_untouched, outcomes))
-    parts += [f"{untouched} of them as they were"] if untouched else []
-    parts += [f"{failed} failed"] if failed else []
-    parts += [f"{refused} refused"] if refused else []
-    parts.append(f"{seconds:.1f} s, {written / seconds:.1f} pictures/s")
-    _say(console, "; ".join(parts))

@@ -51,7 +51,7 @@ class Codecs:
         for codec in self._all:
             codec.close()
 
-    def read(self, path: Path) -> Picture:
+    def read(self, path: Path, data: bytes | None = None) -> Picture:
         """See :func:`~wm_lightning.inference.pictures.read_picture`.
 
         Raises:
@@ -59,7 +59,7 @@ class Codecs:
         """
         with self._taken() as codec:
             try:
-                picture: Picture = codec.call(read_picture, path)
+                picture: Picture = codec.call(read_picture, path, data)
             except _DiedError as error:
                 raise UserError(f"{path} cannot be read: decoding it ended with {error}.") from error
         return picture

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from wm_lightning.commands import add_trust, importing_from_here
 from wm_lightning.inference.choices import DEFAULT
@@ -12,12 +14,25 @@ from wm_lightning.tta import COPIES
 
 
 def predict(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0, 1 if a picture failed, else 3 if one was refused."""
-    options = _parser().parse_args(arguments)
-    from wm_lightning.inference.batch import clean_files  # what was mistyped, or --help, need not wait for it
+    """Runs the command; returns its exit status, which docs/predict.md lists."""
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
+        import argcomplete
 
-    with importing_from_here(bool(options.trust)):
-        return clean_files(options)
+        argcomplete.autocomplete(parser)
+    options = parser.parse_args(arguments)
+    if options.version:
+        print(f"{parser.prog} {version('wm-lightning')}")  # noqa: T201 - consoles are not imported yet
+        return 0
+    _check(parser, options)
+    try:
+        from wm_lightning.inference.batch import clean_files  # what was mistyped, or --help, need not wait for it
+
+        with importing_from_here(bool(options.trust)):
+            return clean_files(options)
+    except KeyboardInterrupt:  # before the first picture was begun
+        print("interrupted", file=sys.stderr)  # noqa: T201 - consoles are not imported yet
+        return 130
 
 
 def main() -> None:
@@ -25,15 +40,88 @@ def main() -> None:
     sys.exit(predict())
 
 
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuses options that contradict each other; argparse ends the command with status 2."""
+    places = ["-o"] * (options.output is not None) + ["--in-place"] * options.in_place + ["--detect"] * options.detect
+    if not options.inputs and options.files_from is None:
+        parser.error("give pictures, or a list of them with --files-from")
+    if not places and not options.suffix and options.inputs != ["-"]:
+        parser.error("say where results go: -o FOLDER, --suffix _clean beside the pictures, or --in-place; or --detect")
+    if len(places) > 1:
+        parser.error(f"{places[0]} and {places[1]} contradict each other; leave one out")
+    streamed = options.output == "-" or (options.output is None and options.inputs == ["-"])
+    for given, other, wrong in (
+        (options.skip_existing, "--skip-existing", _first(options, "overwrite")),
+        (options.in_place, "--in-place", _first(options, "suffix", "save_mask", "compare")),
+        (
+            options.detect,
+            "--detect",
+            _first(options, "suffix", "save_mask", "compare", "strict", "dry_run", "overwrite"),
+        ),
+        (options.detect, "--detect", "--skip-existing" if options.skip_existing else None),
+        (streamed and not options.detect, "-o -", _first(options, "json", "suffix", "save_mask", "compare")),
+        (options.quiet, "--quiet", _first(options, "verbose")),
+    ):
+        if given and wrong is not None:
+            parser.error(f"{wrong} and {other} contradict each other; leave one out")
+
+
+def _first(options: argparse.Namespace, *names: str) -> str | None:
+    return next((f"--{name.replace('_', '-')}" for name in names if getattr(options, name)), None)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wm-predict",
         description="Removes visible watermarks from pictures. Use it only on pictures you have the right to change.",
+        epilog="Exit status: 0 all done, 1 something failed, 2 mistyped, 3 refused by --strict, 130 interrupted.",
     )
-    parser.add_argument("inputs", nargs="+", metavar="PICTURE", help="files, folders (searched recursively), patterns")
     parser.add_argument(
-        "-o", "--output", required=True, help="folder, or file for one picture; inputs stay as they are"
+        "inputs", nargs="*", metavar="PICTURE", help="files, folders, patterns, or - for standard input"
     )
+    _add_files(parser.add_argument_group("which pictures, and where results go"))
+    _add_finding(parser)
+    _add_telling(parser.add_argument_group("what is told"))
+    return parser
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("-o", "--output", help="folder, or file for one picture, or - for standard output; inputs stay as they are")
+    add(
+        "--suffix", default="", metavar="TEXT", help="added to names of results; without -o these lie beside the inputs"
+    )
+    add("--in-place", action="store_true", help="write over pictures with marks; each is kept as NAME.jpg.orig")
+    add("--detect", action="store_true", help="write no picture: tell which carry a mark, where, and how sure that is")
+    add("--dry-run", action="store_true", help="tell what would be written, and look at no picture")
+    add(
+        "--skip-existing",
+        action="store_true",
+        help="leave results that are there, and do the rest: goes on after a stop",
+    )
+    add("--overwrite", action="store_true", help="replace results that are there; without it they are refused")
+    add("--files-from", metavar="FILE", help="further files, one a line or as of find -print0; - for standard input")
+    add(
+        "--include",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="take these alone, such as '*.jpg' or 'trip/*'",
+    )
+    add("--exclude", metavar="PATTERN", action="append", default=[], help="leave these out")
+    add("--recursive", action=argparse.BooleanOptionalAction, default=True, help="search folders in folders (default)")
+
+
+def _add_telling(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--json", action="store_true", help="a line of JSON for each picture on standard output; words go to the other")
+    add("--report", metavar="FILE.json", help="write what was found in each picture")
+    add("-q", "--quiet", action="store_true", help="print errors and warnings alone")
+    add("-v", "--verbose", action="store_true", help="tell of every mark, and how long a picture took")
+    add("--version", action="store_true", help="print the version, and end")
+
+
+def _add_finding(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", default=DEFAULT, help="file of weights, or the name of shipped ones; default: general"
     )
@@ -56,21 +144,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strict", action="store_true", help="write no result that should be looked at; the exit status is then 3"
     )
-    parser.add_argument("--report", metavar="FILE.json", help="write what was found in each picture")
     parser.add_argument("--save-mask", action="store_true", help="write where marks were found, as NAME.mask.png")
     parser.add_argument(
         "--compare",
         action="store_true",
         help="write before, after and mask, as NAME.compare.png; of several pictures also a sheet, compare-1.png",
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where it runs")
+    parser.add_argument("--device", default="auto", help="where it runs: auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
     parser.add_argument(
         "--tta", type=int, choices=COPIES, default=1, help="copies, mirrored and turned, to take the mean over"
     )
     parser.add_argument("--on-error", choices=("skip", "stop"), default="skip", help="after a picture that failed")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print errors and warnings alone")
-    return parser
+    parser.add_argument(
+        "--jobs", type=count, metavar="N", help="pictures worked on at once; default: one a core, up to 8"
+    )
 
 
 def share(text: str) -> float:
@@ -78,4 +166,12 @@ def share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} must be in 0..1")
+    return value
+
+
+def count(text: str) -> int:
+    """Reads a number from 1; argparse shows this name where it is none."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
     return value

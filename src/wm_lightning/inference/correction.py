@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from wm_lightning.errors import UserError
+
 Floats = npt.NDArray[Any]  # float32, or float16 where it is kept
 
 
@@ -33,6 +35,16 @@ class Correction(NamedTuple):
         """Returns the one that changes nothing."""
         colour = np.zeros((height, width, 3), np.float32)
         return cls(colour, colour, colour[..., :1])
+
+    def checked(self) -> Correction:
+        """Returns it.
+
+        Raises:
+            UserError: Some of its values are infinite or no numbers.
+        """
+        if not all(np.isfinite(part).all() for part in self):
+            raise UserError("The network answers with what are no numbers; its weights are damaged: take others.")
+        return self
 
     def apply(self, picture: Floats) -> Floats:
         """Changes a picture, (H, W, 3) in 0..1; the result is in 0..1."""

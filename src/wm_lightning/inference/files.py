@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import io
-import os
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,29 +12,43 @@ from typing import NamedTuple
 from PIL import Image
 
 from wm_lightning.errors import ArgumentError, UserError
-from wm_lightning.files import FORMATS, pictures_below, replacing
+from wm_lightning.files import FORMATS, replacing
+from wm_lightning.inference.selection import EVERYTHING, Choice, find, real
 
 
 class Job(NamedTuple):
     """One picture.
 
     Attributes:
-        source: Its file.
-        target: The file to write.
+        source: Its file; ``-`` where it came from the standard input.
+        target: The file to write; ``-`` for the standard output.
         error: Why it cannot be written; None where nothing is known that speaks against it.
+        data: The file's content, where it came from the standard input.
     """
 
     source: Path
     target: Path
     error: str | None = None
+    data: bytes | None = None
 
 
-def plan(inputs: Sequence[str], output: str) -> list[Job]:
+def plan(
+    inputs: Sequence[str],
+    output: str | None,
+    choice: Choice = EVERYTHING,
+    suffix: str = "",
+    listed_names: Sequence[str] = (),
+    over: bool = False,
+) -> list[Job]:
     """Finds the pictures and names their results.
 
     Args:
-        inputs: Files, folders (searched recursively, their structure is kept), and patterns such as ``*.jpg``.
-        output: A folder; or a file, where there is one picture.
+        inputs: Files, folders (their structure is kept), and patterns such as ``*.jpg``.
+        output: A folder; or a file, where there is one picture; or None: results lie beside their pictures.
+        choice: Which pictures are taken.
+        suffix: What is added to the names of results, before ``.jpg``.
+        listed_names: Further inputs, which are no patterns.
+        over: Whether each picture is its own result, which is not written, or in place.
 
     Returns:
         The pictures; one whose result would take the place of another's has an error.
@@ -43,22 +56,29 @@ def plan(inputs: Sequence[str], output: str) -> list[Job]:
     Raises:
         UserError: An input is missing or holds no picture, or a result would take the place of an input.
     """
-    once: dict[str, tuple[Path, Path]] = {}  # a picture that is named twice is taken once
-    for name in inputs:
-        for source, place in _found(name, Path(output)):
-            once.setdefault(_real(source), (source, place))
-    found = list(once.values())
-    out = Path(output)
-    single = _is_for_one(out, len(found) == 1 and not Path(inputs[0]).is_dir())
-    jobs = [Job(source, out if single else out / _named(place)) for source, place in found]
+    if output == "":
+        raise ArgumentError("{output} is an empty name; give a folder or a file ('.' is this folder).")
+    found = find(inputs, None if output is None else Path(output), choice, listed_names)
+    if over:
+        return [Job(source, source) for source, _ in found]
+    if output is None:
+        jobs = [Job(source, _named(source, suffix)) for source, _ in found]
+        results = {real(job.target) for job in jobs}  # of an earlier run
+        jobs = [job for job in jobs if real(job.source) not in results]
+    else:
+        out = Path(output)
+        single = _is_for_one(out, len(found) == 1 and not (inputs and Path(inputs[0]).is_dir()))
+        jobs = [Job(source, out if single else out / _named(place, suffix)) for source, place in found]
+    sources = {real(job.source) for job in jobs}
     taken: dict[str, Path] = {}
     # Those that keep their suffix come first: another would only become what they are.
-    for source, target, _ in sorted(jobs, key=lambda job: job.source.suffix != job.target.suffix):
-        real = _real(target)
-        if real in once:
-            raise ArgumentError("{} is one of the inputs, which are never written over; give another {output}.", target)
-        taken.setdefault(real, source)
-    return [_checked(job, taken[_real(job.target)]) for job in jobs]
+    for source, target, *_ in sorted(jobs, key=lambda job: job.source.suffix != job.target.suffix):
+        if real(target) in sources:
+            raise ArgumentError(
+                "{} is one of the inputs, which are never written over; give another {output}, or --in-place.", target
+            )
+        taken.setdefault(real(target), source)
+    return [_checked(job, taken[real(job.target)]) for job in jobs]
 
 
 def beside(jobs: Sequence[Job], what: str) -> list[Path]:
@@ -78,10 +98,6 @@ def _checked(job: Job, first: Path) -> Job:
     if first == job.source:
         return job
     return job._replace(error=f"{job.source} and {first} would both be written to {job.target}; take it by itself.")
-
-
-def _real(path: Path) -> str:
-    return os.path.realpath(path)  # of links that lead to themselves too, which pathlib refuses
 
 
 def _is_for_one(out: Path, one: bool) -> bool:
@@ -117,39 +133,45 @@ def write_whole(content: bytes, target: Path) -> None:
         raise UserError(f"{target} cannot be written: {error.strerror or error}.") from error
 
 
+def backup_of(path: Path) -> Path:
+    """Returns where a picture is kept before it is written over; no picture's name, so that no later run takes it."""
+    return path.with_name(f"{path.name}.orig")
+
+
+def write_in_place(content: bytes, target: Path) -> None:
+    """Writes over a picture, which is kept as :func:`backup_of` says; one that is kept already is the first and stays.
+
+    Raises:
+        UserError: It cannot be written; then the picture is as it was.
+    """
+    backup = backup_of(target)
+    try:
+        if not backup.exists():
+            with replacing(backup) as draft:
+                shutil.copy2(target, draft)
+        write_whole(content, target)
+        shutil.copymode(backup, target)
+    except OSError as error:
+        raise UserError(f"{backup} cannot be written: {error.strerror or error}.") from error
+
+
 def write_png(image: Image.Image, target: Path) -> None:
     """Writes a PNG file as :func:`write_whole` does.
 
     Raises:
         UserError: It cannot be written.
     """
+    write_whole(as_png(image), target)
+
+
+def as_png(image: Image.Image) -> bytes:
+    """Returns a PNG file's content."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    write_whole(buffer.getvalue(), target)
+    return buffer.getvalue()
 
 
-def _found(name: str, out: Path) -> list[tuple[Path, Path]]:
-    """Returns pictures, each with its place below the folder that was named.
-
-    Results of an earlier run, in an output folder that lies in the one that was named, are not among them.
-    """
-    # A name that begins with `~` is mostly that of a folder, but may be a file's; pathlib refuses one of no user.
-    path = Path(name) if os.path.lexists(name) else Path(os.path.expanduser(name))  # noqa: PTH111
-    if path.is_dir():
-        results = Path(_real(out)) if Path(_real(path)) in Path(_real(out)).parents else None
-        inside = sorted(file for file in pictures_below(path) if results not in Path(_real(file)).parents)
-        if not inside:
-            kinds = ", ".join(suffix[1:] for suffix in FORMATS)
-            raise UserError(f"{name} holds no picture ({kinds}); give another folder.")
-        return [(file, file.relative_to(path)) for file in inside]
-    if os.path.lexists(path):  # also a link to nowhere, of which reading says so
-        return [(path, Path(path.name))]
-    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 - of any folder
-    if not matches:
-        raise UserError(f"There is no {name}; give a picture, a folder or a pattern.")
-    return [pair for match in matches for pair in _found(str(match), out)]
-
-
-def _named(place: Path) -> Path:
+def _named(place: Path, suffix: str = "") -> Path:
     """Returns a result's place: files whose suffix cannot be written become PNG."""
-    return place if place.suffix.lower() in FORMATS else place.with_suffix(".png")
+    kind = place.suffix if place.suffix.lower() in FORMATS else ".png"
+    return place.with_name(f"{place.stem}{suffix}{kind}")

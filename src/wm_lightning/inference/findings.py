@@ -36,13 +36,19 @@ class Findings(NamedTuple):
         changed = changed_share(pixels, cleaned.pixels)
         return cls((width, height), changed, cleaned.marks, _doubt(changed, cleaned.marks))
 
-    def told(self) -> str:
-        """Says in words what was found."""
+    def told(self, became: str = "changed", all_of_them: bool = False) -> str:
+        """Says in words what was found.
+
+        Args:
+            became: What is said of the pixels.
+            all_of_them: Whether the places of all marks are told.
+        """
         if not self.changed:
             return "nothing found that is surely a watermark"
-        words = f"{_counted(len(self.marks))}, {self.changed:.1%} of its pixels changed"
-        places = [f"{_place(mark)} ({mark.certainty:.0%} sure)" for mark in self.marks[:NAMED]]
-        more = len(self.marks) - NAMED
+        words = f"{_counted(len(self.marks))}, {self.changed:.1%} of its pixels {became}"
+        named = len(self.marks) if all_of_them else NAMED
+        places = [f"{_place(mark)} ({mark.certainty:.0%} sure)" for mark in self.marks[:named]]
+        more = len(self.marks) - named
         return f"{words}: {', '.join(places)}{f' and {more} more' if more > 0 else ''}" if places else words
 
     def as_json(self) -> dict[str, Any]:

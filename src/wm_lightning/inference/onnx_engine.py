@@ -39,7 +39,9 @@ class OnnxEngine:
             export = shell(*program("export"))
             raise ArgumentError("{engine}=onnx needs {weights}=FILE.onnx, not {}; {} writes one.", path, export)
         offered = onnxruntime.get_available_providers()
-        wanted = [name for kind, name in PROVIDERS.items() if device in ("auto", kind) and name in offered]
+        wanted = [
+            name for kind, name in PROVIDERS.items() if device.partition(":")[0] in ("auto", kind) and name in offered
+        ]
         if not wanted:
             raise ArgumentError("{device}={}: this ONNX Runtime has none; use {device}=cpu.", device)
         try:
@@ -59,4 +61,4 @@ class OnnxEngine:
         padded = pad(picture, self.size)
         image = np.ascontiguousarray(padded.transpose(2, 0, 1)[None])
         found = self.session.run(None, {"image": image})
-        return Correction(*(part[0, :, :height, :width].transpose(1, 2, 0) for part in found))
+        return Correction(*(part[0, :, :height, :width].transpose(1, 2, 0) for part in found)).checked()

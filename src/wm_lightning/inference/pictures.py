@@ -63,14 +63,18 @@ class Picture:
 Encode = Callable[[Picture, Pixels, str], tuple[bytes, list[str]]]
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path, data: bytes | None = None) -> Picture:
     """Reads a JPEG, PNG, WebP, TIFF or BMP file.
+
+    Args:
+        path: Where it is.
+        data: Its content, where that was read already.
 
     Raises:
         UserError: The file cannot be read, or is no picture of these formats, or holds no colours that can be shown.
     """
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if data is None else data
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     if not data:

@@ -27,13 +27,12 @@ from wm_lightning.mark.known import KnownMark, load_mark
 if TYPE_CHECKING:
     import torch
 
-    from wm_lightning.inference.torch_engine import Device
-
     Kind = TypeVar("Kind", npt.NDArray[Any], Image.Image, torch.Tensor)
 else:
     Kind = TypeVar("Kind")
 
 EngineName = Literal["torch", "onnx"]
+ROUNDING = 1e-3  # how far floating pixels may pass 0..1
 
 
 class Removal(NamedTuple, Generic[Kind]):
@@ -59,7 +58,7 @@ class Remover:
     Args:
         weights: A ``.safetensors`` file, a checkpoint, an exported ``.onnx`` file, or the name of weights that come
             with this project.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; ``auto`` takes a GPU where there is one.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``auto`` takes a GPU where there is one.
         engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch.
         tta: How many copies of a picture, mirrored and turned, are looked at: 1, 2, 4 or 8. More is better and
             slower, see :class:`~wm_lightning.inference.tta_engine.AugmentedEngine`.
@@ -78,7 +77,7 @@ class Remover:
     def __init__(
         self,
         weights: str = DEFAULT,
-        device: Device = "auto",
+        device: str = "auto",
         engine: EngineName = "torch",
         tta: int = 1,
         sensitivity: str | float = "normal",
@@ -94,16 +93,16 @@ class Remover:
         """Removes the watermarks of a picture.
 
         Args:
-            image: An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, or float32 in 0..1; a Pillow
+            image: An array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16, or floating in 0..1; a Pillow
                 picture; a tensor (3, H, W) or (B, 3, H, W), uint8, or floating in 0..1. Colours are sRGB, red first;
                 those of a Pillow picture are of its profile, and it is looked at as its EXIF turns it, but stays
                 turned and keeps both. Transparency stays as it is.
             mask: Where pixels may change, of the picture's height and width: an array, Pillow picture or tensor, of
-                booleans, of bytes, or in 0..1. None allows it everywhere.
+                booleans, of bytes (in wider integers too), of uint16, or in 0..1. None allows it everywhere.
             strength: How much of a mark is taken away, 0..1.
 
         Raises:
-            UserError: The picture or the mask has another shape or type, or the strength another range.
+            UserError: The picture or the mask has another shape, type or range, or the strength another range.
         """
         if not 0 <= strength <= 1:
             raise ArgumentError("{strength}={} must be in 0..1.", strength)
@@ -169,27 +168,32 @@ class Remover:
         planes = image[..., None] if image.ndim == 2 else image
         if planes.ndim != 3 or planes.shape[-1] not in (1, 2, 3, 4) or not planes.size:
             raise ArgumentError("{image} has the shape {}; it must be (H, W), (H, W, 3) or (H, W, 4).", image.shape)
-        if planes.dtype not in (np.uint8, np.uint16, np.float32):
-            raise ArgumentError("{image} holds {}; it must be uint8, uint16, or float32 in 0..1.", planes.dtype)
+        floating = np.issubdtype(planes.dtype, np.floating)
+        if planes.dtype not in (np.uint8, np.uint16) and not floating:
+            raise ArgumentError("{image} holds {}; it must be uint8, uint16, or floating in 0..1.", planes.dtype)
+        if floating and not (planes.min() >= -ROUNDING and planes.max() <= 1 + ROUNDING):  # NaN is neither
+            low, high = f"{planes.min():g}", f"{planes.max():g}"
+            raise ArgumentError("{image} holds values from {} to {}; divide them by what white is: 0..1.", low, high)
         grey = planes.shape[-1] <= 2
         pixels = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
+        pixels = pixels.astype(np.float32) if floating else pixels
         allowed = as_allowed(mask, planes.shape[:2])
         if self.mark is None:
             cleaned = clean_pixels(self.engine, pixels, allowed, strength, self.search)
         else:
             cleaned = without_known(self.engine, pixels, self.mark, allowed, strength)
         result = planes.copy()
-        if grey:
-            mean = cleaned.pixels.mean(axis=-1, dtype=np.float64)
-            result[..., 0] = mean if planes.dtype == np.float32 else np.rint(mean)
-        else:
-            result[..., :3] = cleaned.pixels
+        changed = cleaned.pixels.mean(axis=-1, keepdims=True, dtype=np.float64) if grey else cleaned.pixels
+        colours = result[..., : changed.shape[-1]]
+        # What did not change keeps its digits, which float32 may have fewer of.
+        where = (cleaned.pixels != pixels).any(axis=-1)
+        colours[where] = changed[where] if floating else np.rint(changed[where])
         return cleaned._replace(pixels=result.reshape(image.shape))
 
 
 def open_engine(
     weights: str,
-    device: Device = "auto",
+    device: str = "auto",
     engine: EngineName = "torch",
     tta: int = 1,
     trust: Sequence[str] = (),
@@ -200,7 +204,7 @@ def open_engine(
     return opened if tta == 1 else AugmentedEngine(opened, tta)
 
 
-def _open_engine(weights: str, device: Device, engine: EngineName, trust: Sequence[str]) -> Engine:
+def _open_engine(weights: str, device: str, engine: EngineName, trust: Sequence[str]) -> Engine:
     if engine == "onnx":
         from wm_lightning.inference.onnx_engine import OnnxEngine
 
@@ -215,7 +219,7 @@ def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | No
     """Brings where pixels may change to (H, W) float32 in 0..1.
 
     Raises:
-        UserError: It has another size than the picture.
+        UserError: It has another size than the picture, or values that are no share.
     """
     if mask is None:
         return None
@@ -229,10 +233,16 @@ def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | No
     array = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
     if array.shape != tuple(size):
         raise UserError(f"The mask is {_size(array.shape)}, the picture {_size(size)} pixels; they must be equal.")
-    # Integers up to 1 are booleans in another type.
-    if np.issubdtype(array.dtype, np.integer) and array.max(initial=0) > 1:
-        return (array / np.iinfo(array.dtype).max).astype(np.float32)
-    return np.clip(array.astype(np.float32), 0, 1)
+    low, high = float(array.min(initial=0)), float(array.max(initial=0))
+    if np.issubdtype(array.dtype, np.integer) and high > 1:  # those up to 1 are booleans in another type
+        # Wide integers mostly hold bytes.
+        top = np.iinfo(array.dtype).max if array.dtype in (np.uint8, np.uint16) else 255 if high <= 255 else 65535
+        array, low, high = array / top, low / top, high / top
+    if not (low >= 0 and high <= 1):  # as where one is no number
+        raise ArgumentError(
+            "{mask} holds values from {} to {}; give booleans, bytes, or numbers in 0..1.", f"{low:g}", f"{high:g}"
+        )
+    return array.astype(np.float32)
 
 
 def _box_back(box: tuple[int, int, int, int], size: tuple[int, int], orientation: int) -> tuple[int, int, int, int]:

@@ -40,15 +40,16 @@ class Sheets:
 
     Args:
         folder: Where they go.
+        first: Number of the first.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.rows, self.written = folder, list[npt.NDArray[np.uint8]](), list[Path]()
+    def __init__(self, folder: Path, first: int = 1) -> None:
+        self.folder, self.rows, self.number = folder, list[npt.NDArray[np.uint8]](), first
 
     @staticmethod
-    def paths(folder: Path, pictures: int) -> list[Path]:
+    def paths(folder: Path, pictures: int, first: int = 1) -> list[Path]:
         """Returns the files that so many pictures fill."""
-        return [_path(folder, number) for number in range(1, -(-pictures // ROWS) + 1)]
+        return [_path(folder, number) for number in range(first, first - (-pictures // ROWS))]
 
     def add(self, small: npt.NDArray[np.uint8]) -> None:
         """Adds a picture's row."""
@@ -63,10 +64,8 @@ class Sheets:
             UserError: It cannot be written.
         """
         if self.rows:
-            path = _path(self.folder, len(self.written) + 1)
-            write_png(Image.fromarray(_stacked(self.rows)), path)
-            self.written.append(path)
-            self.rows = []
+            write_png(Image.fromarray(_stacked(self.rows)), _path(self.folder, self.number))
+            self.rows, self.number = [], self.number + 1
 
 
 def _path(folder: Path, number: int) -> Path:

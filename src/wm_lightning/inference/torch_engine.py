@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,6 @@ from wm_lightning.models import RestorationNet
 from wm_lightning.models.folding import fold_batchnorm
 from wm_lightning.models.heads import correction_of
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
 TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": None}
 
 
@@ -43,13 +41,13 @@ class TorchEngine:
 
     Args:
         net: The network.
-        device: ``auto`` takes a GPU where there is one.
+        device: ``auto`` takes a GPU where there is one; ``cuda:1`` is the second.
 
     Raises:
         UserError: PyTorch finds no such device.
     """
 
-    def __init__(self, net: RestorationNet, device: Device = "auto") -> None:
+    def __init__(self, net: RestorationNet, device: str = "auto") -> None:
         self.device = _found(device)
         self.dtype = TYPES[choose_precision(self.device.type)]
         folded = CorrectionNet(fold_batchnorm(deepcopy(net).eval()))
@@ -65,13 +63,19 @@ class TorchEngine:
         autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
         with CORES.share(), torch.inference_mode(), autocast:
             found = self.net(image)
-        return Correction(*(part[0, :, :height, :width].float().permute(1, 2, 0).cpu().numpy() for part in found))
+        return Correction(
+            *(part[0, :, :height, :width].float().permute(1, 2, 0).cpu().numpy() for part in found)
+        ).checked()
 
 
-def _found(device: Device) -> torch.device:
+def _found(name: str) -> torch.device:
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if device == "auto":
+    if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
-    if (device == "cuda" and not cuda) or (device == "mps" and not mps):
-        raise ArgumentError("{device}={}: PyTorch finds no such device here; use {device}=cpu.", device)
-    return torch.device(device)
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdecimal()):
+        raise ArgumentError("{device}={} must be auto, cpu, cuda, cuda:1 (the second GPU), or mps.", name)
+    there = {"cpu": 1, "cuda": torch.cuda.device_count() if cuda else 0, "mps": int(mps)}[kind]
+    if int(number or 0) >= there:
+        raise ArgumentError("{device}={}: PyTorch finds no such device here; use {device}=cpu.", name)
+    return torch.device(name)

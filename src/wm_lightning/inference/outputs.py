@@ -1,0 +1,157 @@
+"""What a command writes, and that it overwrites nothing that nobody allowed it to."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.files import FORMATS
+from wm_lightning.inference.files import Job, backup_of, beside, plan, write_in_place, write_whole
+from wm_lightning.inference.pictures import Picture
+from wm_lightning.inference.selection import Choice, listed, passed_over, real
+from wm_lightning.inference.sheets import Sheets
+
+STREAM = "-"
+
+
+class Place(NamedTuple):
+    """Where the files of one picture go; None for those that are not asked for."""
+
+    result: Path
+    mask: Path | None = None
+    compare: Path | None = None
+
+    def files(self) -> list[Path]:
+        """Returns those that are written, the result last: where it is, the others are."""
+        return [path for path in (self.mask, self.compare, self.result) if path is not None]
+
+
+def planned(options: argparse.Namespace) -> list[Job]:
+    """Finds the pictures that a command is asked for, and where their results go.
+
+    Raises:
+        UserError: See :func:`~wm_lightning.inference.files.plan`.
+    """
+    names = listed(options.files_from) if options.files_from is not None else []
+    if STREAM in options.inputs:
+        return _from_stream(options, names)
+    choice = Choice(tuple(options.include), tuple(options.exclude), options.recursive)
+    options.passed_over = passed_over([*options.inputs, *names], choice)
+    if options.output == STREAM:
+        jobs = plan(options.inputs, None, choice, listed_names=names, over=True)
+        if len(jobs) > 1:
+            raise ArgumentError("{output}=- is the standard output, which takes one picture; give a folder.")
+        return [job._replace(target=Path(STREAM)) for job in jobs]
+    over = options.in_place or options.detect
+    jobs = plan(options.inputs, options.output, choice, options.suffix, names, over=over)
+    if options.in_place:  # links stay links
+        jobs = [job._replace(target=Path(real(job.target))) if job.target.is_symlink() else job for job in jobs]
+    return jobs
+
+
+def _from_stream(options: argparse.Namespace, names: Sequence[str]) -> list[Job]:
+    options.passed_over = None
+    if len(options.inputs) + len(names) > 1 or options.files_from == STREAM:
+        raise UserError("- is the standard input, which holds one picture; give it alone.")
+    output = options.output or STREAM
+    if (
+        not options.detect
+        and output != STREAM
+        and (Path(output).suffix.lower() not in FORMATS or Path(output).is_dir())
+    ):
+        raise ArgumentError(
+            "{output}={} must be - or a file of {} for a picture that has no name.", output, ", ".join(FORMATS)
+        )
+    return [Job(Path(STREAM), Path(output), data=sys.stdin.buffer.read())]
+
+
+def places_of(jobs: Sequence[Job], options: argparse.Namespace) -> dict[Job, Place]:
+    """Says what is written where; sees that it takes no place of another's, of an input, or of what is there.
+
+    Raises:
+        UserError: It would.
+    """
+    able = [job for job in jobs if job.error is None]
+    masks = beside(able, "mask") if options.save_mask else [None] * len(able)
+    both = beside(able, "compare") if options.compare else [None] * len(able)
+    places = {job: Place(job.target, *more) for job, *more in zip(able, masks, both, strict=True)}
+    more = [("--compare", path) for path in both] + [("--save-mask", path) for path in masks]
+    if options.sheet:
+        options.first_sheet = _free_sheet(options) if options.skip_existing else 1
+        more += [("--compare", path) for path in Sheets.paths(Path(options.output), len(jobs), options.first_sheet)]
+    if options.report:
+        more.append(("--report", Path(options.report)))
+    taken = {path.absolute() for job in jobs for path in (job.source, job.target)}
+    extra = [(option, path) for option, path in more if path is not None]
+    for option, path in extra:
+        if path.absolute() in taken:
+            raise UserError(f"{option} would write over {path}; rename that picture, or leave {option} out.")
+        taken.add(path.absolute())
+    if options.report and Path(options.report).is_dir():
+        raise UserError(f"--report {options.report} is a folder; give a file.")
+    if not (options.overwrite or options.skip_existing):
+        results = [] if options.detect else [_made(job, options) for job in able]
+        _check_new([*results, *(path for _, path in extra)])
+    return places
+
+
+def is_done(place: Place, options: argparse.Namespace) -> bool:
+    """Says whether all files of a picture are there, and are to stay."""
+    made = [backup_of(place.result) if options.in_place else place.result, *place.files()[:-1]]
+    return options.skip_existing and all(os.path.lexists(path) for path in made)
+
+
+def put(content: bytes, path: Path, options: argparse.Namespace) -> None:
+    """Writes a file where it may be written; one that is there stays with ``--skip-existing``.
+
+    Raises:
+        UserError: It cannot be written, or came into being since the command began.
+    """
+    if path == Path(STREAM):
+        try:
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            raise UserError(f"The standard output cannot be written: {error.strerror}.") from error
+    elif options.overwrite or not os.path.lexists(path):
+        write_whole(content, path)
+    elif not options.skip_existing:
+        raise UserError(f"{path} exists since a moment ago and was not written over; --overwrite would.")
+
+
+def put_result(content: bytes, picture: Picture, job: Job, options: argparse.Namespace) -> None:
+    """Writes a picture's result, see :func:`put`; in place where that is asked for, and only what differs.
+
+    Raises:
+        UserError: It cannot be written.
+    """
+    if not options.in_place:
+        put(content, job.target, options)
+    elif content != picture.file:
+        write_in_place(content, job.target)
+
+
+def _made(job: Job, options: argparse.Namespace) -> Path:
+    return backup_of(job.target) if options.in_place else job.target
+
+
+def _check_new(paths: Sequence[Path]) -> None:
+    there = [path for path in paths if path != Path(STREAM) and os.path.lexists(path)]
+    if there:
+        more = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
+        raise UserError(
+            f"{there[0]}{more} already; --skip-existing leaves what is there and does the rest, "
+            "--overwrite replaces it."
+        )
+
+
+def _free_sheet(options: argparse.Namespace) -> int:
+    number = 1
+    while os.path.lexists(Sheets.paths(Path(options.output), 1, number)[0]):
+        number += 1
+    return number

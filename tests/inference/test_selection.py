@@ -1,0 +1,69 @@
+"""Which files a command takes."""
+
+from pathlib import Path
+
+import pytest
+
+from wm_lightning.errors import UserError
+from wm_lightning.inference.selection import Choice, find, listed, passed_over
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, with pictures by name alone."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.jpg", "in/b.png", "in/deep/a.jpg", "in/deep/c.HEIC", "in/d.gif", "in/.hidden.gif", "in/e.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"x")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        (Choice(), ["a.jpg", "b.png", "deep/a.jpg"]),
+        (Choice(include=("*.jpg",)), ["a.jpg", "deep/a.jpg"]),
+        (Choice(include=("deep/*", "b.*")), ["b.png", "deep/a.jpg"]),
+        (Choice(exclude=("a.jpg",)), ["b.png"]),
+        (Choice(include=("*.jpg",), exclude=("deep/*",)), ["a.jpg"]),
+        (Choice(recursive=False), ["a.jpg", "b.png"]),
+    ],
+)
+def test_patterns_choose_by_name_or_by_path(folder, choice, names):
+    assert [place.as_posix() for _, place in find(["in"], None, choice)] == names
+
+
+def test_nothing_left_is_one_sentence(folder):
+    with pytest.raises(UserError, match=r"^No picture is left by --include, --exclude and --no-rec"):
+        find(["in"], None, Choice(include=("*.bmp",)))
+
+
+def test_an_empty_name_is_not_this_folder(folder):
+    with pytest.raises(UserError, match=r"^An input is an empty name; "):
+        find([""], None)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\0"])
+def test_a_list_names_files_as_they_are(folder, end):
+    names = ["in/a.jpg", "in/[x]*.jpg", "in/caf\udce9 .jpg"]
+    Path("list").write_bytes(end.join(name.encode("utf-8", "surrogateescape") for name in names) + end)
+    assert listed("list") == names
+    assert [str(source) for source, _ in find([], None, listed_names=[*listed("list"), "in/deep"])] == [
+        *names,
+        "in/deep/a.jpg",
+    ]
+
+
+def test_a_list_that_is_missing_or_empty_is_one_sentence(folder):
+    Path("list").write_text("\n\n")
+    with pytest.raises(UserError, match=r"^--files-from list names no file; write one a line\.$"):
+        listed("list")
+    with pytest.raises(UserError, match=r"^--files-from none cannot be read: No such file or directory\.$"):
+        listed("none")
+
+
+def test_pictures_of_other_kinds_are_counted(folder):
+    kinds = "passed over, since they cannot be read: 1 gif, 1 heic; save them as JPEG, PNG, WebP, TIFF or BMP."
+    assert passed_over(["in"]) == kinds
+    assert passed_over(["in"], Choice(exclude=("*.gif", "*.HEIC"))) is None
+    assert passed_over(["in/a.jpg"]) is None

@@ -59,7 +59,7 @@ class Codecs:
         """
         with self._taken() as codec:
             try:
-                picture: Picture = codec.call(read_picture, path, data)
+                picture: Picture = codec.call(read_picture, path, *([] if data is None else [data]))
             except _DiedError as error:
                 raise UserError(f"{path} cannot be read: decoding it ended with {error}.") from error
         return picture

@@ -92,8 +92,8 @@ def look(engine: Engine, pixels: Pixels, marked: npt.NDArray[np.bool_], photogra
     chosen[0] = False
     true = share[chosen] > TRUE
     weights = 1 / np.where(true, true.sum(), (~true).sum())
-    numbers = (np.full(len(true), number) for number in (photograph, unmarked))
-    return Found(linear(traits)[chosen], true, *numbers, weights)
+    count = len(true)
+    return Found(linear(traits)[chosen], true, np.full(count, photograph), np.full(count, unmarked), weights)
 
 
 def collect(engine: Engine, paths: Sequence[Path], drawers: Sequence[Synthesizer]) -> tuple[Found, int]:

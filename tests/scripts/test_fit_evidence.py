@@ -53,7 +53,8 @@ def test_many_marks_of_one_picture_count_as_one():
     once = regression(traits, true, np.ones(500), 1e-3)
     times = np.ones(500, int)
     times[np.flatnonzero(true)[0]] = 300
-    again = regression(*(np.repeat(part, times, axis=0) for part in (traits, true, 1 / times)), 1e-3)
+    given, wanted, counts = (np.repeat(part, times, axis=0) for part in (traits, true, 1 / times))
+    again = regression(given, wanted, counts, 1e-3)
     # The traits are standardised by what is there, which makes a little difference.
     assert again == pytest.approx(once, rel=0.05)
 

@@ -9,7 +9,10 @@ CASES = [
     (["loss.alpha=-1"], "error: loss.alpha=-1 must not be negative"),
     (["model=unett"], "Could not find 'model/unett'; did you mean unet? Available options in 'model': dncnn"),
     (["debug=fst"], "Could not find 'debug/fst'; did you mean fast?"),
-    (["data.root=/x", "model=unet"], "data.root: data=demo has no root; add data=folder or data=paired."),
+    (
+        ["data.root=/x", "model=unet"],
+        "data.root: data=demo has no root; add data=folder or data=paired or data=streaming.",
+    ),
     (["model=dncnn", "model.attention=sdpa"], "model.attention: model=dncnn has no attention; add model="),
     (
         ["experiment=watermarkcnn", "optim.scheduler.warm_up=1"],

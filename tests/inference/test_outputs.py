@@ -244,7 +244,11 @@ def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, mon
         return clean_pixels(*arguments)
 
     monkeypatch.setattr(batch, "clean_pixels", interrupted)
-    status, _, _ = run("photos", "-o", "out", "--jobs", "1", "--report", "found.json")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where Ctrl-C is ignored
+    try:
+        status, _, _ = run("photos", "-o", "out", "--jobs", "1", "--report", "found.json")
+    finally:
+        signal.signal(signal.SIGINT, before)
     done = json.loads(Path("found.json").read_text())
     assert status == 130
     assert 1 <= len(done) < 6
@@ -262,7 +266,14 @@ def test_a_batch_that_is_ended_goes_on_and_leaves_nothing_half_written(tmp_path,
     (photos / "10.png").write_bytes(b"")
     command = [sys.executable, str(REPOSITORY / "predict.py"), "photos", "--strength", "0", "--device", "cpu"]
     command += ["-o", "out", "--jobs", "1"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        # Tests may run where Ctrl-C is ignored, which processes inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
         while not out.exists() or not any(out.glob("[0-9]*.png")):
             assert process.poll() is None
             time.sleep(0.01)

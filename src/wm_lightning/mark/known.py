@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from wm_lightning.errors import UserError
 from wm_lightning.files import replacing
@@ -120,6 +118,8 @@ def save_mark(mark: KnownMark, path: Path) -> None:
         "carriers": mark.carriers,
         "agreement": mark.agreement,
     }
+    from safetensors.numpy import save_file  # see load_mark
+
     arrays = {name: np.ascontiguousarray(getattr(mark, name), np.float32) for name in ("alpha", "paint", "noise")}
     try:
         with replacing(path) as draft:
@@ -144,6 +144,9 @@ def load_mark(path: str | Path) -> KnownMark:
     """
     if not Path(path).is_file():
         raise UserError(f"There is no file {path}; make one with mark.py estimate FOLDER -o {path}.")
+    # Whoever runs ONNX Runtime, without a mark's file, needs not have it.
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

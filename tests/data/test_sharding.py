@@ -100,6 +100,7 @@ def test_broken_photographs_are_named_and_in_no_shard(photographs, tmp_path, cap
     out = capsys.readouterr().out
     assert "broken, in no shard: photo03.png: it is no picture, or of a kind that cannot be read\n" in out
     assert "19 photographs added (" in out
+    assert "; 0 were there" in out
     assert "photo03.png" not in source_of(tmp_path / "out").names
 
 

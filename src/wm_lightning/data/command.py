@@ -69,7 +69,7 @@ def _optimize(options: argparse.Namespace) -> tuple[list[str], bool]:
     made = optimize(options.folder, options.out, options.seed)
     lines = [f"broken, in no shard: {name}: {reason}" for name, reason in sorted(made.broken.items())]
     added = ", ".join(f"{count} {stage}" for stage, count in made.added.items())
-    lines.append(f"{options.out}: {sum(made.added.values())} photographs added ({added}) to {made.before}")
+    lines.append(f"{options.out}: {sum(made.added.values())} photographs added ({added}); {made.before} were there")
     return lines, made.finished
 
 

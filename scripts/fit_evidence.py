@@ -16,6 +16,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,11 +74,11 @@ class Found(NamedTuple):
 
 
 def sizes(pixels: Pixels) -> Iterator[Pixels]:
-    """Yields a picture as it is, and at another size that inference may see it at."""
+    """Yields a picture as it is, and at other sizes that inference may see it at."""
     yield pixels
     longer = max(pixels.shape[:2])
-    scale = 0.5 if longer > LARGE else 2.0 if longer < SMALL else 1.0
-    if scale != 1:
+    scales = [0.5, 0.25] if longer > LARGE else [2.0] if longer < SMALL else []
+    for scale in scales:
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         yield np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how))
 
@@ -103,7 +104,7 @@ def collect(engine: Engine, paths: Sequence[Path], drawers: Sequence[Synthesizer
         generator = np.random.default_rng(number)
         photograph = as_bytes(read_picture(path).pixels)
         scene = scenes.apply(np.ascontiguousarray(photograph[:900, :1000]), seed=number)
-        for pixels in (*sizes(photograph), scene):
+        for pixels in (*islice(sizes(photograph), 2), scene):
             pixels = np.ascontiguousarray(pixels)
             found.append(look(engine, pixels, np.zeros(pixels.shape[:2], np.bool_), number, unmarked))
             unmarked += 1

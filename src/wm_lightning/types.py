@@ -49,6 +49,8 @@ class Prediction(NamedTuple):
         alpha: As in :class:`Sample`, predicted.
         layer: As in :class:`Sample`, predicted.
         gate: How much of ``inpainting`` is in ``background``, the rest being the blend's inverse, (B, 1, H, W) in 0..1.
+        recognition: How much the features of a pixel speak for a mark, (B, 1, H, W), in log-odds; 0 where this was
+            never fitted, None from a network in training and from one that has no such thing.
     """
 
     image: Tensor
@@ -59,6 +61,7 @@ class Prediction(NamedTuple):
     alpha: Tensor | None = None
     layer: Tensor | None = None
     gate: Tensor | None = None
+    recognition: Tensor | None = None
 
     def cropped(self, height: int, width: int) -> Prediction:
         """Returns the top-left ``height`` x ``width`` pixels of everything."""

@@ -69,8 +69,8 @@ class Painter(FlatMark):
 @pytest.fixture
 def _what_is_seen_is_certain(monkeypatch):
     """What these engines know nothing of, textures and edges, decides nothing here."""
-    monkeypatch.setattr(evidence, "WEIGHTS", dict.fromkeys(Traits._fields, 0) | {"seen": 1})
-    monkeypatch.setattr(evidence, "CONSTANT", 0)
+    only_seen = evidence.Weights(dict.fromkeys(Traits._fields, 0) | {"seen": 1}, 0)
+    monkeypatch.setattr(evidence, "OTHERS", only_seen)
 
 
 @pytest.fixture

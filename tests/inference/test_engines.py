@@ -128,6 +128,18 @@ def test_onnx_runtime_needs_no_pytorch(files, tmp_path):
     assert (tmp_path / "out" / "in.png").is_file()
 
 
+def test_a_network_that_recognises_marks_does_so_as_onnx_too(exact, tmp_path):
+    net = build("decomposition")
+    assert TorchEngine(net, "cpu").correct(picture(37, 31)).recognition is None
+    net.recognition.weight.copy_(torch.linspace(-1, 1, len(net.recognition.weight)))
+    export(net, tmp_path / "net.onnx")
+    engines = TorchEngine(net, "cpu"), OnnxEngine(str(tmp_path / "net.onnx"), "cpu")
+    one, other = (engine.correct(picture(37, 31)).recognition for engine in engines)
+    assert one.shape == (37, 31, 1)
+    assert one.std() > 0
+    assert other == pytest.approx(one, abs=1e-3)
+
+
 def test_a_torch_archive_computes_the_same(files, tmp_path):
     assert export(files.net, tmp_path / "net.pt2") < 1e-4
     image = torch.rand(2, 3, 32, 80)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.inference.conftest import FlatMark
 from wm_lightning.inference import evidence
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.copies import COPIES, seen_again
@@ -10,16 +11,16 @@ from wm_lightning.inference.evidence import certainties, gather
 from wm_lightning.inference.marks import find_marks
 from wm_lightning.inference.pixels import as_map
 from wm_lightning.inference.search import Search
+from wm_lightning.inference.traits import Traits
 
 pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
 
-FITTED = dict(evidence.WEIGHTS), evidence.CONSTANT  # before conftest.py puts others in their place
+FITTED = evidence.OTHERS  # before conftest.py puts others in their place
 
 
 @pytest.fixture
 def _fitted(monkeypatch, _what_is_seen_is_certain):
-    monkeypatch.setattr(evidence, "WEIGHTS", FITTED[0])
-    monkeypatch.setattr(evidence, "CONSTANT", FITTED[1])
+    monkeypatch.setattr(evidence, "OTHERS", FITTED)
 
 
 def tiles_of(picture):
@@ -95,16 +96,47 @@ def test_a_mark_is_as_sure_as_the_network_is_on_all_copies(fickle, engine, textu
     assert certainties(fickle(70), tile, marks, Search(sensitivity=1)) == pytest.approx([0, 0.6], abs=0.02)
 
 
+def test_the_surest_other_mark_is_a_trait(engine, textured, marked):
+    alone = marked(textured(60, 140), slice(10, 30), slice(20, 50))
+    tile, marks = found(engine, alone)
+    assert gather(engine, tile, marks, Search()).other.tolist() == [1, 0]
+    tile, marks = found(engine, marked(alone, slice(20, 50), slice(90, 120)))
+    assert gather(engine, tile, marks, Search()).other.tolist() == [1, 1, 1]
+
+
+class Recognising(FlatMark):
+    """Recognises marks in the left half of a picture of 140 pixels by ``SAID``, and no others."""
+
+    SAID = 3.0
+
+    def correct(self, picture):
+        found = super().correct(picture)
+        said = np.full_like(found.mask, -self.SAID)
+        said[:, :70] = self.SAID
+        return found._replace(recognition=said)
+
+
+def test_what_features_say_of_a_marks_pixels_counts_as_it_was_fitted(monkeypatch, textured, marked):
+    weights = dict.fromkeys(Traits._fields, 0) | {"recognised": 0.5}
+    monkeypatch.setattr(evidence, "RECOGNISING", evidence.Weights(weights, -0.5))
+    picture = marked(marked(textured(60, 140), slice(10, 30), slice(20, 50)), slice(20, 50), slice(90, 120))
+    tile, marks = found(Recognising(), picture)
+    assert gather(Recognising(), tile, marks, Search()).recognised[1:].tolist() == [3, -3]
+    # Log-odds of 0.5 * 3 - 0.5 and of -0.5 * 3 - 0.5; of what is no mark, 0
+    assert certainties(Recognising(), tile, marks, Search()) == pytest.approx([0, 0.7311, 0.1192], abs=1e-4)
+
+
 def test_tiles_are_judged_together(engine, textured, marked):
     tile, marks = found(engine, marked(textured(230, 190), slice(20, 200), slice(10, 180)))
     whole, tiled = (gather(engine, tile, marks, search) for search in (Search(), Search(tile=96, overlap=32)))
-    for name, one, other in zip(whole._fields, whole, tiled, strict=True):
+    assert whole.recognised is None
+    for name, one, other in zip(whole._fields[:-1], whole[:-1], tiled[:-1], strict=True):
         assert one[1] == pytest.approx(other[1], abs=0.06), name
 
 
 def test_a_mark_that_cannot_be_sure_enough_is_not_looked_for_on_copies(monkeypatch, engine, textured, marked):
     tile, marks = found(engine, marked(textured(60, 70), slice(10, 30), slice(20, 50)))
-    monkeypatch.setattr(evidence, "CONSTANT", -9)
+    monkeypatch.setattr(evidence, "OTHERS", evidence.OTHERS._replace(constant=-9))
     sure = certainties(engine, tile, marks, Search(sensitivity=1))[1]
     engine.seen.clear()
     assert sure < certainties(engine, tile, marks, Search(sensitivity=0.5))[1] < 0.5

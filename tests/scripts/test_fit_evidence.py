@@ -1,12 +1,19 @@
 """The evidence of marks is fitted by logistic regression."""
 
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from wm_lightning.inference.evidence import WEIGHTS
+from wm_lightning.inference.marks import Marks
+from wm_lightning.inference.scales import View
+from wm_lightning.inference.search import Search
+from wm_lightning.inference.torch_engine import TorchEngine
+from wm_lightning.inference.traits import Traits, measure
+from wm_lightning.trained import load, read
 
 
 def drawn(count=4000):
@@ -21,7 +28,7 @@ def found_of(traits, true, photographs, pictures=None):
     from fit_evidence import Found
 
     pictures = np.full(len(true), -1) if pictures is None else np.array(pictures)
-    return Found(traits, true, photographs, pictures, np.ones(len(true)))
+    return Found(traits, np.zeros((len(true), 1)), true, photographs, pictures, np.ones(len(true)))
 
 
 def test_the_regression_finds_the_weights_that_the_truth_was_drawn_from():
@@ -37,13 +44,23 @@ def test_a_ridge_makes_weights_small_and_fitting_makes_up_for_it():
     traits, true = drawn()
     small = regression(traits, true, np.ones(4000), 0.1)
     assert abs(small[1]) < 2
-    weights, certainty = fit(found_of(traits, true, np.arange(4000)), 0.1)
+    weights, certainty = fit(found_of(traits, true, np.arange(4000)), traits, 0.1)
     scale = weights[0] / small[0]
     assert scale > 1.5
     assert weights[:-1] == pytest.approx(scale * small[:-1])
     # As often true as they are certain.
     sure = certainty > 0.8
     assert true[sure].mean() == pytest.approx(certainty[sure].mean(), abs=0.03)
+
+
+def test_each_trait_may_have_a_ridge_of_its_own():
+    from fit_evidence import regression
+
+    traits, true = drawn()
+    free = regression(traits, true, np.ones(4000), 0.0)
+    held = regression(traits, true, np.ones(4000), np.array([0.0, 100.0, 0.0]))
+    assert abs(held[1]) < 0.01 * abs(free[1])
+    assert abs(held[0]) > 0.5 * abs(free[0])
 
 
 def test_many_marks_of_one_picture_count_as_one():
@@ -66,11 +83,12 @@ def test_the_marks_of_a_picture_and_what_is_none_weigh_as_one_each(monkeypatch):
     for left in (8, 72, 136, 200):
         sure[20:40, left : left + 30] = 255
     monkeypatch.setattr(fit_evidence, "seen", lambda *_: sure)
-    monkeypatch.setattr(fit_evidence, "gather", lambda engine, tile, marks, search: np.zeros(len(marks.areas)))
-    monkeypatch.setattr(fit_evidence, "linear", lambda traits: np.zeros((len(traits), 7)))
+    nothing = SimpleNamespace(_replace=lambda recognised: None, measure=lambda tile, marks, search: np.zeros((5, 3)))
+    monkeypatch.setattr(fit_evidence, "gather", lambda engine, tile, marks, search: nothing)
+    monkeypatch.setattr(fit_evidence, "linear", lambda traits: np.zeros((5, 7)))
     marked = np.zeros((64, 256), bool)
     marked[:, :64] = True
-    found = fit_evidence.look(None, np.zeros((64, 256, 3), np.uint8), marked, 5)
+    found = fit_evidence.look(None, nothing, np.zeros((64, 256, 3), np.uint8), marked, 5)
     assert sorted(zip(found.true.tolist(), found.weights.tolist(), strict=True)) == [
         *[(False, pytest.approx(1 / 3))] * 3,
         (True, 1),
@@ -84,7 +102,9 @@ def test_each_mark_is_judged_by_a_fit_on_other_photographs():
     traits, true = drawn(500)
     photographs = np.arange(500) % 50
     held = photographs % 5 == 0
-    _, certainty = fit(found_of(traits, true ^ held, photographs))  # what one fold says of itself is not used for it
+    _, certainty = fit(
+        found_of(traits, true ^ held, photographs), traits, 0.03
+    )  # what one fold says of itself is not used for it
     assert certainty[held & true].mean() > certainty[held & ~true].mean() + 0.05  # and not the other way round
 
 
@@ -104,8 +124,33 @@ def test_a_folder_gives_weights_for_every_trait(tmp_path, monkeypatch, caplog):
     for number in range(5):
         noise = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((240, 200), Image.Resampling.BICUBIC).save(tmp_path / f"{number}.png")
-    monkeypatch.setattr("sys.argv", ["fit_evidence.py", str(tmp_path)])
+    out = tmp_path / "net.safetensors"
+    monkeypatch.setattr("sys.argv", ["fit_evidence.py", str(tmp_path), str(out)])
     with caplog.at_level(logging.INFO):
         fit_evidence.main()
-    assert all(f'"{name}": ' in caplog.text for name in WEIGHTS)
-    assert "CONSTANT = " in caplog.text
+    assert all(f'"{name}": ' in caplog.text for name in Traits._fields)
+    assert "OTHERS = " in caplog.text
+    before, after = (read(name)["state_dict"] for name in ("general", str(out)))
+    assert after["net.recognition.weight"].abs().max() > 0
+    for name, value in before.items():
+        assert name == "net.recognition.weight" or after[name].equal(value)
+    assert TorchEngine(load(str(out)).net, "cpu").net.recognises
+
+
+def test_what_features_say_of_a_mark_is_what_their_means_say(monkeypatch):
+    from mark_features import MarkFeatures
+
+    engine = TorchEngine(load("general").net, "cpu")
+    weight = engine.net.net.recognition.weight
+    weight.copy_(torch.linspace(-1, 1, len(weight)))
+    engine.net.recognises = True
+    labels = np.zeros((150, 203), np.int32)
+    labels[20:60, 30:90], labels[61:140, 100:203] = 1, 2
+    areas = np.bincount(labels.ravel())
+    marks = Marks(labels > 0, labels, np.zeros((3, 4), np.int32), areas)
+    picture = np.random.default_rng(0).integers(0, 256, (150, 203, 3)).astype(np.uint8)
+    search = Search()
+    means = MarkFeatures(engine).measure(View(picture).tile, marks, search)
+    said = measure(engine, View(picture).tile, marks, search).recognised
+    assert means[0].tolist() == [0] * len(weight)
+    assert (means @ weight.numpy())[1:] == pytest.approx(said[1:], rel=0.02)

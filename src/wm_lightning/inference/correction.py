@@ -24,11 +24,19 @@ class Correction(NamedTuple):
         gain: (H, W, 3).
         offset: (H, W, 3), in units of 0..1 pictures.
         mask: How sure it is that there is a mark, (H, W, 1) in 0..1.
+        recognition: How much the network's features speak for one, (H, W, 1), in log-odds; None where it does not say,
+            and of what becomes of a correction below.
     """
 
     gain: Floats
     offset: Floats
     mask: Floats
+    recognition: Floats | None = None
+
+    @property
+    def planes(self) -> tuple[Floats, Floats, Floats]:
+        """Gain, offset and mask: what there is of every correction."""
+        return self.gain, self.offset, self.mask
 
     @classmethod
     def none(cls, height: int, width: int) -> Correction:
@@ -42,7 +50,7 @@ class Correction(NamedTuple):
         Raises:
             UserError: Some of its values are infinite or no numbers.
         """
-        if not all(np.isfinite(part).all() for part in self):
+        if not all(np.isfinite(part).all() for part in self if part is not None):
             raise UserError("The network answers with what are no numbers; its weights are damaged: take others.")
         return self
 
@@ -95,7 +103,7 @@ class Correction(NamedTuple):
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                 borderMode=cv2.BORDER_REPLICATE,
             )
-            for part in self
+            for part in self.planes
         )
         gain, offset, mask = parts
         return Correction(gain, offset, mask[..., None] if mask.ndim == 2 else mask)

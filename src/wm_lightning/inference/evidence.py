@@ -1,11 +1,14 @@
 """What speaks for a mark: that it is seen again on copies of the picture, and that what lies beneath it goes on.
 
 A mark lies over a scene that goes on beneath it; where a network takes a part of the scene for one, an edge of the
-scene is its border, and what is left where it was taken away is flat. The traits of a mark make a probability together,
-by logistic regression.
+scene is its border, and what is left where it was taken away is flat. A network's features, too, tell marks from what
+looks like them. The traits of a mark make a probability together, by logistic regression.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +19,26 @@ from wm_lightning.inference.marks import Marks
 from wm_lightning.inference.search import Search
 from wm_lightning.inference.traits import Tile, Traits, measure, seen_on_copy
 
-# Of the traits. Fitted by scripts/fit_evidence.py for weights/general.safetensors, on 121 photographs that it was not
-# trained on and scenes in their place, with and without marks
-WEIGHTS = {"seen": 0.709, "certain": 2.145, "texture": 0.377, "edge": -0.310, "painted": 1.711, "change": -0.118,
-           "beneath": 9.123}  # fmt: skip
-CONSTANT = -2.818
+
+class Weights(NamedTuple):
+    """What each trait counts, and what is added to their sum: log-odds."""
+
+    traits: Mapping[str, float]
+    constant: float
+
+
+# Fitted by scripts/fit_evidence.py for weights/general.safetensors, on 228 photographs that it was not trained on and
+# scenes in their place, with and without marks: for networks that recognise marks by their features, and for others
+RECOGNISING = Weights(
+    {"seen": 0.597, "certain": 1.066, "texture": 0.299, "edge": 0.004, "painted": 0.214,
+     "change": 0.053, "beneath": 6.596, "other": -0.098, "recognised": 1.000},
+    -0.882,
+)  # fmt: skip
+OTHERS = Weights(
+    {"seen": 0.707, "certain": 1.617, "texture": 0.287, "edge": -0.160, "painted": 0.480,
+     "change": -0.015, "beneath": 7.308, "other": -0.113},
+    -1.532,
+)  # fmt: skip
 
 
 def certainties(engine: Engine, tile: Tile, marks: Marks, search: Search) -> npt.NDArray[np.float64]:
@@ -56,13 +74,16 @@ def gather(engine: Engine, tile: Tile, marks: Marks, search: Search, least: floa
 
 def linear(traits: Traits) -> npt.NDArray[np.float64]:
     """Returns traits as the regression takes them, (N, T): of what the network is sure of, the logit."""
-    return np.stack(traits._replace(seen=_logit(traits.seen)), axis=-1)
+    logits = traits._replace(seen=_logit(traits.seen), other=_logit(traits.other))
+    return np.stack([values for values in logits if values is not None], axis=-1)
 
 
 def _certainty(engine: Engine, traits: Traits) -> npt.NDArray[np.float64]:
     certainty: npt.NDArray[np.float64] = traits.seen.copy()
     if engine.knows_layers:
-        evidence = linear(traits) @ [WEIGHTS[name] for name in Traits._fields] + CONSTANT
+        weights = OTHERS if traits.recognised is None else RECOGNISING
+        given = linear(traits)
+        evidence = given @ [weights.traits[name] for name in Traits._fields[: given.shape[1]]] + weights.constant
         certainty = np.asarray(1 / (1 + np.exp(-evidence)))
     certainty[0] = 0
     return certainty

@@ -18,7 +18,7 @@ from wm_lightning.inference.onnx_engine import METADATA
 from wm_lightning.inference.torch_engine import CorrectionNet
 from wm_lightning.models import RestorationNet
 
-OUTPUTS = ("gain", "offset", "mask")
+OUTPUTS = ("gain", "offset", "mask", "recognition")  # the last of a network that recognises marks by its features
 TOLERANCE = 1e-4
 CHECKED = ((1, 2, 2), (1, 5, 9), (2, 8, 6))  # batch, and height and width in the network's multiples
 
@@ -84,7 +84,7 @@ def _write_onnx(net: CorrectionNet, path: Path) -> Run:
         dynamo=True,
         verbose=False,
         input_names=["image"],
-        output_names=list(OUTPUTS),
+        output_names=list(OUTPUTS if net.recognises else OUTPUTS[:-1]),
         dynamic_shapes=_dimensions(net),
     )
     assert program is not None

@@ -143,7 +143,7 @@ def _at_scale(engine: Engine, pixels: Pixels, before: Found, whole: tuple[int, i
     height, width = view.size
 
     def work(rows: slice, columns: slice) -> npt.NDArray[np.float32]:
-        return np.concatenate(engine.correct(view.tile(rows, columns)), axis=-1)
+        return np.concatenate(engine.correct(view.tile(rows, columns)).planes, axis=-1)
 
     # Half precision, since at 100 megapixels this is what takes the memory.
     found = np.empty((height, width, 7), np.float16)
@@ -156,7 +156,7 @@ def _at_scale(engine: Engine, pixels: Pixels, before: Found, whole: tuple[int, i
         for rows in _blocks(height):
             gain, offset, sure = np.split(found[rows].astype(np.float32), [3, 6], axis=-1)
             known = view.correction(rows, slice(0, width))
-            found[rows] = np.concatenate(known.then(Correction(gain, offset, sure)), axis=-1)
+            found[rows] = np.concatenate(known.then(Correction(gain, offset, sure)).planes, axis=-1)
     correction = Correction(found[..., :3], found[..., 3:6], found[..., 6:])
     told, points = marks.told(certainty, taken, whole), map(marks.point, np.flatnonzero(taken).tolist())
     return Found(correction, (*before.marks, *told), (*before.points, *points))
@@ -187,7 +187,7 @@ def _unseen(engine: Engine, pixels: Pixels, before: Found, search: Search) -> Fo
     if not where.any():
         return Found()
     share = where[..., None]
-    correction = Correction(*(np.where(share, part, part.dtype.type(0)) for part in before.correction))
+    correction = Correction(*(np.where(share, part, part.dtype.type(0)) for part in before.correction.planes))
     rows, columns = where.shape
     left = [bool(where[int(down * rows), int(across * columns)]) for down, across in before.points]
     return Found(correction, tuple(compress(before.marks, left)), tuple(compress(before.points, left)))

@@ -24,16 +24,19 @@ TYPES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": Non
 class CorrectionNet(nn.Module):
     """A network that returns what to do to each pixel: gain and offset, (B, 3, H, W), and the mask, (B, 1, H, W).
 
-    See :class:`~wm_lightning.inference.correction.Correction`. Where a network predicts no mask, it is 1 everywhere.
+    See :class:`~wm_lightning.inference.correction.Correction`. Where a network predicts no mask, it is 1 everywhere. A
+    network that recognises marks by its features returns that too, (B, 1, H, W).
     """
 
     def __init__(self, net: RestorationNet) -> None:
         super().__init__()
-        self.net, self.size = net, net.size
+        self.net, self.size, self.recognises = net, net.size, net.recognises
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Runs the network on (B, 3, H, W) in 0..1, of a size that it takes."""
-        return correction_of(self.net.restore(image), image, self.net.knows_layers)
+        found = self.net.restore(image)
+        correction = correction_of(found, image, self.net.knows_layers)
+        return (*correction, found.recognition) if self.recognises and found.recognition is not None else correction
 
 
 class TorchEngine:

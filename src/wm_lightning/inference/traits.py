@@ -1,4 +1,4 @@
-"""What is measured of a mark: how sure the network is, what its border is like, and what is left beneath it."""
+"""What is measured of a mark: how sure the network is, its border, what is left beneath it, and what others there are."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ class Traits(NamedTuple):
         painted: How much of its pixels is painted anew, 0..1, in place of what shines through.
         change: The logarithm of how much its pixels change, in 0..1.
         beneath: The standard deviation of what is left in its core once it is taken away; 1 is the whole range.
+        other: How sure the network is of the surest other mark of the picture itself, 0..1: people's marks are alone,
+            and where there is much that looks like one, none may be.
+        recognised: How much the network's features speak for it, in log-odds; None of a network that does not say.
     """
 
     seen: npt.NDArray[np.float64]
@@ -47,6 +50,8 @@ class Traits(NamedTuple):
     painted: npt.NDArray[np.float64]
     change: npt.NDArray[np.float64]
     beneath: npt.NDArray[np.float64]
+    other: npt.NDArray[np.float64]
+    recognised: npt.NDArray[np.float64] | None = None
 
 
 def measure(engine: Engine, tile: Tile, marks: Marks, search: Search) -> Traits:
@@ -121,6 +126,8 @@ def _measured(engine: Engine, picture: Floats) -> Iterator[tuple[str, str, Float
     yield "inside", "pixels", ones
     yield "inside", "seen", mask
     yield "inside", "certain", mask > CERTAIN
+    if correction.recognition is not None:
+        yield "inside", "recognised", correction.recognition[..., 0]
     yield "inside", "painted", np.maximum(-correction.gain.mean(axis=-1), 0) / np.maximum(mask, LEAST_MASK)
     changed = correction.unclipped(picture)
     yield "inside", "change", np.abs(np.clip(changed, 0, 1) - picture).max(axis=-1)
@@ -149,13 +156,21 @@ def _traits(sums: Mapping[str, npt.NDArray[np.float64]]) -> Traits:
 
     edge, slope = np.log(mean("edge", "border") + LITTLE), np.log(mean("slope", "around") + LITTLE)
     known = (sums["border"] > 0) & (sums["around"] > 0)
-    variance = mean("squares", "core") - mean("rest", "core") ** 2
+    variance, seen = mean("squares", "core") - mean("rest", "core") ** 2, mean("seen", "pixels")
     return Traits(
-        seen=mean("seen", "pixels"),
+        seen=seen,
         certain=mean("certain", "pixels"),
         texture=np.where(known, slope - edge, UNKNOWN["texture"]),
         edge=np.where(known, edge, UNKNOWN["edge"]),
         painted=mean("painted", "pixels"),
         change=np.log(mean("change", "pixels") + LITTLE),
         beneath=np.sqrt(np.maximum(variance, 0)),
+        other=_surest_other(seen),
+        recognised=mean("recognised", "pixels") if "recognised" in sums else None,
     )
+
+
+def _surest_other(seen: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Returns for each of some shares, (N,), the greatest of the others; 0 where there is none."""
+    second, first = np.sort(np.append(seen, 0.0))[-2:]
+    return np.asarray(np.where(np.arange(len(seen)) == seen.argmax(), second, first))

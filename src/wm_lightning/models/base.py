@@ -47,6 +47,12 @@ class RestorationNet(nn.Module, ABC):
         """Whether its head does, see :class:`~wm_lightning.models.heads.Head`; not where it has none."""
         return bool(getattr(getattr(self, "head", None), "knows_layers", False))
 
+    @property
+    def recognises(self) -> bool:
+        """Whether it was fitted what its features say of marks, see :class:`~.recognition.Recognition`."""
+        recognition = getattr(self, "recognition", None)
+        return recognition is not None and bool(recognition.weight.any())
+
     def forward(self, image: Tensor) -> Tensor:
         """Restores pictures of any size.
 

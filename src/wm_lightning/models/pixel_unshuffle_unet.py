@@ -14,9 +14,12 @@ from wm_lightning.errors import ArgumentError
 from wm_lightning.models.attention import SelfAttention
 from wm_lightning.models.base import RestorationNet
 from wm_lightning.models.heads import Head, HeadName, build_head, start_from_identity
+from wm_lightning.models.recognition import Recognition
 from wm_lightning.models.size import space_to_depth
 from wm_lightning.sizes import SizeRequirement
 from wm_lightning.types import Prediction
+
+RECOGNISED_BY = slice(2, 4)  # levels of the encoder; with the last features, they tell marks from scenes best
 
 
 class ConvBlock(nn.Sequential):
@@ -74,6 +77,7 @@ class PixelUnshuffleUNet(RestorationNet):
         self.up = nn.ModuleList(nn.ConvTranspose2d(below, here, 2, stride=2) for below, here in pairwise(upwards))
         self.decoder = nn.ModuleList(ConvBlock(2 * width, width) for width in upwards[1:])
         self.last = nn.Conv2d(widths[0], self.head.channels * shuffle**2, 1)
+        self.recognition = Recognition((*widths[RECOGNISED_BY], widths[0]))
         start_from_identity(self.head, self.last)
 
     def restore(self, image: Tensor) -> Prediction:
@@ -83,8 +87,11 @@ class PixelUnshuffleUNet(RestorationNet):
         for level, block in enumerate(self.encoder):
             features = block(F.max_pool2d(features, 2) if level else features)
             skips.append(features)
+        deep = skips[RECOGNISED_BY]
         features = self.bottom(skips.pop())
         for up, block in zip(self.up, self.decoder, strict=True):
             features = block(torch.cat((up(features), skips.pop()), dim=1))
         prediction: Prediction = self.head(F.pixel_shuffle(self.last(features), self.shuffle), image)
-        return prediction
+        if self.training:
+            return prediction
+        return prediction._replace(recognition=self.recognition((*deep, features), image.shape[-2:]))

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.inference.awkward import bomb, exit_for_crash
-from wm_lightning.inference import batch, codecs
+from wm_lightning.inference import codecs, known
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.telling import readable
 
@@ -57,7 +57,7 @@ def test_a_crash_of_a_decoder_or_an_encoder_is_one_pictures(run, save, monkeypat
 def test_what_nobody_thought_of_is_one_pictures_too(run, save, monkeypatch):
     for name in "abc":
         save(f"photos/{name}.png")
-    monkeypatch.setattr(batch, "clean_pixels", fails_once(clean_pixels))
+    monkeypatch.setattr(known, "clean_pixels", fails_once(clean_pixels))
     status, out, err = run("photos", "-o", "out", "--quiet")
     assert (status, out) == (1, "")
     assert re.fullmatch(r"error: photos/[abc]\.png failed: KeyError: 'surprise'\.\n", err)

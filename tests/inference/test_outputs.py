@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import wm_lightning
-from wm_lightning.inference import batch
+from wm_lightning.inference import known
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 
@@ -56,7 +56,7 @@ def test_a_run_that_goes_on_does_what_is_missing_alone(run, save, monkeypatch):
         save(f"{name}.png")
     assert run("b.png", "-o", "out")[0] == 0
     before, seen = Path("out/b.png").stat().st_mtime_ns, []
-    monkeypatch.setattr(batch, "clean_pixels", lambda *arguments: seen.append(1) or clean_pixels(*arguments))
+    monkeypatch.setattr(known, "clean_pixels", lambda *arguments: seen.append(1) or clean_pixels(*arguments))
     status, out, err = run("a.png", "b.png", "c.png", "-o", "out", "--skip-existing")
     assert (status, err, len(seen)) == (0, "", 2)
     assert "out/b.png: is there already" in out
@@ -77,7 +77,7 @@ def test_a_file_that_comes_into_being_meanwhile_stays(run, save, monkeypatch):
         Path("out/a.png").write_bytes(b"mine")
         return clean_pixels(*arguments)
 
-    monkeypatch.setattr(batch, "clean_pixels", slow)
+    monkeypatch.setattr(known, "clean_pixels", slow)
     status, _, err = run("a.png", "-o", "out")
     assert (status, err) == (
         1,
@@ -243,7 +243,7 @@ def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, mon
             time.sleep(0.2)
         return clean_pixels(*arguments)
 
-    monkeypatch.setattr(batch, "clean_pixels", interrupted)
+    monkeypatch.setattr(known, "clean_pixels", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where Ctrl-C is ignored
     try:
         status, _, _ = run("photos", "-o", "out", "--jobs", "1", "--report", "found.json")

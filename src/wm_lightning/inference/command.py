@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from wm_lightning.commands import add_trust, importing_from_here
+from wm_lightning.files import FORMATS
+from wm_lightning.images.limits import MEGAPIXELS, MINUTES, half_the_memory
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.tta import COPIES
 
@@ -20,7 +22,7 @@ def predict(arguments: Sequence[str] | None = None) -> int:
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(_with_paths(sys.argv[1:] if arguments is None else arguments))
     if options.version:
         print(f"{parser.prog} {version('wm-lightning')}")  # noqa: T201 - consoles are not imported yet
         return 0
@@ -30,14 +32,24 @@ def predict(arguments: Sequence[str] | None = None) -> int:
 
         with importing_from_here(bool(options.trust)):
             return clean_files(options)
-    except KeyboardInterrupt:  # before the first picture was begun
+    except KeyboardInterrupt as error:  # before the first picture was begun
         print("interrupted", file=sys.stderr)  # noqa: T201 - consoles are not imported yet
-        return 130
+        return int(getattr(error, "status", 130))
 
 
 def main() -> None:
     """Entry point of ``predict.py`` and ``wm-predict``."""
     sys.exit(predict())
+
+
+def _with_paths(arguments: Sequence[str]) -> list[str]:
+    """Returns arguments in which a picture whose name begins with a dash, as ``*.jpg`` may bring it, is no option."""
+    given = list(arguments)
+    options = given.index("--") if "--" in given else len(given)
+    for at, name in enumerate(given[:options]):
+        if name.startswith("-") and os.path.splitext(name)[1].lower() in FORMATS and os.path.lexists(name):  # noqa: PTH122
+            given[at] = os.path.join(".", name)  # noqa: PTH118 - pathlib takes the dot away
+    return given
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -61,9 +73,14 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         (options.detect, "--detect", "--skip-existing" if options.skip_existing else None),
         (streamed and not options.detect, "-o -", _first(options, "json", "suffix", "save_mask", "compare")),
         (options.quiet, "--quiet", _first(options, "verbose")),
+        (options.mark is not None, "--mark", _first(options, "sensitivity", "scales")),
+        (options.same_mark, "--same-mark", _first(options, "sensitivity", "scales")),
     ):
         if given and wrong is not None:
             parser.error(f"{wrong} and {other} contradict each other; leave one out")
+    if options.sensitivity is None:
+        options.sensitivity = "normal"
+    options.scales = options.scales or "auto"
 
 
 def _first(options: argparse.Namespace, *names: str) -> str | None:
@@ -74,13 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wm-predict",
         description="Removes visible watermarks from pictures. Use it only on pictures you have the right to change.",
-        epilog="Exit status: 0 all done, 1 something failed, 2 mistyped, 3 refused by --strict, 130 interrupted.",
+        epilog="Exit status: 0 all done, 1 something failed, 2 mistyped, 3 refused by --strict, 130, 143 interrupted.",
     )
     parser.add_argument(
         "inputs", nargs="*", metavar="PICTURE", help="files, folders, patterns, or - for standard input"
     )
     _add_files(parser.add_argument_group("which pictures, and where results go"))
     _add_finding(parser)
+    _add_limits(parser.add_argument_group("limits of one picture; one beyond them is told of, and the others go on"))
     _add_telling(parser.add_argument_group("what is told"))
     return parser
 
@@ -112,6 +130,17 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     add("--recursive", action=argparse.BooleanOptionalAction, default=True, help="search folders in folders (default)")
 
 
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    memory = half_the_memory()
+    for name, default, unit, help_ in (
+        ("megapixels", MEGAPIXELS, "N", "width times height; a larger one is refused before it is decoded"),
+        ("memory", memory, "GB", "of a process that reads and writes pictures; default: half of the machine's"),
+        ("minutes", MINUTES, "N", "that reading it, looking at it, and writing it may take, each"),
+    ):
+        told = help_ if name == "memory" else f"{help_}; default: {default:.0f}"
+        group.add_argument(f"--max-{name}", type=amount, default=default, metavar=unit, help=told)
+
+
 def _add_telling(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--json", action="store_true", help="a line of JSON for each picture on standard output; words go to the other")
@@ -135,11 +164,10 @@ def _add_finding(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strength", type=share, default=1.0, help="how much of a mark is taken away, 0 to 1")
     parser.add_argument(
         "--sensitivity",
-        default="normal",
-        help="low, normal, high, or 0 to 1: how little evidence a mark needs; low spares more of what is no mark",
+        help="low, normal (default), high, or 0 to 1: how little evidence a mark needs; low spares more",
     )
     parser.add_argument(
-        "--scales", default="auto", help="sizes of a picture to look at, for large marks; auto, or 1 for its own alone"
+        "--scales", help="sizes of a picture to look at, for large marks; auto (default), or 1 for its own alone"
     )
     parser.add_argument(
         "--strict", action="store_true", help="write no result that should be looked at; the exit status is then 3"
@@ -166,6 +194,14 @@ def share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} must be in 0..1")
+    return value
+
+
+def amount(text: str) -> float:
+    """Reads a number above 0; argparse shows this name where it is none."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} must be above 0")
     return value
 
 

@@ -16,9 +16,9 @@ from wm_lightning.images.decoding import DEEP_GREY, orientation_of, plain, turne
 from wm_lightning.images.profiles import colours_of
 from wm_lightning.images.tiff import ORIENTATION
 from wm_lightning.inference.choices import DEFAULT
-from wm_lightning.inference.cleaning import Cleaned, clean_pixels
+from wm_lightning.inference.cleaning import Cleaned
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.known import without_known
+from wm_lightning.inference.known import NoEngine, clean, needs_network
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.search import Search, as_scales, as_sensitivity
 from wm_lightning.inference.tta_engine import AugmentedEngine, check_tta
@@ -67,7 +67,8 @@ class Remover:
         scales: How many sizes of a picture are looked at, its own included: ``auto``, or a number from 1. Large marks
             are seen on small pictures.
         trust: Packages beside this one whose networks the weights may be of.
-        mark: The mark that the pictures have, or the path of its file: then it is taken away, and no other sought.
+        mark: The mark that the pictures have, or the path of its file: then it is taken away, and no other sought, so
+            that sensitivity and scales are of no effect, and no network is opened where it hides nothing.
 
     Raises:
         UserError: The weights, the device or the engine's package are not there, the mark's file is
@@ -87,7 +88,7 @@ class Remover:
     ) -> None:
         self.mark = load_mark(mark) if isinstance(mark, str | Path) else mark
         self.search = Search(as_sensitivity(sensitivity), as_scales(scales))
-        self.engine = open_engine(weights, device, engine, tta, trust)
+        self.engine = open_engine(weights, device, engine, tta, trust) if needs_network(self.mark) else NoEngine()
 
     def remove(self, image: Kind, mask: Any = None, strength: float = 1.0) -> Removal[Kind]:  # noqa: ANN401 - of any kind
         """Removes the watermarks of a picture.
@@ -178,10 +179,7 @@ class Remover:
         pixels = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
         pixels = pixels.astype(np.float32) if floating else pixels
         allowed = as_allowed(mask, planes.shape[:2])
-        if self.mark is None:
-            cleaned = clean_pixels(self.engine, pixels, allowed, strength, self.search)
-        else:
-            cleaned = without_known(self.engine, pixels, self.mark, allowed, strength)
+        cleaned = clean(self.engine, pixels, self.mark, allowed, strength, self.search)
         result = planes.copy()
         changed = cleaned.pixels.mean(axis=-1, keepdims=True, dtype=np.float64) if grey else cleaned.pixels
         colours = result[..., : changed.shape[-1]]

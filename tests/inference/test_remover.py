@@ -12,7 +12,8 @@ from wm_lightning.errors import UserError
 from wm_lightning.images.decoding import turned_back
 from wm_lightning.images.profiles import colours_of
 from wm_lightning.inference import remover as module
-from wm_lightning.inference.remover import Remover, as_allowed
+from wm_lightning.inference.given_masks import as_allowed
+from wm_lightning.inference.remover import Remover
 
 pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
 

@@ -24,10 +24,10 @@ from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
-from wm_lightning.inference.given_masks import mask_values
+from wm_lightning.inference.given_masks import as_allowed, mask_values
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pictures import Picture, file_of, read_picture
-from wm_lightning.inference.remover import EngineName, as_allowed, open_engine
+from wm_lightning.inference.remover import EngineName, open_engine
 from wm_lightning.inference.search import NORMAL, Search
 from wm_lightning.inference.watched import WatchedEngine
 

@@ -26,12 +26,12 @@ from wm_lightning.inference.codecs import Codecs
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, as_png, write_whole
 from wm_lightning.inference.findings import Findings
-from wm_lightning.inference.given_masks import mask_values
+from wm_lightning.inference.given_masks import as_allowed, mask_values
 from wm_lightning.inference.known import NoEngine, clean, needs_network
 from wm_lightning.inference.outcomes import Outcome, Teller, as_report
 from wm_lightning.inference.outputs import is_done, places_of, planned, put, put_result
 from wm_lightning.inference.pictures import Picture, file_of
-from wm_lightning.inference.remover import as_allowed, open_engine
+from wm_lightning.inference.remover import open_engine
 from wm_lightning.inference.search import TILE, Search, as_scales, as_sensitivity
 from wm_lightning.inference.sheets import Sheets, panels, row
 from wm_lightning.inference.stopping import ended_by_sigterm

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from wm_lightning.commands import add_trust, importing_from_here
+from wm_lightning.commands import add_trust, as_word, importing_from_here
 from wm_lightning.files import FORMATS
 from wm_lightning.images.limits import MEGAPIXELS, MINUTES, half_the_memory
 from wm_lightning.inference.choices import DEFAULT
@@ -118,7 +118,12 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         help="leave results that are there, and do the rest: goes on after a stop",
     )
     add("--overwrite", action="store_true", help="replace results that are there; without it they are refused")
-    add("--files-from", metavar="FILE", help="further files, one a line or as of find -print0; - for standard input")
+    add(
+        "--files-from",
+        type=as_word,
+        metavar="FILE",
+        help="further files, one a line or as of find -print0; - for standard input",
+    )
     add(
         "--include",
         metavar="PATTERN",
@@ -144,7 +149,7 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
 def _add_telling(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--json", action="store_true", help="a line of JSON for each picture on standard output; words go to the other")
-    add("--report", metavar="FILE.json", help="write what was found in each picture")
+    add("--report", type=as_word, metavar="FILE.json", help="write what was found in each picture")
     add("-q", "--quiet", action="store_true", help="print errors and warnings alone")
     add("-v", "--verbose", action="store_true", help="tell of every mark, and how long a picture took")
     add("--version", action="store_true", help="print the version, and end")
@@ -152,12 +157,19 @@ def _add_telling(group: argparse._ArgumentGroup) -> None:
 
 def _add_finding(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--weights", default=DEFAULT, help="file of weights, or the name of shipped ones; default: general"
+        "--weights",
+        type=as_word,
+        default=DEFAULT,
+        help="file of weights, or the name of shipped ones; default: general",
     )
     add_trust(parser)
-    parser.add_argument("--mask", default="auto", help="picture, white where pixels may change; auto: anywhere")
+    parser.add_argument(
+        "--mask", type=as_word, default="auto", help="picture, white where pixels may change; auto: anywhere"
+    )
     known = parser.add_mutually_exclusive_group()
-    known.add_argument("--mark", metavar="FILE", help="take away this mark, which mark.py wrote, and seek no other")
+    known.add_argument(
+        "--mark", type=as_word, metavar="FILE", help="take away this mark, which mark.py wrote, and seek no other"
+    )
     known.add_argument(
         "--same-mark", action="store_true", help="the same with a mark that the pictures share, found first"
     )
@@ -178,7 +190,7 @@ def _add_finding(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write before, after and mask, as NAME.compare.png; of several pictures also a sheet, compare-1.png",
     )
-    parser.add_argument("--device", default="auto", help="where it runs: auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--device", type=as_word, default="auto", help="where it runs: auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
     parser.add_argument(
         "--tta", type=int, choices=COPIES, default=1, help="copies, mirrored and turned, to take the mean over"

@@ -200,6 +200,21 @@ def test_a_picture_goes_from_the_standard_input_to_the_standard_output(run, save
     )
 
 
+def test_a_suffix_does_not_go_with_the_whole_name_of_a_result(run, save):
+    save("a.png")
+    status, _, err = run("a.png", "-o", "b.png", "--suffix", "_clean")
+    sentence = "error: -o b.png is the result's whole name; leave --suffix out, or give a folder.\n"
+    assert (status, err) == (1, sentence)
+    assert not Path("b.png").exists()
+
+
+def test_a_picture_whose_name_begins_with_a_dash_is_no_option(run, save):
+    save("-dash.png")
+    save("a.png")
+    assert run("-dash.png", "a.png", "-o", "out")[0] == 0  # as `*.png` brings it
+    assert sorted(below("out")) == ["-dash.png", "a.png"]
+
+
 def test_several_pictures_are_no_standard_output(run, save):
     save("a.png")
     save("b.png")
@@ -219,6 +234,13 @@ def test_several_pictures_are_no_standard_output(run, save):
         (["a.png", "-o", "out", "--skip-existing", "--overwrite"], "--overwrite and --skip-existing contradict"),
         (["a.png", "-o", "-", "--json"], "--json and -o - contradict each other"),
         (["a.png", "-o", "out", "--jobs", "0"], "argument --jobs: 0 must be at least 1"),
+        (["a.png", "-o", "out", "--max-minutes", "0"], "argument --max-minutes: 0 must be above 0"),
+        (["a.png", "-o", "out", "--mark", "m", "--sensitivity", "0"], "--sensitivity and --mark contradict each other"),
+        (["a.png", "-o", "out", "--same-mark", "--scales", "1"], "--scales and --same-mark contradict each other"),
+        *(
+            (["a.png", "-o", "out", option, ""], f"argument {option}: is empty; give a name")
+            for option in ("--mask", "--mark", "--weights", "--report", "--files-from", "--device")
+        ),
     ],
 )
 def test_what_is_mistyped_ends_with_status_2(capsys, arguments, sentence):
@@ -233,25 +255,28 @@ def test_the_version_is_told(capsys):
     assert capsys.readouterr().out == f"wm-predict {wm_lightning.__version__}\n"
 
 
-def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, monkeypatch):
-    for number in range(6):
-        save(f"photos/{number}.png")
+@pytest.mark.parametrize(("number", "ends"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, monkeypatch, number, ends):
+    for name in range(6):
+        save(f"photos/{name}.png")
 
     def interrupted(*arguments):
         if Path("out/0.png").exists():
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             time.sleep(0.2)
         return clean_pixels(*arguments)
 
     monkeypatch.setattr(known, "clean_pixels", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where Ctrl-C is ignored
     try:
-        status, _, _ = run("photos", "-o", "out", "--jobs", "1", "--report", "found.json")
+        status, out, err = run("photos", "-o", "out", "--jobs", "1", "--report", "found.json")
     finally:
         signal.signal(signal.SIGINT, before)
     done = json.loads(Path("found.json").read_text())
-    assert status == 130
+    assert (status, err) == (ends, "")
     assert 1 <= len(done) < 6
+    assert f"{len(done)} of 6 pictures written; interrupted, {6 - len(done)} left; " in out
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert all(len(as_photo(path)) == 40 for path in Path("out").iterdir())
     monkeypatch.undo()
 

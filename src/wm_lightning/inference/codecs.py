@@ -118,10 +118,12 @@ class _Codec:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._process: subprocess.Popen[bytes] | None = _started(limits)
+        self._ready = False
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - of any function
         """Calls a function of a module there; what it raises is raised here."""
         self._process = self._process or _started(self.limits)
+        self._wait_until_ready(self._process)
         late = threading.Event()
         # Ended from beside, since a pipe that is read from cannot be told to wait so long and no longer everywhere.
         timer = threading.Timer(60 * self.limits.minutes, _end_late, (self._process, late))
@@ -144,6 +146,14 @@ class _Codec:
             return value
         raise value
 
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        """Waits until a process has imported what it needs, which takes no time of a picture's."""
+        assert process.stdout is not None
+        with suppress(OSError, EOFError):  # it died, which the call tells
+            if not self._ready:
+                _receive(process.stdout)
+        self._ready = True
+
     def stop(self) -> None:
         """Ends a call, of another thread."""
         process = self._process
@@ -156,7 +166,7 @@ class _Codec:
             self._end()
 
     def _end(self) -> int:
-        process, self._process = self._process, None
+        process, self._process, self._ready = self._process, None, False
         assert process is not None
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
@@ -183,6 +193,7 @@ def serve(megapixels: float, gigabytes: float | None) -> None:
         limit_memory(gigabytes)
     calls, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing else may print there
+    _send(answers, "ready")
     while True:
         try:
             function, arguments = _receive(calls)

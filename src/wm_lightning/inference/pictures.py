@@ -15,7 +15,7 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 from wm_lightning.errors import TooLargeError, UnreadableError, UnsupportedError, UserError, named
 from wm_lightning.files import FORMATS
 from wm_lightning.images import jpeg, png
-from wm_lightning.images.decoding import decode_opened, turned_back
+from wm_lightning.images.decoding import decode_opened, orientation_of, turned_back
 from wm_lightning.images.pixels import Pixels, as_bytes
 from wm_lightning.images.profiles import colours_of
 from wm_lightning.inference.metadata import Metadata, attach, for_webp, metadata_of
@@ -91,8 +91,8 @@ def read_picture(path: Path, data: bytes | None = None) -> Picture:
     except UnidentifiedImageError as error:
         raise _unknown(path, data) from error
     except Image.DecompressionBombError as error:
-        most = round(2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6)
-        raise TooLargeError(f"{path} has more than {most} megapixels; reduce it first.") from error
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise TooLargeError(f"{path} has more than {most:.3g} megapixels; reduce it first.") from error
     except MemoryError as error:
         raise TooLargeError(f"{path} needs more memory than it may have; reduce it first.") from error
     except Exception as error:  # of the many kinds that decoders raise where a file is not what they expect
@@ -161,7 +161,27 @@ def encode_picture(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes
     else:
         content = _by_pillow(picture, planes, kind, notes)
     content, lost = attach(content, kind, (picture.format, picture.file), picture.metadata)
+    _check_written(content, picture, planes, kind)
     return content, notes + lost
+
+
+def _check_written(content: bytes, picture: Picture, planes: Pixels, kind: str) -> None:
+    """Sees that a file begins as one of its picture: damaged metadata could make it none, or turn it another way.
+
+    Raises:
+        UnsupportedError: It does not; the message lacks the file's name.
+    """
+    turned, sides = 1 if kind == "BMP" else picture.orientation, planes.shape[1::-1]
+    sides = sides[::-1] if kind == "TIFF" and turned > 4 else sides  # whose size Pillow gives as it is shown
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as written:
+                right = written.size == sides and orientation_of(written) == turned
+    except Exception:  # of the many kinds that readers raise
+        right = False
+    if not right:
+        raise UnsupportedError(f"cannot be written as {kind} with its metadata, which is damaged; save it anew first.")
 
 
 def _planes(picture: Picture, pixels: Pixels, kind: str, notes: list[str]) -> Pixels:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 MEGAPIXELS = 178.956970  # Pillow's own: twice what it warns of; half a gigabyte of RGB
 MINUTES = 30.0
+LEAST_MEMORY = 2.0  # gigabytes; libraries alone reserve half of one
 
 
 class Limits(NamedTuple):
@@ -29,9 +30,9 @@ class Limits(NamedTuple):
 
 
 def half_the_memory() -> float | None:
-    """Returns half of this machine's memory, in gigabytes; None where the system does not tell."""
+    """Returns half of this machine's memory, at least 2 gigabytes; None where the system does not tell."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2e9
+        return max(LEAST_MEMORY, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2e9)
     except (AttributeError, OSError, ValueError):
         return None
 
@@ -66,7 +67,7 @@ def limit_memory(gigabytes: float) -> None:
         import resource
     except ModuleNotFoundError:  # on Windows
         return
-    most = round(gigabytes * 1e9)
+    most = min(round(gigabytes * 1e9), 2**62)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)

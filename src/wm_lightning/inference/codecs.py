@@ -126,7 +126,8 @@ class _Codec:
         self._wait_until_ready(self._process)
         late = threading.Event()
         # Ended from beside, since a pipe that is read from cannot be told to wait so long and no longer everywhere.
-        timer = threading.Timer(60 * self.limits.minutes, _end_late, (self._process, late))
+        seconds = min(60 * self.limits.minutes, threading.TIMEOUT_MAX)
+        timer = threading.Timer(seconds, _end_late, (self._process, late))
         timer.daemon = True
         timer.start()
         assert self._process.stdin is not None

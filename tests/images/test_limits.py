@@ -18,6 +18,7 @@ except MemoryError:
 """
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_pillow_opens_no_more_than_it_may_and_as_before_afterwards(tmp_path):
     Image.new("L", (200, 100)).save(tmp_path / "a.png")
     before = Image.MAX_IMAGE_PIXELS

@@ -193,11 +193,11 @@ AWKWARD = {
 
 
 def wait_or_grow(first, *rest):
-    """Hangs, or takes ever more memory, as a library may that reads a picture."""
+    """Hangs, or asks for much memory, as a library may that reads a picture."""
     if first.name == "hang.png":
         time.sleep(600)
     if first.name == "grow.png":
-        return [bytearray(2**28) for _ in range(2**10)]
+        return bytearray(2**32)
     return read_picture(first)
 
 

@@ -11,6 +11,7 @@ from tests.inference.conftest import FlatMark
 from wm_lightning.errors import ArgumentError, UnreadableError, UnsupportedError, UserError
 from wm_lightning.images.decoding import turned_back
 from wm_lightning.images.profiles import colours_of
+from wm_lightning.inference import cleaning
 from wm_lightning.inference import remover as module
 from wm_lightning.inference.given_masks import as_allowed
 from wm_lightning.inference.remover import Remover
@@ -255,7 +256,6 @@ def test_many_may_have_a_mask_each_and_what_nobody_thought_of_is_told(remover, p
 def test_pillow_pictures_without_a_range_and_answers_that_are_no_numbers_are_refused(remover, pair, monkeypatch):
     with pytest.raises(UnsupportedError, match=r"^The picture has floating-point or 32-bit values"):
         remover.remove(Image.new("F", (4, 4)))
-    endless = FlatMark().correct(np.ones((HEIGHT, WIDTH, 3), np.float32))._replace(gain=np.full((1, 1, 3), np.inf))
-    monkeypatch.setattr(remover.engine, "correct", lambda tile: endless.limited(np.ones((*tile.shape[:2], 1))))
+    monkeypatch.setattr(cleaning, "_change", lambda found, pixels: np.full((*pixels.shape[:2], 4), np.inf, np.float32))
     with pytest.raises(UserError, match="answers with what are no numbers"):
         remover.remove(pair[1])

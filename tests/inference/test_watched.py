@@ -1,8 +1,9 @@
+import time
+
 import numpy as np
 import pytest
 
 from wm_lightning.errors import TooLargeError
-from wm_lightning.inference import watched
 from wm_lightning.inference.watched import WatchedEngine
 
 PICTURE = np.zeros((4, 4, 3), np.float32)
@@ -19,7 +20,7 @@ def test_it_tells_how_many_tiles_are_done_and_passes_on_what_is_found(engine):
 
 def test_a_picture_that_takes_too_long_is_given_up(engine, monkeypatch):
     clock = iter([0, 119, 121])
-    monkeypatch.setattr(watched.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     watching = WatchedEngine(engine, lambda done: None, 2, "photo.jpg")
     watching.correct(PICTURE)
     with pytest.raises(

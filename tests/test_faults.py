@@ -59,7 +59,7 @@ def test_no_key_is_an_empty_word(command, tiny, key):
     value = "['']" if key.endswith("fonts") else ""
     outcome = command("train", *tiny, f"{key}={value}")
     assert outcome.status == 1
-    assert outcome.err.startswith(f"error: {key}{'[0]' if value else ''} is empty; give it a value")
+    assert outcome.err.splitlines()[-1].startswith(f"error: {key}{'[0]' if value else ''} is empty; give it a value")
 
 
 def test_fewer_pictures_than_processes_are_a_sentence(in_two_processes):

@@ -1,10 +1,10 @@
+import os
 import subprocess
 import sys
 
 import pytest
 from PIL import Image
 
-from wm_lightning.images import limits
 from wm_lightning.images.limits import Limits, half_the_memory, limited_pixels
 
 GROW = """
@@ -41,9 +41,9 @@ def test_a_process_has_no_more_memory_than_it_may():
 
 def test_half_the_memory_is_enough_for_libraries_or_is_not_known(monkeypatch):
     pages = {"SC_PHYS_PAGES": 10_000_000, "SC_PAGE_SIZE": 1000}
-    monkeypatch.setattr(limits.os, "sysconf", pages.__getitem__, raising=False)
+    monkeypatch.setattr(os, "sysconf", pages.__getitem__, raising=False)
     assert half_the_memory() == 5
     pages["SC_PHYS_PAGES"] = 1000
     assert half_the_memory() == 2
-    monkeypatch.delattr(limits.os, "sysconf")
+    monkeypatch.delattr(os, "sysconf")
     assert half_the_memory() is None

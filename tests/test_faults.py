@@ -54,7 +54,7 @@ def test_no_folder_is_a_sentence_and_not_this_folder(command, tiny, root):
     assert outcome.err.splitlines()[-1] == sentence
 
 
-@pytest.mark.parametrize("key", ["data.cache_dir", "synthesis.logos", "weights", "ckpt_path", "synthesis.fonts"])
+@pytest.mark.parametrize("key", ["weights", "synthesis.fonts"])
 def test_no_key_is_an_empty_word(command, tiny, key):
     value = "['']" if key.endswith("fonts") else ""
     outcome = command("train", *tiny, f"{key}={value}")

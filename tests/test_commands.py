@@ -13,7 +13,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from wm_lightning.app.command import serve as wm_app
 from wm_lightning.commands import command, override, program, shell
+from wm_lightning.data.command import main as wm_data
+from wm_lightning.inference.export_command import main as wm_export
+from wm_lightning.mark.command import main as wm_mark
 
 STRINGS = (
     "plain", "a word", "runs/day/last.ckpt", "/abs/path.ckpt", "../up/one.ckpt", "~/photos", "a=b", "a,b", "a:b", "a#b",
@@ -106,3 +110,23 @@ def test_what_a_run_in_an_awkward_folder_says_can_be_pasted(command, tiny):
     assert json.loads(Path("scored/metrics.json").read_text())["test"] == wanted
     (watched,) = re.findall(r"watch it: (.*)", text)
     assert shlex.split(watched) == ["tensorboard", "--logdir", folder]
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments"),
+    [
+        (wm_data, ["index", ""]),
+        (wm_data, ["optimize", "photos", " "]),
+        (wm_mark, ["estimate", "", "-o", "my.mark"]),
+        (wm_mark, ["show", ""]),
+        (wm_export, ["-o", ""]),
+        (wm_export, ["", "-o", "net.onnx"]),
+        (wm_app, ["--weights", ""]),
+        (wm_app, ["--password-file", ""]),
+    ],
+)
+def test_an_empty_word_is_no_path_and_so_not_the_current_folder(capsys, main, arguments):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert ": is empty; give a name ('.' is this folder)" in capsys.readouterr().err

@@ -50,9 +50,16 @@ def test_a_strip_is_skipped_by_name_and_costs_no_memory(command, tiny, own_photo
 def test_no_folder_is_a_sentence_and_not_this_folder(command, tiny, root):
     outcome = command("train", *tiny, f"data.root={root}")
     assert outcome.status == 1
-    assert outcome.err.splitlines()[-1] == (
-        "error: data.root is empty; give the folder that holds the clean photographs."
-    )
+    sentence = "error: data.root is empty; give it a value ('.' is this folder), or leave it out."
+    assert outcome.err.splitlines()[-1] == sentence
+
+
+@pytest.mark.parametrize("key", ["weights", "synthesis.fonts"])
+def test_no_key_is_an_empty_word(command, tiny, key):
+    value = "['']" if key.endswith("fonts") else ""
+    outcome = command("train", *tiny, f"{key}={value}")
+    assert outcome.status == 1
+    assert outcome.err.splitlines()[-1].startswith(f"error: {key}{'[0]' if value else ''} is empty; give it a value")
 
 
 def test_fewer_pictures_than_processes_are_a_sentence(in_two_processes):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wm_lightning.data.synthesis import OwnArt
     from wm_lightning.engine import WatermarkRemoval
-    from wm_lightning.errors import ArgumentError, UserError
+    from wm_lightning.errors import ArgumentError, TooLargeError, UnreadableError, UnsupportedError, UserError
     from wm_lightning.inference.remover import Removal, Remover
     from wm_lightning.losses import CompositeLoss, Term
     from wm_lightning.mark.estimate import estimate_mark
@@ -31,7 +31,10 @@ _HOMES = {
     "Sample": "types",
     "SizeRequirement": "models",
     "Term": "losses",
+    "TooLargeError": "errors",
     "TrainedNetwork": "trained",
+    "UnreadableError": "errors",
+    "UnsupportedError": "errors",
     "UserError": "errors",
     "WatermarkRemoval": "engine",
     "estimate_mark": "mark.estimate",
@@ -54,7 +57,10 @@ __all__ = [
     "Sample",
     "SizeRequirement",
     "Term",
+    "TooLargeError",
     "TrainedNetwork",
+    "UnreadableError",
+    "UnsupportedError",
     "UserError",
     "WatermarkRemoval",
     "__version__",

@@ -15,6 +15,7 @@ from wm_lightning.commands import importing_from_here
 from wm_lightning.errors import UserError
 from wm_lightning.files import CONF
 from wm_lightning.plugins import find_plugins
+from wm_lightning.runner.configuration import check_filled
 from wm_lightning.runner.explanations import explain, naming_keys
 from wm_lightning.runner.launched import add_resolvers, check_alone, let_first_speak
 from wm_lightning.runner.sweep_table import SweepTable
@@ -64,6 +65,7 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
     @functools.wraps(run)
     def named(config: DictConfig) -> float | None:
         let_first_speak()
+        check_filled(config)
         with naming_keys(config):
             return run(config)
 

@@ -42,6 +42,18 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def as_path(text: str) -> Path:
+    """Reads a path for argparse; an empty one, as of a variable that is not set, would be the current folder."""
+    return Path(as_word(text))
+
+
+def as_word(text: str) -> str:
+    """Reads a word for argparse, which may not be empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; give a name ('.' is this folder)")
+    return text
+
+
 def override(key: str, value: object) -> str:
     """Returns ``key=value`` as Hydra reads it back, not yet quoted for a shell.
 

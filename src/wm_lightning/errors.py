@@ -25,6 +25,18 @@ class UserError(Exception):
         return str(self)
 
 
+class UnreadableError(UserError):
+    """A picture's file is not there, empty, damaged or cut short, or crashes what reads it."""
+
+
+class UnsupportedError(UserError):
+    """A picture is of a kind that is not taken, or that the format to write cannot hold."""
+
+
+class TooLargeError(UserError):
+    """A picture has, or takes, more than it may: pixels, memory or time."""
+
+
 class NamingError(UserError):
     """One whose sentence names arguments, so that a command can put its keys or flags in their places.
 
@@ -60,6 +72,12 @@ class ArgumentError(NamingError, ValueError):
 
 class OtherLengthError(NamingError):
     """A run that goes on would have another number of steps than its schedule was made for."""
+
+
+def named(name: object, error: UserError) -> UserError:
+    """Returns an error of the same kind whose sentence begins with what it is about, as a file's name."""
+    kind = UserError if isinstance(error, NamingError) else type(error)
+    return kind(f"{name} {error}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import time
 import zlib
 
 import cv2
@@ -189,6 +190,15 @@ AWKWARD = {
     "tail_added.png": write(encoded("PNG") + b"more than the picture"),
     "wrong_checksum.png": write(flipped(encoded("PNG"), 60)),
 }  # fmt: skip
+
+
+def wait_or_grow(first, *rest):
+    """Hangs, or asks for much memory, as a library may that reads a picture."""
+    if first.name == "hang.png":
+        time.sleep(600)
+    if first.name == "grow.png":
+        return bytearray(2**32)
+    return read_picture(first)
 
 
 def exit_for_crash(first, *rest):

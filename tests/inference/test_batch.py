@@ -12,10 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.inference.awkward import bomb, exit_for_crash
-from wm_lightning.inference import batch, codecs
+from tests.inference.awkward import bomb, exit_for_crash, wait_or_grow
+from wm_lightning.data.sources import BrokenPictureError, decode
+from wm_lightning.data.swcnn import stamp
+from wm_lightning.data.synthesis.assets import load_logo
+from wm_lightning.errors import UserError
+from wm_lightning.inference import codecs, known
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.telling import readable
+from wm_lightning.mark.known import from_image
 
 pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
 
@@ -54,10 +59,41 @@ def test_a_crash_of_a_decoder_or_an_encoder_is_one_pictures(run, save, monkeypat
     monkeypatch.undo()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a process's memory is limited on POSIX alone")
+def test_what_is_beyond_a_limit_is_one_pictures(run, save, monkeypatch):
+    for name in ("a", "grow", "hang", "b"):
+        save(f"photos/{name}.png")
+    Image.new("L", (200, 100)).save("photos/wide.png")
+    monkeypatch.setattr(codecs, "read_picture", wait_or_grow)
+    limits = ("--max-megapixels", "0.015", "--max-memory", "1.5", "--max-minutes", "0.1")
+    status, out, err = run("photos", "-o", "out", *limits)
+    assert status == 1
+    assert err.splitlines() == [
+        "error: photos/grow.png needs more memory than it may have; reduce it first.",
+        "error: photos/hang.png cannot be read: decoding it takes more than 0.1 minutes.",
+        "error: photos/wide.png has more than 0.015 megapixels; reduce it first.",
+    ]
+    assert "2 of 5 pictures written; 3 failed" in out
+    monkeypatch.undo()
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(bomb())
+    with pytest.raises(UserError, match=r"bomb\.png cannot be read as a picture"):
+        from_image(path)
+    with pytest.raises(UserError, match=r"bomb\.png cannot be read as a picture"):
+        load_logo(str(path))
+    with pytest.raises(UserError, match=r"bomb\.png cannot be read as a picture"):
+        stamp(np.zeros((8, 8, 3), np.uint8), path, 1, 1)
+    with pytest.raises(BrokenPictureError, match="exceeds limit"):
+        decode(path)
+
+
 def test_what_nobody_thought_of_is_one_pictures_too(run, save, monkeypatch):
     for name in "abc":
         save(f"photos/{name}.png")
-    monkeypatch.setattr(batch, "clean_pixels", fails_once(clean_pixels))
+    monkeypatch.setattr(known, "clean_pixels", fails_once(clean_pixels))
     status, out, err = run("photos", "-o", "out", "--quiet")
     assert (status, out) == (1, "")
     assert re.fullmatch(r"error: photos/[abc]\.png failed: KeyError: 'surprise'\.\n", err)

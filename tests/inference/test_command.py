@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference import batch, findings, outputs, sheets
+from wm_lightning.inference import findings, known, outputs, sheets
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.search import SENSITIVITIES
@@ -76,7 +76,9 @@ def test_a_report_says_for_scripts_what_was_found(run, save):
     marked, plain, broken = json.loads(Path("found.json").read_text())
     assert (marked["file"], marked["result"]) == ("a.png", "out/a.png")
     assert (marked["width"], marked["height"], marked["changed"]) == (60, 40, 0.25)
-    assert marked["marks"] == [{"box": [20, 10, 50, 30], "certainty": pytest.approx(0.96, abs=0.01), "pixels": 600}]
+    assert marked["marks"] == [
+        {"box": [20, 10, 50, 30], "certainty": pytest.approx(0.96, abs=0.01), "pixels": 600, "known": False}
+    ]
     assert (plain["marks"], plain["changed"], plain["warning"]) == ([], 0, None)
     assert (marked["status"], plain["status"]) == ("written", "written")
     sentence = "c.png is empty; it holds no picture."  # and no size or share, which nobody knows
@@ -151,7 +153,7 @@ def test_sensitivity_and_scales_are_passed_on(run, save, monkeypatch):
         searches.append(arguments[-1])
         return clean_pixels(*arguments)
 
-    monkeypatch.setattr(batch, "clean_pixels", watched)
+    monkeypatch.setattr(known, "clean_pixels", watched)
     save("photo.png")
     run("photo.png", "-o", "out")
     run("photo.png", "-o", "out", "--sensitivity", "low", "--scales", "1", "--overwrite")

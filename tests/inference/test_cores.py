@@ -14,6 +14,7 @@ from wm_lightning import Remover
 from wm_lightning.inference.cores import Cores
 from wm_lightning.inference.torch_engine import TorchEngine
 from wm_lightning.models import PixelUnshuffleUNet
+from wm_lightning.trained import TrainedNetwork, save
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +93,22 @@ def test_engines_side_by_side_share_and_leave_the_threads_as_they_were():
     assert sorted(seen) == [1, 2]  # the first began alone
     assert torch.get_num_threads() == 2
     assert in_new_thread(torch.get_num_threads) == 2
+
+
+def test_a_remover_may_be_used_by_several_threads(tmp_path):
+    net = PixelUnshuffleUNet((4, 8), attention=0, head="decomposition").eval()
+    net.last.reset_parameters()  # it begins as the identity, which finds nothing
+    config = {"model": {"_target_": "wm_lightning.models.PixelUnshuffleUNet", "widths": [4, 8], "attention": 0}}
+    save(TrainedNetwork(net, config), tmp_path / "net.safetensors")
+    torch.set_num_threads(1)  # as many for each picture alone as beside others, so that sums are the same
+    remover = Remover(str(tmp_path / "net.safetensors"), device="cpu", sensitivity=1)
+    generator = np.random.default_rng(0)
+    pictures = [generator.integers(0, 256, (40 + number, 60, 3)).astype(np.uint8) for number in range(12)]
+    alone = [remover.remove(picture).image for picture in pictures]
+    assert any((image != picture).any() for image, picture in zip(alone, pictures, strict=True))
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda picture: remover.remove(picture).image, pictures))
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
 
 
 FORK = """

@@ -168,6 +168,18 @@ def test_bad_exports_are_one_sentence(files, tmp_path, capsys):
         assert capsys.readouterr().err.startswith(f"error: {sentence}")
 
 
+def test_a_forked_process_is_refused_where_it_would_wait_for_ever(files):
+    engine = OnnxEngine(str(files.onnx), "cpu")
+    engine.process += 1  # that of another
+    sentence = r"^ONNX Runtime cannot be used in a process forked since; open a Remover of its own in each process\.$"
+    with pytest.raises(UserError, match=sentence):
+        engine.correct(np.zeros((16, 16, 3), np.float32))
+    on_gpu = TorchEngine(files.net, "cpu")
+    on_gpu.process, on_gpu.device = 0, torch.device("meta")
+    with pytest.raises(UserError, match=r"^A GPU cannot be used in a process forked since"):
+        on_gpu.correct(np.zeros((16, 16, 3), np.float32))
+
+
 def test_bad_onnx_files_are_one_sentence(files, tmp_path):
     damaged, foreign = tmp_path / "damaged.onnx", tmp_path / "foreign.onnx"
     damaged.write_bytes(files.onnx.read_bytes()[:1000])

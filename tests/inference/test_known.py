@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from PIL import Image
 
 from tests.mark.conftest import CORNER, letters, photograph, put  # noqa: F401 - a fixture
 from wm_lightning import Remover
-from wm_lightning.inference.known import without_known
+from wm_lightning.inference.known import NoEngine, needs_network, without_known
 from wm_lightning.mark.known import KnownMark, save_mark
 
 PART = slice(CORNER[0], CORNER[0] + 22), slice(CORNER[1], CORNER[1] + 62)
@@ -17,11 +18,10 @@ def error(cleaned, clean):
     return float(np.abs(cleaned.astype(float) - clean * 255)[PART].mean())
 
 
-class NoEngine:
-    knows_layers = True
-
-    def correct(self, picture):
-        raise AssertionError("nothing here is hidden, so nothing is to be painted")
+def test_a_network_is_needed_where_marks_are_sought_or_hide_something(letters):  # noqa: F811
+    assert needs_network(None)
+    assert not needs_network(letters)
+    assert needs_network(replace(letters, alpha=np.minimum(letters.alpha * 2, 1)))
 
 
 def test_the_blend_is_undone(letters):  # noqa: F811
@@ -87,7 +87,7 @@ def test_the_remover_takes_a_mark_or_its_file(letters, tmp_path):  # noqa: F811
     marked = put(clean, letters)
     save_mark(letters, tmp_path / "my.mark")
     for mark in (letters, str(tmp_path / "my.mark")):
-        result = Remover(mark=mark).remove(marked)
+        result = Remover("nowhere.ckpt", mark=mark).remove(marked)  # which is not opened
         assert error(result.image, clean) < 0.6
         assert len(result.marks) == 1
 
@@ -97,8 +97,11 @@ def test_the_command_with_a_mark(letters, tmp_path, run):  # noqa: F811
     clean = [photograph(seed) for seed in (6, 7)]
     Image.fromarray(put(clean[0], letters)).save("marked.png")
     Image.fromarray(np.rint(clean[1] * 255).astype(np.uint8)).save("clean.png")
-    status, out, err = run("marked.png", "clean.png", "-o", "out", "--mark", "my.mark")
+    status, out, err = run("marked.png", "clean.png", "-o", "out", "--mark", "my.mark", "--report", "found.json")
     assert (status, err) == (0, "")
+    assert run.opened == []  # no network, as nothing is hidden
+    found = json.loads(Path("found.json").read_text())
+    assert [[mark["known"] for mark in one["marks"]] for one in found] == [[True], []]
     with Image.open("out/marked.png") as opened:
         assert error(np.asarray(opened), clean[0]) < 0.6
     assert Path("out/clean.png").read_bytes() == Path("clean.png").read_bytes()

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import wm_lightning
-from wm_lightning.inference import batch
+from wm_lightning.inference import known
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 
@@ -56,7 +56,7 @@ def test_a_run_that_goes_on_does_what_is_missing_alone(run, save, monkeypatch):
         save(f"{name}.png")
     assert run("b.png", "-o", "out")[0] == 0
     before, seen = Path("out/b.png").stat().st_mtime_ns, []
-    monkeypatch.setattr(batch, "clean_pixels", lambda *arguments: seen.append(1) or clean_pixels(*arguments))
+    monkeypatch.setattr(known, "clean_pixels", lambda *arguments: seen.append(1) or clean_pixels(*arguments))
     status, out, err = run("a.png", "b.png", "c.png", "-o", "out", "--skip-existing")
     assert (status, err, len(seen)) == (0, "", 2)
     assert "out/b.png: is there already" in out
@@ -77,7 +77,7 @@ def test_a_file_that_comes_into_being_meanwhile_stays(run, save, monkeypatch):
         Path("out/a.png").write_bytes(b"mine")
         return clean_pixels(*arguments)
 
-    monkeypatch.setattr(batch, "clean_pixels", slow)
+    monkeypatch.setattr(known, "clean_pixels", slow)
     status, _, err = run("a.png", "-o", "out")
     assert (status, err) == (
         1,
@@ -200,6 +200,21 @@ def test_a_picture_goes_from_the_standard_input_to_the_standard_output(run, save
     )
 
 
+def test_a_suffix_does_not_go_with_the_whole_name_of_a_result(run, save):
+    save("a.png")
+    status, _, err = run("a.png", "-o", "b.png", "--suffix", "_clean")
+    sentence = "error: -o b.png is the result's whole name; leave --suffix out, or give a folder.\n"
+    assert (status, err) == (1, sentence)
+    assert not Path("b.png").exists()
+
+
+def test_a_picture_whose_name_begins_with_a_dash_is_no_option(run, save):
+    save("-dash.png")
+    save("a.png")
+    assert run("-dash.png", "a.png", "-o", "out")[0] == 0  # as `*.png` brings it
+    assert sorted(below("out")) == ["-dash.png", "a.png"]
+
+
 def test_several_pictures_are_no_standard_output(run, save):
     save("a.png")
     save("b.png")
@@ -219,6 +234,13 @@ def test_several_pictures_are_no_standard_output(run, save):
         (["a.png", "-o", "out", "--skip-existing", "--overwrite"], "--overwrite and --skip-existing contradict"),
         (["a.png", "-o", "-", "--json"], "--json and -o - contradict each other"),
         (["a.png", "-o", "out", "--jobs", "0"], "argument --jobs: 0 must be at least 1"),
+        (["a.png", "-o", "out", "--max-minutes", "0"], "argument --max-minutes: 0 must be above 0"),
+        (["a.png", "-o", "out", "--mark", "m", "--sensitivity", "0"], "--sensitivity and --mark contradict each other"),
+        (["a.png", "-o", "out", "--same-mark", "--scales", "1"], "--scales and --same-mark contradict each other"),
+        *(
+            (["a.png", "-o", "out", option, ""], f"argument {option}: is empty; give a name")
+            for option in ("--mask", "--mark", "--weights", "--report", "--files-from", "--device")
+        ),
     ],
 )
 def test_what_is_mistyped_ends_with_status_2(capsys, arguments, sentence):
@@ -233,25 +255,28 @@ def test_the_version_is_told(capsys):
     assert capsys.readouterr().out == f"wm-predict {wm_lightning.__version__}\n"
 
 
-def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, monkeypatch):
-    for number in range(6):
-        save(f"photos/{number}.png")
+@pytest.mark.parametrize(("number", "ends"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, monkeypatch, number, ends):
+    for name in range(6):
+        save(f"photos/{name}.png")
 
     def interrupted(*arguments):
         if Path("out/0.png").exists():
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             time.sleep(0.2)
         return clean_pixels(*arguments)
 
-    monkeypatch.setattr(batch, "clean_pixels", interrupted)
+    monkeypatch.setattr(known, "clean_pixels", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests may run where Ctrl-C is ignored
     try:
-        status, _, _ = run("photos", "-o", "out", "--jobs", "1", "--report", "found.json")
+        status, out, err = run("photos", "-o", "out", "--jobs", "1", "--report", "found.json")
     finally:
         signal.signal(signal.SIGINT, before)
     done = json.loads(Path("found.json").read_text())
-    assert status == 130
+    assert (status, err) == (ends, "")
     assert 1 <= len(done) < 6
+    assert f"{len(done)} of 6 pictures written; interrupted, {6 - len(done)} left; " in out
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert all(len(as_photo(path)) == 40 for path in Path("out").iterdir())
     monkeypatch.undo()
 

@@ -8,11 +8,13 @@ from PIL import Image, ImageOps
 import wm_lightning
 from tests.images.test_profiles import SRGB, wide
 from tests.inference.conftest import FlatMark
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UnreadableError, UnsupportedError, UserError
 from wm_lightning.images.decoding import turned_back
 from wm_lightning.images.profiles import colours_of
+from wm_lightning.inference import cleaning
 from wm_lightning.inference import remover as module
-from wm_lightning.inference.remover import Remover, as_allowed
+from wm_lightning.inference.given_masks import as_allowed
+from wm_lightning.inference.remover import Remover
 
 pytestmark = pytest.mark.usefixtures("_what_is_seen_is_certain")
 
@@ -203,3 +205,57 @@ def test_floats_of_any_width_keep_all_digits_where_no_mark_is(remover, pair, kin
     assert image.dtype == kind
     assert np.array_equal(image[mask == 0], given[mask == 0])
     assert np.abs(image.astype(float) - clean).max() < 1.5 / 255
+
+
+def test_many_come_in_their_order_and_one_that_fails_does_not_end_the_others(remover, pair, tmp_path):
+    clean, picture = pair
+    Image.fromarray(picture).save(tmp_path / "short.png")
+    short = tmp_path / "short.png"
+    short.write_bytes(short.read_bytes()[:-200])
+    asked = []
+
+    def pictures():
+        for given in (
+            picture,
+            np.zeros((4, 4, 5), np.uint8),
+            Image.fromarray(picture),
+            Image.open(short),
+            "x.png",
+            clean,
+        ):
+            asked.append(given)
+            yield given
+
+    outcomes = remover.remove_many(pictures())
+    first = next(outcomes)
+    assert len(asked) == 1  # one at a time
+    assert np.array_equal(first.image, remover.remove(picture).image)
+    shape, pillow, broken, word, last = outcomes
+    assert str(shape).startswith("image has the shape (4, 4, 5)")
+    assert np.array_equal(np.asarray(pillow.image), first.image)
+    assert isinstance(broken, UnreadableError)
+    assert str(broken).startswith(f"{short} is damaged or cut short: ")
+    assert isinstance(word, ArgumentError)
+    assert np.array_equal(last.image, clean)
+
+
+def test_many_may_have_a_mask_each_and_what_nobody_thought_of_is_told(remover, pair, monkeypatch):
+    _, picture = pair
+    none = np.zeros(picture.shape[:2], bool)
+    free, kept = remover.remove_many([picture, picture], [None, none])
+    assert (free.image != picture).any()
+    assert np.array_equal(kept.image, picture)
+    with pytest.raises(ValueError, match="shorter"):
+        list(remover.remove_many([picture, picture], [None]))
+    monkeypatch.setattr(remover.engine, "correct", lambda tile: {}["surprise"])
+    (error,) = remover.remove_many([picture])
+    assert str(error) == "Picture 0 failed: KeyError: 'surprise'."
+    assert isinstance(error.__cause__, KeyError)
+
+
+def test_pillow_pictures_without_a_range_and_answers_that_are_no_numbers_are_refused(remover, pair, monkeypatch):
+    with pytest.raises(UnsupportedError, match=r"^The picture has floating-point or 32-bit values"):
+        remover.remove(Image.new("F", (4, 4)))
+    monkeypatch.setattr(cleaning, "_change", lambda found, pixels: np.full((*pixels.shape[:2], 4), np.inf, np.float32))
+    with pytest.raises(UserError, match="answers with what are no numbers"):
+        remover.remove(pair[1])

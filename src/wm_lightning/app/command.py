@@ -19,7 +19,7 @@ from types import FrameType
 from rich.console import Console
 
 from wm_lightning.app.server import answering, keep_to_itself, listen, running
-from wm_lightning.commands import add_trust, importing_from_here
+from wm_lightning.commands import add_trust, as_word, importing_from_here
 from wm_lightning.errors import UserError, with_flags
 
 FAILED = 1
@@ -59,10 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to serve; default: this machine alone")
     parser.add_argument("--port", type=_port, default=PORT, help="default: %(default)s; 0: any that is free")
-    parser.add_argument("--password-file", metavar="FILE", help="asks for the password in its first line")
+    parser.add_argument("--password-file", type=as_word, metavar="FILE", help="asks for the password in its first line")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument(
-        "--weights", nargs="+", metavar="FILE", help="to choose from; default: those that come with this project"
+        "--weights",
+        nargs="+",
+        type=as_word,
+        metavar="FILE",
+        help="to choose from; default: those that come with this project",
     )
     add_trust(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where it runs")

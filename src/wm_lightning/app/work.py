@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,19 +17,19 @@ from wm_lightning.app.outcomes import Outcome
 from wm_lightning.app.painting import Painting
 from wm_lightning.app.previews import encoded, tinted
 from wm_lightning.app.sessions import AbandonedError
-from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.errors import ArgumentError, TooLargeError, UserError
 from wm_lightning.files import shipped_names
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
-from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
-from wm_lightning.inference.given_masks import mask_values
+from wm_lightning.inference.given_masks import as_allowed, mask_values
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pictures import Picture, file_of, read_picture
-from wm_lightning.inference.remover import EngineName, as_allowed, open_engine
+from wm_lightning.inference.remover import EngineName, open_engine
 from wm_lightning.inference.search import NORMAL, Search
+from wm_lightning.inference.watched import WatchedEngine
 
 BYTES_A_PIXEL = 8  # of the largest file there is: four channels of 16 bits that are not compressed
 BESIDE_PIXELS = 16_000_000  # bytes that a file may hold besides: profiles, EXIF, a thumbnail
@@ -192,7 +191,7 @@ class Cleaner:
     def _read(self, source: Path) -> Picture:
         width, height = _size(source)
         if width * height > self.max_megapixels * 1e6:
-            raise UserError(
+            raise TooLargeError(
                 f"{source} has {width * height / 1e6:.1f} megapixels; at most {self.max_megapixels:g} are taken here, "
                 "so reduce it first."
             )
@@ -206,7 +205,7 @@ class Cleaner:
         allowed = self._allowed(settings.mask, (height, width))
         if kept.any():
             allowed = np.where(kept, np.float32(0), np.float32(1) if allowed is None else allowed)
-        engine = _Watched(self.engines[settings.weights], tell, self.max_minutes, source.name)
+        engine = WatchedEngine(self.engines[settings.weights], tell, self.max_minutes, source.name)
         cleaned = clean_pixels(engine, picture.pixels, allowed, settings.strength, Search(settings.sensitivity))
         if not marked.any():
             return cleaned, False
@@ -233,24 +232,6 @@ def sentence_of(error: Exception, name: str) -> str:
 def shipped_weights() -> list[str]:
     """Returns the names of the weights that come with this project, the default first."""
     return sorted(shipped_names(), key=lambda name: name != DEFAULT)
-
-
-class _Watched:
-    """An engine that tells how many tiles it has done, and gives up after some minutes."""
-
-    def __init__(self, engine: Engine, tell: Tell, minutes: float, name: str) -> None:
-        self.engine, self.tell, self.knows_layers = engine, tell, engine.knows_layers
-        self.minutes, self.name, self.since = minutes, name, time.monotonic()
-        self.done = 0
-
-    def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
-        self.tell(self.done)  # before and after: a job that nobody waits for does not begin
-        if time.monotonic() - self.since > 60 * self.minutes:
-            raise UserError(f"{self.name} takes more than {self.minutes:g} minutes, the limit here; reduce it first.")
-        found = self.engine.correct(picture)
-        self.done += 1
-        self.tell(self.done)
-        return found
 
 
 def _results(source: Path, folder: Path, picture: Picture, cleaned: Cleaned, change: Path, unseen: bool) -> Result:

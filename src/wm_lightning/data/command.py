@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wm_lightning.commands import as_path, as_word
 from wm_lightning.errors import UserError, with_flags
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Looks at each photograph below a folder that is new or has changed, and writes what it finds to "
         "FOLDER/.wm_index.csv: sizes, contents' hashes, and which are broken, which trainings then pass over.",
     )
-    index.add_argument("folder", type=Path, metavar="FOLDER", help="searched as data.root is")
+    index.add_argument("folder", type=as_path, metavar="FOLDER", help="searched as data.root is")
     index.set_defaults(run=_index)
     shards = commands.add_parser(
         "optimize",
@@ -37,8 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Checks photographs that are in no shard of OUT yet and puts them into new ones, 70/20/10 for "
         "train, val and test by a hash of their names. The same command goes on, and adds what has come since.",
     )
-    shards.add_argument("folder", metavar="FOLDER|s3://BUCKET/PREFIX", help="where the photographs are")
-    shards.add_argument("out", metavar="OUT|s3://BUCKET/PREFIX", help="where the shards are to be")
+    shards.add_argument("folder", type=as_word, metavar="FOLDER|s3://BUCKET/PREFIX", help="where the photographs are")
+    shards.add_argument("out", type=as_word, metavar="OUT|s3://BUCKET/PREFIX", help="where the shards are to be")
     shards.add_argument("--seed", type=int, default=0, help="chooses the split (default: 0)")
     shards.set_defaults(run=_optimize)
     options = parser.parse_args(arguments)

@@ -60,9 +60,16 @@ def swcnn_pairs(
 
 
 def stamp(photograph: Photograph, mark: Path, opacity: float, scale: float) -> Photograph:
-    """Puts a watermark on a photograph as the benchmark does: flat, scaled, at a fixed place."""
-    with Image.open(mark) as opened:
-        red, green, blue, alpha = opened.convert("RGBA").split()
+    """Puts a watermark on a photograph as the benchmark does: flat, scaled, at a fixed place.
+
+    Raises:
+        UserError: The watermark's file cannot be read.
+    """
+    try:
+        with Image.open(mark) as opened:
+            red, green, blue, alpha = opened.convert("RGBA").split()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{mark} cannot be read as a picture ({error}); restore the benchmark's file.") from error
     flat = alpha.point([0] + [int(255 * opacity)] * 255)
     watermark = Image.merge("RGBA", (red, green, blue, flat))
     watermark = watermark.resize((int(watermark.width * scale), int(watermark.height * scale)))

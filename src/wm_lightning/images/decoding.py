@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import UnreadableError, UnsupportedError
 from wm_lightning.images.pixels import Pixels
 from wm_lightning.images.png import chunks
 from wm_lightning.images.png_colours import declared_profile
@@ -49,8 +49,9 @@ def decode_opened(opened: Image.Image, data: bytes) -> Decoded:
         data: The file's content.
 
     Raises:
-        UserError: Its first picture is not its full one, or its values have no known range; the message lacks the
-            file's name.
+        UnsupportedError: Its first picture is not its full one, or its values have no known range; the message lacks
+            the file's name.
+        UnreadableError: It is damaged; likewise.
         OSError: It is damaged; Pillow raises ``SyntaxError``, ``ValueError`` and ``EOFError`` too.
     """
     if opened.format == "TIFF":
@@ -98,13 +99,15 @@ def plain(image: Image.Image, notes: list[str], profile: bytes | None) -> tuple[
         profile: ICC.
 
     Raises:
-        UserError: Its values have no known range.
+        UnsupportedError: Its values have no known range.
     """
     mode = image.mode
     if mode in (*PLAIN, *DEEP_GREY) and "transparency" not in image.info:
         return image, profile
     if mode in ("F", "I"):
-        raise UserError("has floating-point or 32-bit values, whose range is not known; convert it to 8 or 16 bits.")
+        raise UnsupportedError(
+            "has floating-point or 32-bit values, whose range is not known; convert it to 8 or 16 bits."
+        )
     if mode == "CMYK":
         notes.append("CMYK became RGB")
         return _from_cmyk(image, profile), None  # a profile is of inks, which RGB has none of
@@ -156,7 +159,7 @@ def _deep_png(data: bytes) -> Pixels:
 
     planes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if planes is None or planes.dtype != np.uint16:
-        raise UserError("is damaged, or its 16-bit values are of an unknown kind.")
+        raise UnreadableError("is damaged, or its 16-bit values are of an unknown kind.")
     if planes.ndim == 2:
         transparent = _transparent_grey(data)
         if transparent is None:
@@ -212,14 +215,14 @@ def _deep_tiff(data: bytes, kind: int, extra: tuple[int, ...], notes: list[str])
             planes = page.asarray()
         except ValueError:  # compressed in a way that tifffile needs another package for
             if page.planarconfig == 2:
-                raise UserError(
+                raise UnsupportedError(
                     "holds its channels apart, compressed in a way that cannot be read; save it uncompressed."
                 ) from None
             planes = _by_opencv(data, page)
         else:
             planes = np.moveaxis(planes, 0, -1) if page.planarconfig == 2 else planes
     if planes.dtype != np.uint16 or planes.ndim != 3 or planes.shape[-1] not in (2, 3, 4):
-        raise UserError("has 16-bit values of an unknown kind; save it as RGB.")
+        raise UnsupportedError("has 16-bit values of an unknown kind; save it as RGB.")
     colours = 3 if kind == RGB else 1
     values, beside = planes[..., :colours], planes[..., colours:]
     if kind == MINISWHITE:
@@ -246,7 +249,7 @@ def _by_opencv(data: bytes, page: tifffile.TiffPage) -> Pixels:
         )
     planes = cv2.imdecode(np.frombuffer(bytes(changed), np.uint8), cv2.IMREAD_UNCHANGED)
     if planes is None or planes.dtype != np.uint16 or planes.ndim != 3 or planes.shape[-1] < 3:
-        raise UserError("is damaged, or its 16-bit values are of an unknown kind; save it uncompressed.")
+        raise UnreadableError("is damaged, or its 16-bit values are of an unknown kind; save it uncompressed.")
     return planes[..., [2, 1, 0, 3][: planes.shape[-1]]]
 
 

@@ -13,6 +13,7 @@ EXIF, XMP, EXTENDED = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://n
 MPF = b"MPF\0"  # where further pictures are
 ICC, PHOTOSHOP, GAIN_MAP = b"ICC_PROFILE\0", b"Photoshop 3.0\0", b"urn:iso:std:iso:ts:21496:-1\0"
 APP0, APP1, APP2, APP11, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xFE
+ALONE = {0x00, 0x01, *range(0xD0, 0xDA)}  # markers that nothing belongs to
 LONGEST = 65_533  # bytes of a segment's data
 THUMBNAILS = (1033, 1036)  # of Photoshop's resources
 SIDES = 65_500  # pixels that a side may have
@@ -32,10 +33,13 @@ class Segment(NamedTuple):
 def head(file: bytes) -> tuple[list[Segment], int]:
     """Returns the segments before a file's pixels, and where these begin."""
     found, at = [], 2
-    while at + 4 <= len(file) and file[at] == 0xFF:
+    while at + 4 <= len(file):
         marker = file[at + 1]
-        if marker == 0xFF:  # filling
+        if file[at] != 0xFF or marker == 0xFF:  # what no reader minds between segments, and filling
             at += 1
+            continue
+        if marker in ALONE:
+            at += 2
             continue
         if marker == 0xDA:
             break

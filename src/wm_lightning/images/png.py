@@ -62,7 +62,7 @@ def carried(file: bytes) -> tuple[list[Chunk], list[str]]:
         elif kind == b"caBX":
             lost.append("content credentials")
         # A small fourth letter says that a chunk holds whatever becomes of the pixels.
-        elif kind in COLOURS or kind in KEPT or kind[3:].islower():
+        elif kind in COLOURS or kind in KEPT or (kind.isalpha() and kind[3:].islower()):
             kept.append(chunk)
     return kept, [f"its {word} was left out" for word in dict.fromkeys(lost)]
 

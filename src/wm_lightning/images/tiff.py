@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import UnsupportedError
 
 ORIENTATION, XMP, IPTC, PHOTOSHOP, PROFILE = 0x0112, 700, 33723, 34377, 34675
 DNG_VERSION, LAYERS = 50706, 37724
@@ -100,7 +100,7 @@ def check_full(data: bytes) -> None:
     """Sees that the first picture of a TIFF file is its full one.
 
     Raises:
-        UserError: It is not, as in raw files of cameras; the message lacks the file's name.
+        UnsupportedError: It is not, as in raw files of cameras; the message lacks the file's name.
     """
     try:
         reader = _Reader(data)
@@ -111,7 +111,7 @@ def check_full(data: bytes) -> None:
     raw = DNG_VERSION in first or data[8:10] == b"CR" or any(_is_raw(one) for one in (first, *others))
     small = _is_reduced(first) and any(not _is_reduced(one) for one in others)
     if raw or small or any(_area(one) > _area(first) and not _is_reduced(one) for one in reader.below(first)):
-        raise UserError("is a raw file or shows a small picture first; develop it, or save it as a plain TIFF.")
+        raise UnsupportedError("is a raw file or shows a small picture first; develop it, or save it as a plain TIFF.")
 
 
 def _thumbnail_places(tags: Tags) -> list[tuple[int, int]]:

@@ -18,22 +18,24 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wm_lightning.errors import UserError, with_flags
+from wm_lightning.errors import UserError, named, with_flags
 from wm_lightning.files import SUFFIXES
-from wm_lightning.inference.cleaning import Cleaned, clean_pixels
+from wm_lightning.images.limits import Limits, limited_pixels
+from wm_lightning.inference.cleaning import Cleaned
 from wm_lightning.inference.codecs import Codecs
-from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, as_png, write_whole
 from wm_lightning.inference.findings import Findings
-from wm_lightning.inference.given_masks import mask_values
-from wm_lightning.inference.known import without_known
+from wm_lightning.inference.given_masks import as_allowed, mask_values
+from wm_lightning.inference.known import NoEngine, clean, needs_network
 from wm_lightning.inference.outcomes import Outcome, Teller, as_report
 from wm_lightning.inference.outputs import is_done, places_of, planned, put, put_result
 from wm_lightning.inference.pictures import Picture, file_of
-from wm_lightning.inference.remover import as_allowed, open_engine
+from wm_lightning.inference.remover import open_engine
 from wm_lightning.inference.search import TILE, Search, as_scales, as_sensitivity
 from wm_lightning.inference.sheets import Sheets, panels, row
+from wm_lightning.inference.stopping import ended_by_sigterm
+from wm_lightning.inference.watched import WatchedEngine
 from wm_lightning.mark.known import KnownMark, load_mark
 
 FAILED = 1
@@ -46,9 +48,14 @@ LARGE_ONES = threading.Lock()
 def clean_files(options: argparse.Namespace) -> int:
     """Cleans the pictures that were asked for, see :mod:`wm_lightning.inference.command`; returns the exit status.
 
-    It is 0, 1 if a picture failed, else 3 if one was refused; 130 after Ctrl-C.
+    It is 0, 1 if a picture failed, else 3 if one was refused; 130 after Ctrl-C, 143 after SIGTERM.
     """
-    tell = Teller(options)
+    tell, limits = Teller(options), Limits(options.max_megapixels, options.max_memory, options.max_minutes)
+    with limited_pixels(limits.megapixels), ended_by_sigterm():
+        return _planned_and_cleaned(options, limits, tell)
+
+
+def _planned_and_cleaned(options: argparse.Namespace, limits: Limits, tell: Teller) -> int:
     try:
         options.search = Search(as_sensitivity(options.sensitivity), as_scales(options.scales))
         jobs = planned(options)
@@ -59,11 +66,11 @@ def clean_files(options: argparse.Namespace) -> int:
         if options.dry_run:
             return _told_alone(jobs, tell, options)
         options.known = _known_mark(jobs, options, tell)
-        with Codecs(min(_workers(options), len(jobs))) as options.codecs:
+        with Codecs(min(_workers(options), len(jobs)), limits) as options.codecs:
             mask = None if options.mask == "auto" else _opened_mask(options.codecs, options.mask)
             if mask is not None and not mask.any():
                 tell.warn(f"--mask {options.mask} is black: no pixel may change.")
-            engine = open_engine(options.weights, options.device, options.engine, options.tta, options.trust)
+            engine = _opened_engine(options)
             return _cleaned(jobs, engine, mask, options, tell)
     except UserError as error:
         tell.error(error)
@@ -87,6 +94,12 @@ def _known_mark(jobs: Sequence[Job], options: argparse.Namespace, tell: Teller) 
     return mark
 
 
+def _opened_engine(options: argparse.Namespace) -> Engine:
+    if not needs_network(options.known):
+        return NoEngine()
+    return open_engine(options.weights, options.device, options.engine, options.tta, options.trust)
+
+
 def _told_alone(jobs: Sequence[Job], tell: Teller, options: argparse.Namespace) -> int:
     """Tells what would be done."""
     outcomes = [_before(job, options) or Outcome(job, status="planned") for job in jobs]
@@ -108,16 +121,16 @@ def _before(job: Job, options: argparse.Namespace) -> Outcome | None:
 def _cleaned(
     jobs: list[Job], engine: Engine, mask: npt.NDArray[Any] | None, options: argparse.Namespace, tell: Teller
 ) -> int:
-    started, outcomes, interrupted = time.perf_counter(), list[Outcome](), False
+    started, outcomes, interrupted = time.perf_counter(), list[Outcome](), 0
     try:
         _clean_all(jobs, engine, mask, options, tell, outcomes)
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as error:
+        interrupted = getattr(error, "status", INTERRUPTED)
     if options.report:  # also of a run that was interrupted
         write_whole(as_report(outcomes), Path(options.report))
     if interrupted or not options.quiet:
-        tell.sum(outcomes, len(jobs), time.perf_counter() - started, interrupted)
-    return INTERRUPTED if interrupted else _status(outcomes)
+        tell.sum(outcomes, len(jobs), time.perf_counter() - started, bool(interrupted))
+    return interrupted or _status(outcomes)
 
 
 def _status(outcomes: Sequence[Outcome]) -> int:
@@ -158,7 +171,10 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     """Cleans pictures side by side and says in their order what became of them."""
     stopping, rest = threading.Event(), iter(jobs)
-    engine = _Stoppable(engine, stopping)
+
+    def go_on(_: int = 0) -> None:
+        if stopping.is_set():
+            raise _StoppedError
 
     def work(job: Job) -> Outcome:
         known = _before(job, options)
@@ -184,12 +200,9 @@ def _outcomes(
         # Large pictures one after the other: they take the memory, and all cores by themselves.
         with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
             allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
-            if options.known is None:
-                cleaned = clean_pixels(engine, picture.pixels, allowed, options.strength, options.search)
-            else:
-                cleaned = without_known(engine, picture.pixels, options.known, allowed, options.strength)
-        if stopping.is_set():
-            raise _StoppedError
+            watched = WatchedEngine(engine, go_on, options.max_minutes, job.source)
+            cleaned = clean(watched, picture.pixels, options.known, allowed, options.strength, options.search)
+        go_on()
         return _write(job, picture, cleaned, options)
 
     workers = _workers(options)
@@ -205,22 +218,12 @@ def _outcomes(
             stopping.set()
             for future in begun:
                 future.cancel()
+            if begun:  # nobody waits for them, nor for a decoder that hangs
+                options.codecs.stop()
 
 
 class _StoppedError(Exception):
     """The command was told to stop."""
-
-
-class _Stoppable:
-    """An engine that gives up once an event is set, so that a large picture does not keep a command from ending."""
-
-    def __init__(self, engine: Engine, stopping: threading.Event) -> None:
-        self.engine, self.stopping, self.knows_layers = engine, stopping, engine.knows_layers
-
-    def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
-        if self.stopping.is_set():
-            raise _StoppedError
-        return self.engine.correct(picture)
 
 
 def _workers(options: argparse.Namespace) -> int:
@@ -259,7 +262,7 @@ def _opened_mask(codecs: Codecs, path: str) -> npt.NDArray[Any]:
     try:
         return mask_values(codecs.read(Path(path)))
     except UserError as error:
-        raise UserError(f"--mask {error}") from error
+        raise named("--mask", error) from error
 
 
 def _allowed(mask: npt.NDArray[Any] | None, size: tuple[int, int], path: str) -> npt.NDArray[np.float32] | None:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from wm_lightning.inference.correction import Correction
+from wm_lightning.errors import UserError
+from wm_lightning.inference.correction import NO_NUMBERS, Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.pixels import Pixels, as_floats, as_map, largest
@@ -45,6 +46,9 @@ def clean_pixels(
         allowed: Where, and how far, pixels may change, (H, W) in 0..1; None allows it everywhere.
         strength: How much of a mark is taken away, 0..1.
         search: How marks are sought.
+
+    Raises:
+        UserError: The network's answer is infinite, or no numbers.
     """
     height, width = pixels.shape[:2]
     if strength == 0 or (allowed is not None and not allowed.any()):
@@ -71,6 +75,8 @@ def clean_pixels(
     cleaned, mask = np.empty_like(pixels), np.empty((height, width), np.uint8)
     scale = np.float32(largest(pixels))
     for rows, strip in strips(work, height, width, 4, search.tile, search.overlap, ALIGN):
+        if not np.isfinite(strip).all():  # corrections that are numbers, one after the other
+            raise UserError(NO_NUMBERS)
         changed = pixels[rows] + strip[..., :3] * scale
         # Floats are not rounded: where nothing changes they too stay as they are.
         cleaned[rows] = np.clip(np.rint(changed) if scale > 1 else changed, 0, scale)

@@ -1,4 +1,4 @@
-"""Decodes and encodes in processes of their own: where a C library aborts, one picture fails and not the batch.
+"""Decodes and encodes in processes of their own: where a C library aborts or hangs, one picture fails, not the batch.
 
 A pool of the standard library breaks as a whole when one of its processes dies, so these are plain ones, each with a
 pipe in and a pipe out.
@@ -12,6 +12,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -20,13 +21,14 @@ from typing import IO, Any
 
 import numpy as np
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import TooLargeError, UnreadableError, UnsupportedError, UserError
+from wm_lightning.images.limits import USUAL, Limits, limit_memory, limit_pixels
 from wm_lightning.images.pixels import Pixels
 from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
 
 NUMBER = struct.Struct("<Q")
 NOTHING = np.zeros((0, 0, 3), np.uint8)
-PROGRAM = "import sys; sys.path[:] = {}; from wm_lightning.inference.codecs import serve; serve()"
+PROGRAM = "import sys; sys.path[:] = {}; from wm_lightning.inference.codecs import serve; serve({!r}, {!r})"
 
 
 class Codecs:
@@ -36,11 +38,12 @@ class Codecs:
 
     Args:
         count: How many.
+        limits: On each picture. One of more pixels is not decoded, and a process that takes longer is ended.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, limits: Limits = USUAL) -> None:
         self._idle: queue.SimpleQueue[_Codec] = queue.SimpleQueue()
-        self._all = [_Codec() for _ in range(count)]
+        self._all = [_Codec(limits) for _ in range(count)]
         for codec in self._all:
             self._idle.put(codec)
 
@@ -51,24 +54,35 @@ class Codecs:
         for codec in self._all:
             codec.close()
 
+    def stop(self) -> None:
+        """Ends what is in hand, which fails."""
+        for codec in self._all:
+            codec.stop()
+
     def read(self, path: Path, data: bytes | None = None) -> Picture:
         """See :func:`~wm_lightning.inference.pictures.read_picture`.
 
         Raises:
-            UserError: Or the process died of it.
+            UserError: As there.
+            UnreadableError: Or the process died of it.
+            TooLargeError: Or it took too long.
         """
         with self._taken() as codec:
             try:
                 picture: Picture = codec.call(read_picture, path, *([] if data is None else [data]))
             except _DiedError as error:
-                raise UserError(f"{path} cannot be read: decoding it ended with {error}.") from error
+                raise UnreadableError(f"{path} cannot be read: decoding it ended with {error}.") from error
+            except _LateError as error:
+                raise TooLargeError(f"{path} cannot be read: decoding it takes more than {error}.") from error
         return picture
 
     def encode(self, picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[str]]:
         """See :func:`~wm_lightning.inference.pictures.encode_picture`.
 
         Raises:
-            UserError: Or the process died of it; the message lacks the file's name.
+            UserError: As there; the message lacks the file's name.
+            UnsupportedError: Or the process died of it; likewise.
+            TooLargeError: Or it took too long; likewise.
         """
         if picture.stored is picture.pixels:  # then they are not looked at
             picture = replace(picture, pixels=NOTHING, stored=NOTHING)
@@ -76,7 +90,9 @@ class Codecs:
             try:
                 encoded: tuple[bytes, list[str]] = codec.call(encode_picture, picture, pixels, suffix)
             except _DiedError as error:
-                raise UserError(f"cannot be written as {suffix}: encoding it ended with {error}.") from error
+                raise UnsupportedError(f"cannot be written as {suffix}: encoding it ended with {error}.") from error
+            except _LateError as error:
+                raise TooLargeError(f"cannot be written as {suffix}: encoding it takes more than {error}.") from error
         return encoded
 
     @contextmanager
@@ -92,28 +108,58 @@ class _DiedError(Exception):
     """A process died; the message says of what."""
 
 
+class _LateError(Exception):
+    """A process took too long; the message says than what."""
+
+
 class _Codec:
     """One process."""
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = _started()
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._process: subprocess.Popen[bytes] | None = _started(limits)
+        self._ready = False
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - of any function
         """Calls a function of a module there; what it raises is raised here."""
-        self._process = self._process or _started()
+        self._process = self._process or _started(self.limits)
+        self._wait_until_ready(self._process)
+        late = threading.Event()
+        # Ended from beside, since a pipe that is read from cannot be told to wait so long and no longer everywhere.
+        seconds = min(60 * self.limits.minutes, threading.TIMEOUT_MAX)
+        timer = threading.Timer(seconds, _end_late, (self._process, late))
+        timer.daemon = True
+        timer.start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
             _send(self._process.stdin, (function, arguments))
             returned, value = _receive(self._process.stdout)
         except (OSError, EOFError) as error:
-            raise _DiedError(_cause(self._end())) from error
+            cause = _cause(self._end())
+            raise _LateError(f"{self.limits.minutes:g} minutes") if late.is_set() else _DiedError(cause) from error
         except BaseException:  # interrupted half way: what comes next would be of this call
             self._end()
             raise
+        finally:
+            timer.cancel()
         if returned:
             return value
         raise value
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        """Waits until a process has imported what it needs, which takes no time of a picture's."""
+        assert process.stdout is not None
+        with suppress(OSError, EOFError):  # it died, which the call tells
+            if not self._ready:
+                _receive(process.stdout)
+        self._ready = True
+
+    def stop(self) -> None:
+        """Ends a call, of another thread."""
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
         """Ends it."""
@@ -121,7 +167,7 @@ class _Codec:
             self._end()
 
     def _end(self) -> int:
-        process, self._process = self._process, None
+        process, self._process, self._ready = self._process, None, False
         assert process is not None
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
@@ -134,11 +180,21 @@ class _Codec:
             return process.wait()
 
 
-def serve() -> None:
-    """Answers calls from the standard input on the standard output until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command is interrupted, and ends this one
+def _end_late(process: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    process.kill()
+
+
+def serve(megapixels: float, gigabytes: float | None) -> None:
+    """Answers calls from the standard input on the standard output until there are no more, within limits."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the command is interrupted, and ends this one
+        signal.signal(number, signal.SIG_IGN)
+    limit_pixels(megapixels)
+    if gigabytes is not None:
+        limit_memory(gigabytes)
     calls, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # nothing else may print there
+    _send(answers, "ready")
     while True:
         try:
             function, arguments = _receive(calls)
@@ -148,6 +204,8 @@ def serve() -> None:
             answer = True, function(*arguments)
         except UserError as error:
             answer = False, error
+        except MemoryError:
+            answer = False, TooLargeError(f"{_named(arguments)}needs more memory than it may have; reduce it first.")
         except Exception as error:  # of the many kinds that decoders raise; the picture failed, the others go on
             answer = False, UserError(f"{_named(arguments)}failed: {type(error).__name__}: {error}.")
         del arguments
@@ -159,8 +217,8 @@ def _named(arguments: tuple[Any, ...]) -> str:
     return f"{arguments[0]} " if isinstance(arguments[0], Path) else ""
 
 
-def _started() -> subprocess.Popen[bytes]:
-    program = PROGRAM.format(sys.path)
+def _started(limits: Limits) -> subprocess.Popen[bytes]:
+    program = PROGRAM.format(sys.path, limits.megapixels, limits.gigabytes)
     pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL  # C libraries complain of files that are fine
     return subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=nowhere)
 

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from wm_lightning.commands import add_trust, importing_from_here
+from wm_lightning.commands import add_trust, as_word, importing_from_here
+from wm_lightning.files import FORMATS
+from wm_lightning.images.limits import MEGAPIXELS, MINUTES, half_the_memory
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.tta import COPIES
 
@@ -20,7 +22,7 @@ def predict(arguments: Sequence[str] | None = None) -> int:
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(_with_paths(sys.argv[1:] if arguments is None else arguments))
     if options.version:
         print(f"{parser.prog} {version('wm-lightning')}")  # noqa: T201 - consoles are not imported yet
         return 0
@@ -30,14 +32,24 @@ def predict(arguments: Sequence[str] | None = None) -> int:
 
         with importing_from_here(bool(options.trust)):
             return clean_files(options)
-    except KeyboardInterrupt:  # before the first picture was begun
+    except KeyboardInterrupt as error:  # before the first picture was begun
         print("interrupted", file=sys.stderr)  # noqa: T201 - consoles are not imported yet
-        return 130
+        return int(getattr(error, "status", 130))
 
 
 def main() -> None:
     """Entry point of ``predict.py`` and ``wm-predict``."""
     sys.exit(predict())
+
+
+def _with_paths(arguments: Sequence[str]) -> list[str]:
+    """Returns arguments in which a picture whose name begins with a dash, as ``*.jpg`` may bring it, is no option."""
+    given = list(arguments)
+    options = given.index("--") if "--" in given else len(given)
+    for at, name in enumerate(given[:options]):
+        if name.startswith("-") and os.path.splitext(name)[1].lower() in FORMATS and os.path.lexists(name):  # noqa: PTH122
+            given[at] = os.path.join(".", name)  # noqa: PTH118 - pathlib takes the dot away
+    return given
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -61,9 +73,14 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         (options.detect, "--detect", "--skip-existing" if options.skip_existing else None),
         (streamed and not options.detect, "-o -", _first(options, "json", "suffix", "save_mask", "compare")),
         (options.quiet, "--quiet", _first(options, "verbose")),
+        (options.mark is not None, "--mark", _first(options, "sensitivity", "scales")),
+        (options.same_mark, "--same-mark", _first(options, "sensitivity", "scales")),
     ):
         if given and wrong is not None:
             parser.error(f"{wrong} and {other} contradict each other; leave one out")
+    if options.sensitivity is None:
+        options.sensitivity = "normal"
+    options.scales = options.scales or "auto"
 
 
 def _first(options: argparse.Namespace, *names: str) -> str | None:
@@ -74,13 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wm-predict",
         description="Removes visible watermarks from pictures. Use it only on pictures you have the right to change.",
-        epilog="Exit status: 0 all done, 1 something failed, 2 mistyped, 3 refused by --strict, 130 interrupted.",
+        epilog="Exit status: 0 all done, 1 something failed, 2 mistyped, 3 refused by --strict, 130, 143 interrupted.",
     )
     parser.add_argument(
         "inputs", nargs="*", metavar="PICTURE", help="files, folders, patterns, or - for standard input"
     )
     _add_files(parser.add_argument_group("which pictures, and where results go"))
     _add_finding(parser)
+    _add_limits(parser.add_argument_group("limits of one picture; one beyond them is told of, and the others go on"))
     _add_telling(parser.add_argument_group("what is told"))
     return parser
 
@@ -100,7 +118,12 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         help="leave results that are there, and do the rest: goes on after a stop",
     )
     add("--overwrite", action="store_true", help="replace results that are there; without it they are refused")
-    add("--files-from", metavar="FILE", help="further files, one a line or as of find -print0; - for standard input")
+    add(
+        "--files-from",
+        type=as_word,
+        metavar="FILE",
+        help="further files, one a line or as of find -print0; - for standard input",
+    )
     add(
         "--include",
         metavar="PATTERN",
@@ -112,10 +135,21 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     add("--recursive", action=argparse.BooleanOptionalAction, default=True, help="search folders in folders (default)")
 
 
+def _add_limits(group: argparse._ArgumentGroup) -> None:
+    memory = half_the_memory()
+    for name, default, unit, help_ in (
+        ("megapixels", MEGAPIXELS, "N", "width times height; a larger one is refused before it is decoded"),
+        ("memory", memory, "GB", "of a process that reads and writes pictures; default: half of the machine's"),
+        ("minutes", MINUTES, "N", "that reading it, looking at it, and writing it may take, each"),
+    ):
+        told = help_ if name == "memory" else f"{help_}; default: {default:.0f}"
+        group.add_argument(f"--max-{name}", type=amount, default=default, metavar=unit, help=told)
+
+
 def _add_telling(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--json", action="store_true", help="a line of JSON for each picture on standard output; words go to the other")
-    add("--report", metavar="FILE.json", help="write what was found in each picture")
+    add("--report", type=as_word, metavar="FILE.json", help="write what was found in each picture")
     add("-q", "--quiet", action="store_true", help="print errors and warnings alone")
     add("-v", "--verbose", action="store_true", help="tell of every mark, and how long a picture took")
     add("--version", action="store_true", help="print the version, and end")
@@ -123,23 +157,29 @@ def _add_telling(group: argparse._ArgumentGroup) -> None:
 
 def _add_finding(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--weights", default=DEFAULT, help="file of weights, or the name of shipped ones; default: general"
+        "--weights",
+        type=as_word,
+        default=DEFAULT,
+        help="file of weights, or the name of shipped ones; default: general",
     )
     add_trust(parser)
-    parser.add_argument("--mask", default="auto", help="picture, white where pixels may change; auto: anywhere")
+    parser.add_argument(
+        "--mask", type=as_word, default="auto", help="picture, white where pixels may change; auto: anywhere"
+    )
     known = parser.add_mutually_exclusive_group()
-    known.add_argument("--mark", metavar="FILE", help="take away this mark, which mark.py wrote, and seek no other")
+    known.add_argument(
+        "--mark", type=as_word, metavar="FILE", help="take away this mark, which mark.py wrote, and seek no other"
+    )
     known.add_argument(
         "--same-mark", action="store_true", help="the same with a mark that the pictures share, found first"
     )
     parser.add_argument("--strength", type=share, default=1.0, help="how much of a mark is taken away, 0 to 1")
     parser.add_argument(
         "--sensitivity",
-        default="normal",
-        help="low, normal, high, or 0 to 1: how little evidence a mark needs; low spares more of what is no mark",
+        help="low, normal (default), high, or 0 to 1: how little evidence a mark needs; low spares more",
     )
     parser.add_argument(
-        "--scales", default="auto", help="sizes of a picture to look at, for large marks; auto, or 1 for its own alone"
+        "--scales", help="sizes of a picture to look at, for large marks; auto (default), or 1 for its own alone"
     )
     parser.add_argument(
         "--strict", action="store_true", help="write no result that should be looked at; the exit status is then 3"
@@ -150,7 +190,7 @@ def _add_finding(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write before, after and mask, as NAME.compare.png; of several pictures also a sheet, compare-1.png",
     )
-    parser.add_argument("--device", default="auto", help="where it runs: auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--device", type=as_word, default="auto", help="where it runs: auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
     parser.add_argument(
         "--tta", type=int, choices=COPIES, default=1, help="copies, mirrored and turned, to take the mean over"
@@ -166,6 +206,14 @@ def share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} must be in 0..1")
+    return value
+
+
+def amount(text: str) -> float:
+    """Reads a number above 0; argparse shows this name where it is none."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} must be above 0")
     return value
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from wm_lightning.errors import UserError
 
+NO_NUMBERS = "The network answers with what are no numbers; its weights are damaged: take others."
 Floats = npt.NDArray[Any]  # float32, or float16 where it is kept
 
 
@@ -51,7 +52,7 @@ class Correction(NamedTuple):
             UserError: Some of its values are infinite or no numbers.
         """
         if not all(np.isfinite(part).all() for part in self if part is not None):
-            raise UserError("The network answers with what are no numbers; its weights are damaged: take others.")
+            raise UserError(NO_NUMBERS)
         return self
 
     def apply(self, picture: Floats) -> Floats:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from wm_lightning.errors import UserError
 from wm_lightning.inference.correction import Correction
 from wm_lightning.sizes import SizeRequirement
 
@@ -22,6 +24,20 @@ class Engine(Protocol):
 
     def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
         """Says how to change a picture, (H, W, 3) sRGB in 0..1, of any size from 1x1."""
+
+
+def check_not_forked(process: int, what: str) -> None:
+    """Sees that this is the process in which an engine was opened.
+
+    Args:
+        process: That process's number.
+        what: Does not work in a process that was forked from it, and would wait there for ever.
+
+    Raises:
+        UserError: It is another.
+    """
+    if os.getpid() != process:
+        raise UserError(f"{what} cannot be used in a process forked since; open a Remover of its own in each process.")
 
 
 def pad(picture: npt.NDArray[np.float32], requirement: SizeRequirement) -> npt.NDArray[np.float32]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from wm_lightning.commands import add_trust, importing_from_here
+from wm_lightning.commands import add_trust, as_path, as_word, importing_from_here
 from wm_lightning.errors import UserError, with_flags
 from wm_lightning.inference.choices import DEFAULT
 
@@ -15,8 +14,10 @@ from wm_lightning.inference.choices import DEFAULT
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``export.py`` and ``wm-export``."""
     parser = argparse.ArgumentParser(prog="wm-export", description="Writes a network for ONNX Runtime or torch.export.")
-    parser.add_argument("weights", nargs="?", default=DEFAULT, help="file of weights, or the name of shipped ones")
-    parser.add_argument("-o", "--output", required=True, type=Path, help="FILE.onnx, or FILE.pt2 for torch.export")
+    parser.add_argument(
+        "weights", nargs="?", type=as_word, default=DEFAULT, help="file of weights, or the name of shipped ones"
+    )
+    parser.add_argument("-o", "--output", required=True, type=as_path, help="FILE.onnx, or FILE.pt2 for torch.export")
     add_trust(parser)
     options = parser.parse_args(arguments)
     from wm_lightning.inference.export import export  # what was mistyped, or --help, need not wait for PyTorch

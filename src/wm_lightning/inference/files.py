@@ -68,6 +68,8 @@ def plan(
     else:
         out = Path(output)
         single = _is_for_one(out, len(found) == 1 and not (inputs and Path(inputs[0]).is_dir()))
+        if single and suffix:
+            raise ArgumentError("{output}={} is the result's whole name; leave {suffix} out, or give a folder.", out)
         jobs = [Job(source, out if single else out / _named(place, suffix)) for source, place in found]
     sources = {real(job.source) for job in jobs}
     taken: dict[str, Path] = {}

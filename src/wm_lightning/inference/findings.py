@@ -54,7 +54,13 @@ class Findings(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """Returns the same for a JSON file; boxes are left, top, right, bottom in pixels."""
         marks = [
-            {"box": list(mark.box), "certainty": round(mark.certainty, 4), "pixels": mark.pixels} for mark in self.marks
+            {
+                "box": list(mark.box),
+                "certainty": round(mark.certainty, 4),
+                "pixels": mark.pixels,
+                "known": mark.known,
+            }
+            for mark in self.marks
         ]
         width, height = self.size
         return {"width": width, "height": height, "changed": self.changed, "marks": marks, "warning": self.doubt}

@@ -1,13 +1,15 @@
-"""Masks that people give as pictures: where pixels may change."""
+"""Masks that people give, as files or as arrays: where pixels may change."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.inference.pictures import Picture
 
 
@@ -23,3 +25,37 @@ def mask_values(picture: Picture) -> npt.NDArray[Any]:
     values: npt.NDArray[Any] = np.rint(stored.mean(axis=-1)).astype(stored.dtype)
     # A mask of integers up to 1 would be one of booleans.
     return values / np.iinfo(values.dtype).max if values.max() <= 1 else values
+
+
+def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:  # noqa: ANN401 - of any kind
+    """Brings where pixels may change to (H, W) float32 in 0..1.
+
+    Raises:
+        UserError: It has another size than the picture, or values that are no share.
+    """
+    if mask is None:
+        return None
+    if isinstance(mask, Image.Image):
+        # Pillow would cut 16 bits off at 255.
+        mask = np.asarray(mask, np.uint16) if mask.mode.startswith("I") else mask.convert("L")
+    elif "torch" in sys.modules and isinstance(mask, sys.modules["torch"].Tensor):
+        mask = mask.detach().cpu().numpy()
+    array = np.asarray(mask)
+    array = array.reshape(array.shape[-2:]) if array.ndim == 3 and array.shape[0] == 1 else array
+    array = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
+    if array.shape != tuple(size):
+        raise UserError(f"The mask is {_size(array.shape)}, the picture {_size(size)} pixels; they must be equal.")
+    low, high = float(array.min(initial=0)), float(array.max(initial=0))
+    if np.issubdtype(array.dtype, np.integer) and high > 1:  # those up to 1 are booleans in another type
+        # Wide integers mostly hold bytes.
+        top = np.iinfo(array.dtype).max if array.dtype in (np.uint8, np.uint16) else 255 if high <= 255 else 65535
+        array, low, high = array / top, low / top, high / top
+    if not (low >= 0 and high <= 1):  # as where one is no number
+        raise ArgumentError(
+            "{mask} holds values from {} to {}; give booleans, bytes, or numbers in 0..1.", f"{low:g}", f"{high:g}"
+        )
+    return array.astype(np.float32)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape[1::-1])) if len(shape) == 2 else f"of shape {shape}"

@@ -1,4 +1,4 @@
-"""Takes a known mark away: the blend is undone, and what it hid is painted."""
+"""Takes away a known mark, undoing its blend and painting what it hid, or those that are sought."""
 
 from __future__ import annotations
 
@@ -6,16 +6,56 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wm_lightning.inference.cleaning import Cleaned
+from wm_lightning.inference.cleaning import Cleaned, clean_pixels
+from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import SURE, Mark
 from wm_lightning.inference.pixels import Pixels, as_floats, as_map, largest
+from wm_lightning.inference.search import AS_USUAL, Search
 from wm_lightning.mark.known import OPAQUE, KnownMark
-from wm_lightning.mark.placing import Placed, place_mark
+from wm_lightning.mark.placing import MOST_STRENGTH, Placed, place_mark
 
 AROUND = 96  # pixels around a mark that the network sees with it
 RADIUS = 3  # pixels around a point that inpainting looks at
 VISIBLE = 0.5 / 255  # what is less changes no value of 8 bits
+
+
+class NoEngine:
+    """Stands for a network where a mark hides nothing, so that none is asked."""
+
+    knows_layers = True
+
+    def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
+        """Raises AssertionError: a picture was expected to shine through its mark everywhere."""
+        raise AssertionError("the mark hides nothing, so that no network was opened")
+
+
+def needs_network(mark: KnownMark | None) -> bool:
+    """Says whether a network may be asked: to seek marks, or to paint what a known one hides."""
+    return mark is None or bool((mark.alpha * MOST_STRENGTH >= OPAQUE).any())
+
+
+def clean(
+    engine: Engine,
+    pixels: Pixels,
+    mark: KnownMark | None = None,
+    allowed: npt.NDArray[np.floating] | None = None,
+    strength: float = 1.0,
+    search: Search = AS_USUAL,
+) -> Cleaned:
+    """Takes a known mark from a picture, or those that are sought where none is known.
+
+    Args:
+        engine: Runs the network; :class:`NoEngine` where it is not needed, see :func:`needs_network`.
+        pixels: (H, W, 3) sRGB, uint8, uint16, or float32 in 0..1.
+        mark: The mark; None to seek marks.
+        allowed: As for both.
+        strength: Likewise.
+        search: How marks are sought; of no effect on a known one.
+    """
+    if mark is None:
+        return clean_pixels(engine, pixels, allowed, strength, search)
+    return without_known(engine, pixels, mark, allowed, strength)
 
 
 def without_known(
@@ -59,7 +99,7 @@ def without_known(
     if not rows.size:
         return Cleaned(cleaned, mask)
     box = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
-    return Cleaned(cleaned, mask, (Mark(box, _certainty(placed), int(rows.size)),))
+    return Cleaned(cleaned, mask, (Mark(box, _certainty(placed), int(rows.size), known=True),))
 
 
 def _certainty(placed: Placed) -> float:

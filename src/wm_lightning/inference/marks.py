@@ -22,11 +22,13 @@ class Mark(NamedTuple):
         box: Left, top, right, bottom in pixels of the picture; right and bottom are just outside.
         certainty: How sure it is that this is a mark, 0..1; see :mod:`wm_lightning.inference.evidence`.
         pixels: How many pixels of the picture it covers.
+        known: It was told what it looks like, and not found by the network.
     """
 
     box: tuple[int, int, int, int]
     certainty: float
     pixels: int
+    known: bool = False
 
 
 class Marks(NamedTuple):

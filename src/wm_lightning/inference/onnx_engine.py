@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from wm_lightning.commands import program, shell
 from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.inference.correction import Correction
-from wm_lightning.inference.engine import pad
+from wm_lightning.inference.engine import check_not_forked, pad
 from wm_lightning.sizes import SizeRequirement
 
 METADATA = "wm_lightning"  # the key of what this project says of an exported network
@@ -54,9 +55,15 @@ class OnnxEngine:
         facts: dict[str, Any] = json.loads(told)
         self.size = SizeRequirement(int(facts["multiple"]), int(facts["minimum"]))
         self.knows_layers = bool(facts["knows_layers"])
+        self.process = os.getpid()
 
     def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
-        """See :class:`~wm_lightning.inference.engine.Engine`."""
+        """See :class:`~wm_lightning.inference.engine.Engine`.
+
+        Raises:
+            UserError: This process was forked from the one that opened it, or the answer is no numbers.
+        """
+        check_not_forked(self.process, "ONNX Runtime")
         height, width = picture.shape[:2]
         padded = pad(picture, self.size)
         image = np.ascontiguousarray(padded.transpose(2, 0, 1)[None])

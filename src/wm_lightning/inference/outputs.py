@@ -59,6 +59,8 @@ def _from_stream(options: argparse.Namespace, names: Sequence[str]) -> list[Job]
     if len(options.inputs) + len(names) > 1 or options.files_from == STREAM:
         raise UserError("- is the standard input, which holds one picture; give it alone.")
     output = options.output or STREAM
+    if options.suffix and output != STREAM:
+        raise ArgumentError("{output}={} is the result's whole name; leave {suffix} out.", output)
     if (
         not options.detect
         and output != STREAM

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import TooLargeError, UnreadableError, UnsupportedError, UserError, named
 from wm_lightning.files import FORMATS
 from wm_lightning.images import jpeg, png
-from wm_lightning.images.decoding import decode_opened, turned_back
+from wm_lightning.images.decoding import decode_opened, orientation_of, turned_back
 from wm_lightning.images.pixels import Pixels, as_bytes
 from wm_lightning.images.profiles import colours_of
 from wm_lightning.inference.metadata import Metadata, attach, for_webp, metadata_of
@@ -71,38 +71,43 @@ def read_picture(path: Path, data: bytes | None = None) -> Picture:
         data: Its content, where that was read already.
 
     Raises:
-        UserError: The file cannot be read, or is no picture of these formats, or holds no colours that can be shown.
+        UnreadableError: The file is not there, empty, damaged or cut short.
+        UnsupportedError: It is no picture of these formats, or holds no colours that can be shown.
+        TooLargeError: It has more pixels than Pillow is told to open, or needs more memory than this process may have.
     """
     try:
         data = path.read_bytes() if data is None else data
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}.") from error
     if not data:
-        raise UserError(f"{path} is empty; it holds no picture.")
+        raise UnreadableError(f"{path} is empty; it holds no picture.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; the pixels are what matters
             with Image.open(io.BytesIO(data)) as opened:
                 return replace(_taken(opened, data), path=path)
     except UserError as error:
-        raise UserError(f"{path} {error}") from error
+        raise named(path, error) from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} {_unknown(data)}") from error
+        raise _unknown(path, data) from error
     except Image.DecompressionBombError as error:
-        most = round(2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6)
-        raise UserError(f"{path} has more than {most} megapixels; reduce it first.") from error
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise TooLargeError(f"{path} has more than {most:.3g} megapixels; reduce it first.") from error
     except MemoryError as error:
-        raise UserError(f"{path} needs more memory than there is; reduce it first.") from error
+        raise TooLargeError(f"{path} needs more memory than it may have; reduce it first.") from error
     except Exception as error:  # of the many kinds that decoders raise where a file is not what they expect
-        raise UserError(f"{path} is damaged or cut short: {str(error) or type(error).__name__}.") from error
+        raise UnreadableError(f"{path} is damaged or cut short: {str(error) or type(error).__name__}.") from error
 
 
-def _unknown(data: bytes) -> str:
-    """Says of a file's content, which no decoder takes, what it is."""
+def _unknown(path: Path, data: bytes) -> UserError:
+    """Returns what is said of a file's content, which no decoder takes."""
     kind = next((name for name, start in SIGNATURES.items() if data.startswith(start)), None)
     if kind is None:
-        return "is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP."
-    return f"is a {kind} file, but damaged or of a kind that cannot be read; save it anew, with 8 or 16 bits a channel."
+        return UnsupportedError(f"{path} is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP.")
+    return UnreadableError(
+        f"{path} is a {kind} file, but damaged or of a kind that cannot be read; save it anew, with 8 or 16 bits "
+        "a channel."
+    )
 
 
 def file_of(picture: Picture, pixels: Pixels, suffix: str, encode: Encode | None = None) -> tuple[bytes, list[str]]:
@@ -125,7 +130,7 @@ def file_of(picture: Picture, pixels: Pixels, suffix: str, encode: Encode | None
     try:
         content, lost = (encode or encode_picture)(picture, pixels, suffix)
     except UserError as error:
-        raise UserError(f"{picture.path} {error}") from error
+        raise named(picture.path, error) from error
     return content, list(dict.fromkeys(picture.notes + lost))
 
 
@@ -141,12 +146,13 @@ def encode_picture(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes
         The file's content, and what was not kept.
 
     Raises:
-        UserError: The format cannot hold it; the message lacks the file's name.
+        TooLargeError: A side is longer than the format's may be; the message lacks the file's name.
+        UnsupportedError: The format cannot hold it; likewise.
     """
     kind, notes = FORMATS[suffix.lower()], list[str]()
     height, width = pixels.shape[:2]
     if max(height, width) > SIDES.get(kind, max(height, width)):
-        raise UserError(
+        raise TooLargeError(
             f"is {width}x{height} pixels, and {kind} holds at most {SIDES[kind]} a side; write another format."
         )
     planes = _planes(picture, pixels, kind, notes)
@@ -155,7 +161,27 @@ def encode_picture(picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes
     else:
         content = _by_pillow(picture, planes, kind, notes)
     content, lost = attach(content, kind, (picture.format, picture.file), picture.metadata)
+    _check_written(content, picture, planes, kind)
     return content, notes + lost
+
+
+def _check_written(content: bytes, picture: Picture, planes: Pixels, kind: str) -> None:
+    """Sees that a file begins as one of its picture: damaged metadata could make it none, or turn it another way.
+
+    Raises:
+        UnsupportedError: It does not; the message lacks the file's name.
+    """
+    turned, sides = 1 if kind == "BMP" else picture.orientation, planes.shape[1::-1]
+    sides = sides[::-1] if kind == "TIFF" and turned > 4 else sides  # whose size Pillow gives as it is shown
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as written:
+                right = written.size == sides and orientation_of(written) == turned
+    except Exception:  # of the many kinds that readers raise
+        right = False
+    if not right:
+        raise UnsupportedError(f"cannot be written as {kind} with its metadata, which is damaged; save it anew first.")
 
 
 def _planes(picture: Picture, pixels: Pixels, kind: str, notes: list[str]) -> Pixels:
@@ -194,7 +220,7 @@ def _by_pillow(picture: Picture, planes: Pixels, kind: str, notes: list[str]) ->
     try:
         image.save(buffer, kind, **options)
     except (OSError, ValueError, SyntaxError, RuntimeError) as error:
-        raise UserError(f"cannot be written as {kind}: {error}.") from error
+        raise UnsupportedError(f"cannot be written as {kind}: {error}.") from error
     return buffer.getvalue()
 
 
@@ -222,7 +248,7 @@ def _deep_tiff(planes: Pixels, dpi: tuple[float, float] | None) -> bytes:
 def _taken(opened: Image.Image, data: bytes) -> Picture:
     kind = "JPEG" if opened.format == "MPO" else str(opened.format)
     if kind not in FORMATS.values():
-        raise UserError(f"is a {kind} file; give JPEG, PNG, WebP, TIFF or BMP.")
+        raise UnsupportedError(f"is a {kind} file; give JPEG, PNG, WebP, TIFF or BMP.")
     planes, orientation, profile, notes = decode_opened(opened, data)
     options = _options(opened, kind, data)
     metadata = metadata_of(opened, kind, data, profile)

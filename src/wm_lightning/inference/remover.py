@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -11,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.errors import ArgumentError, UnreadableError, UserError, named
 from wm_lightning.images.decoding import DEEP_GREY, orientation_of, plain, turned, turned_back
 from wm_lightning.images.profiles import colours_of
 from wm_lightning.images.tiff import ORIENTATION
 from wm_lightning.inference.choices import DEFAULT
-from wm_lightning.inference.cleaning import Cleaned, clean_pixels
+from wm_lightning.inference.cleaning import Cleaned
 from wm_lightning.inference.engine import Engine
-from wm_lightning.inference.known import without_known
+from wm_lightning.inference.given_masks import as_allowed
+from wm_lightning.inference.known import NoEngine, clean, needs_network
 from wm_lightning.inference.marks import Mark
 from wm_lightning.inference.search import Search, as_scales, as_sensitivity
 from wm_lightning.inference.tta_engine import AugmentedEngine, check_tta
@@ -67,7 +67,8 @@ class Remover:
         scales: How many sizes of a picture are looked at, its own included: ``auto``, or a number from 1. Large marks
             are seen on small pictures.
         trust: Packages beside this one whose networks the weights may be of.
-        mark: The mark that the pictures have, or the path of its file: then it is taken away, and no other sought.
+        mark: The mark that the pictures have, or the path of its file: then it is taken away, and no other sought, so
+            that sensitivity and scales are of no effect, and no network is opened where it hides nothing.
 
     Raises:
         UserError: The weights, the device or the engine's package are not there, the mark's file is
@@ -87,7 +88,7 @@ class Remover:
     ) -> None:
         self.mark = load_mark(mark) if isinstance(mark, str | Path) else mark
         self.search = Search(as_sensitivity(sensitivity), as_scales(scales))
-        self.engine = open_engine(weights, device, engine, tta, trust)
+        self.engine = open_engine(weights, device, engine, tta, trust) if needs_network(self.mark) else NoEngine()
 
     def remove(self, image: Kind, mask: Any = None, strength: float = 1.0) -> Removal[Kind]:  # noqa: ANN401 - of any kind
         """Removes the watermarks of a picture.
@@ -102,7 +103,10 @@ class Remover:
             strength: How much of a mark is taken away, 0..1.
 
         Raises:
-            UserError: The picture or the mask has another shape, type or range, or the strength another range.
+            UserError: The picture or the mask has another shape, type or range, or the strength another range; or the
+                network answers with what are no numbers.
+            UnreadableError: A Pillow picture was not decoded yet, and is damaged.
+            UnsupportedError: A Pillow picture has values whose range is not known.
         """
         if not 0 <= strength <= 1:
             raise ArgumentError("{strength}={} must be in 0..1.", strength)
@@ -112,11 +116,41 @@ class Remover:
             return Removal(*self._array(image, mask, strength))
         return self._tensor(image, mask, strength)
 
+    def remove_many(
+        self, images: Iterable[Kind], masks: Iterable[Any] | None = None, strength: float = 1.0
+    ) -> Iterator[Removal[Kind] | UserError]:
+        """Removes the watermarks of pictures one after the other; one that fails does not end the others.
+
+        Args:
+            images: As for :meth:`remove`, each of any kind and size; they are asked for one at a time.
+            masks: As many, of which each may be None; None for none at all.
+            strength: How much of a mark is taken away, 0..1.
+
+        Yields:
+            In their order, what :meth:`remove` returns or why it does not; an error that nobody thought of is the
+            cause of a UserError.
+        """
+        pairs = ((image, None) for image in images) if masks is None else zip(images, masks, strict=True)
+        for number, (image, mask) in enumerate(pairs):
+            try:
+                outcome: Removal[Kind] | UserError = self.remove(image, mask, strength)
+            except UserError as error:
+                outcome = error
+            except Exception as error:  # the others go on
+                outcome = UserError(f"Picture {number} failed: {type(error).__name__}: {error}.")
+                outcome.__cause__ = error
+            yield outcome
+
     def _pillow(self, image: Image.Image, mask: Any, strength: float) -> Removal[Image.Image]:  # noqa: ANN401
         """Looks at a picture as a viewer shows it; returns one that is turned, coloured and described like it."""
-        image.load()  # which turns a TIFF
-        orientation = orientation_of(image)
-        shown, profile = plain(image, [], image.info.get("icc_profile"))
+        try:
+            image.load()  # which turns a TIFF
+            orientation = orientation_of(image)
+            shown, profile = plain(image, [], image.info.get("icc_profile"))
+        except UserError as error:
+            raise named(_name_of(image), error) from error
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise UnreadableError(f"{_name_of(image)} is damaged or cut short: {error}.") from error
         stored = np.asarray(shown).astype(np.uint16) if shown.mode in DEEP_GREY else np.asarray(shown)
         planes = turned(stored[..., None] if stored.ndim == 2 else stored, orientation)
         grey = planes.shape[-1] <= 2
@@ -178,10 +212,7 @@ class Remover:
         pixels = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
         pixels = pixels.astype(np.float32) if floating else pixels
         allowed = as_allowed(mask, planes.shape[:2])
-        if self.mark is None:
-            cleaned = clean_pixels(self.engine, pixels, allowed, strength, self.search)
-        else:
-            cleaned = without_known(self.engine, pixels, self.mark, allowed, strength)
+        cleaned = clean(self.engine, pixels, self.mark, allowed, strength, self.search)
         result = planes.copy()
         changed = cleaned.pixels.mean(axis=-1, keepdims=True, dtype=np.float64) if grey else cleaned.pixels
         colours = result[..., : changed.shape[-1]]
@@ -215,34 +246,9 @@ def _open_engine(weights: str, device: str, engine: EngineName, trust: Sequence[
     return TorchEngine(load(weights, trust).net, device)
 
 
-def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | None:  # noqa: ANN401 - of any kind
-    """Brings where pixels may change to (H, W) float32 in 0..1.
-
-    Raises:
-        UserError: It has another size than the picture, or values that are no share.
-    """
-    if mask is None:
-        return None
-    if isinstance(mask, Image.Image):
-        # Pillow would cut 16 bits off at 255.
-        mask = np.asarray(mask, np.uint16) if mask.mode.startswith("I") else mask.convert("L")
-    elif "torch" in sys.modules and isinstance(mask, sys.modules["torch"].Tensor):
-        mask = mask.detach().cpu().numpy()
-    array = np.asarray(mask)
-    array = array.reshape(array.shape[-2:]) if array.ndim == 3 and array.shape[0] == 1 else array
-    array = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
-    if array.shape != tuple(size):
-        raise UserError(f"The mask is {_size(array.shape)}, the picture {_size(size)} pixels; they must be equal.")
-    low, high = float(array.min(initial=0)), float(array.max(initial=0))
-    if np.issubdtype(array.dtype, np.integer) and high > 1:  # those up to 1 are booleans in another type
-        # Wide integers mostly hold bytes.
-        top = np.iinfo(array.dtype).max if array.dtype in (np.uint8, np.uint16) else 255 if high <= 255 else 65535
-        array, low, high = array / top, low / top, high / top
-    if not (low >= 0 and high <= 1):  # as where one is no number
-        raise ArgumentError(
-            "{mask} holds values from {} to {}; give booleans, bytes, or numbers in 0..1.", f"{low:g}", f"{high:g}"
-        )
-    return array.astype(np.float32)
+def _name_of(image: Image.Image) -> str:
+    """Returns what an error calls a Pillow picture."""
+    return getattr(image, "filename", "") or "The picture"
 
 
 def _box_back(box: tuple[int, int, int, int], size: tuple[int, int], orientation: int) -> tuple[int, int, int, int]:
@@ -254,7 +260,3 @@ def _box_back(box: tuple[int, int, int, int], size: tuple[int, int], orientation
     if orientation in (2, 3, 6, 7):
         left, right = width - right, width - left
     return (top, left, bottom, right) if orientation > 4 else (left, top, right, bottom)
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape[1::-1])) if len(shape) == 2 else f"of shape {shape}"

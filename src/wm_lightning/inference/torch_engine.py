@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from copy import deepcopy
 
 import numpy as np
@@ -13,7 +14,7 @@ from wm_lightning.errors import ArgumentError
 from wm_lightning.hardware import choose_precision
 from wm_lightning.inference.cores import CORES
 from wm_lightning.inference.correction import Correction
-from wm_lightning.inference.engine import pad
+from wm_lightning.inference.engine import check_not_forked, pad
 from wm_lightning.models import RestorationNet
 from wm_lightning.models.folding import fold_batchnorm
 from wm_lightning.models.heads import correction_of
@@ -56,9 +57,16 @@ class TorchEngine:
         folded = CorrectionNet(fold_batchnorm(deepcopy(net).eval()))
         self.net = folded.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
         self.knows_layers = net.knows_layers
+        self.process = os.getpid()
 
     def correct(self, picture: npt.NDArray[np.float32]) -> Correction:
-        """See :class:`~wm_lightning.inference.engine.Engine`."""
+        """See :class:`~wm_lightning.inference.engine.Engine`.
+
+        Raises:
+            UserError: This process was forked from the one that opened it on a GPU, or the answer is no numbers.
+        """
+        if self.device.type != "cpu":
+            check_not_forked(self.process, "A GPU")
         height, width = picture.shape[:2]
         padded = pad(picture, self.net.size)
         # (1, 3, H, W) over the same memory is channels last already.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wm_lightning.commands import as_path
 from wm_lightning.errors import UserError
 from wm_lightning.files import pictures_below
 
@@ -31,18 +32,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     estimate = commands.add_parser("estimate", help="from a folder of pictures that have the mark at one place")
-    estimate.add_argument("folder", type=Path, metavar="FOLDER", help="searched recursively; at least five pictures")
+    estimate.add_argument("folder", type=as_path, metavar="FOLDER", help="searched recursively; at least five pictures")
     estimate.set_defaults(work=_estimate)
     image = commands.add_parser("from-image", help="from a picture of the mark with transparency")
-    image.add_argument("image", type=Path, metavar="LOGO.png")
+    image.add_argument("image", type=as_path, metavar="LOGO.png")
     image.add_argument("--opacity", type=float, default=1.0, help="how opaque pictures have it, 0 to 1")
     image.set_defaults(work=_from_image)
     for command in (estimate, image):
         command.add_argument(
-            "-o", "--output", type=Path, required=True, help="the mark's file; a preview is put beside it"
+            "-o", "--output", type=as_path, required=True, help="the mark's file; a preview is put beside it"
         )
     show = commands.add_parser("show", help="say what a mark's file holds")
-    show.add_argument("mark", type=Path, metavar="MARK")
+    show.add_argument("mark", type=as_path, metavar="MARK")
     show.set_defaults(work=_show)
     return parser
 

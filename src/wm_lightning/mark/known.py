@@ -196,7 +196,7 @@ def from_image(path: str | Path, opacity: float = 1.0) -> KnownMark:
             if "A" not in image.getbands() and "transparency" not in image.info:
                 raise UserError(f"{path} has no transparency; save the mark as a PNG on a transparent ground.")
             rgba = np.asarray(image.convert("RGBA"), np.float32) / np.float32(255)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} cannot be read as a picture; give a PNG with transparency.") from error
     rows, columns = np.nonzero(rgba[..., 3])
     if not rows.size:

@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float32]
 
 REACH = 2  # pixels that a mark may lie beside its place
 STRENGTHS = (0.4, 0.55, 0.7, 0.85, 1.0, 1.15, 1.3)  # opacities that are tried, as shares of the mark's own
+NEAR = 0.1  # that an opacity may be beside one of these
+MOST_STRENGTH = STRENGTHS[-1] + NEAR
 FINER = (0.5, 0.25)  # steps of a place, in pixels
 PEAKS = 3  # places that are looked at closely where it may be anywhere
 MOST_ALPHA = 0.98
@@ -159,7 +161,7 @@ def _climbed(view: _View, start: tuple[float, float]) -> tuple[float, tuple[floa
         row, column, rough = max(
             ((*move, share) for share in (rough, 1.0) for move in moves), key=lambda one: gain(*one)
         )
-    near = map(float, np.linspace(rough - 0.1, rough + 0.1, 9))
+    near = map(float, np.linspace(rough - NEAR, rough + NEAR, 9))
     strength = max((rough, *near), key=lambda share: gain(row, column, share))
     # Most marks have one opacity, which is known better from many pictures than from this one.
     if gain(row, column, strength) < gain(row, column, 1.0) + CLEARLY:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_type_hints
 
 from hydra.errors import HydraException
@@ -29,6 +29,28 @@ def check_config(config: DictConfig) -> None:
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise UserError(f"{missing[0]} is not set; give it a value: {missing[0]}=VALUE.")
     _check(OmegaConf.to_container(config, resolve=True), "")
+
+
+def check_filled(config: DictConfig) -> None:
+    """Sees that no key is an empty word: as a path it would be the current folder.
+
+    Raises:
+        UserError: One is; names it.
+    """
+    for key, value in _leaves(OmegaConf.to_container(config), ""):
+        if isinstance(value, str) and not value.strip():
+            raise UserError(f"{key} is empty; give it a value ('.' is this folder), or leave it out.")
+
+
+def _leaves(node: object, path: str) -> Iterator[tuple[str, object]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for number, item in enumerate(node):
+            yield from _leaves(item, f"{path}[{number}]")
+    else:
+        yield path, node
 
 
 def _check(node: object, path: str) -> None:

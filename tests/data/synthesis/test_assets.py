@@ -138,6 +138,14 @@ def test_a_font_with_a_damaged_character_map_is_named(fonts, tmp_path):
         assets.find_fonts([str(tmp_path / "broken.ttf")])
 
 
+def test_a_font_whose_letters_would_take_the_memory_is_named(fonts, tmp_path):
+    with TTFont(fonts / "NotoSans-Regular.ttf") as font:
+        font["head"].unitsPerEm = 16  # its letters stay as they are
+        font.save(tmp_path / "huge.ttf")
+    with pytest.raises(UserError, match=r"huge\.ttf cannot be read as a font \(a letter is \d+ times as large"):
+        assets.find_fonts([str(tmp_path)])
+
+
 def test_characters_are_those_of_the_font(tmp_path, make_font):
     assert assets.characters_of("NotoSans-Regular.ttf") >= set(map(ord, "AéßЯ©"))
     assert not assets.characters_of("NotoSans-Regular.ttf") & set(map(ord, "ع样नΔ"))

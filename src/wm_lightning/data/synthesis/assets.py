@@ -28,6 +28,7 @@ LogoPart: TypeAlias = Literal["all", "train", "held_out"]
 HELD_OUT_LOGO = 10  # of the sorted names of a folder, every so manieth is held out, the first one too
 LEAST_PARTED = 20  # files of a folder of logos that is split
 MOST_SYSTEM_FONTS = 100  # reading a font's character map takes milliseconds, and some machines have thousands
+LARGEST_LETTER = 60  # times a font's size; the widest ligatures and ornaments have some twenty
 LARGEST_LOGO = 1024  # pixels of the longer side that are kept
 
 
@@ -138,11 +139,25 @@ def characters_of(font: str) -> frozenset[int]:
         ImageFont.truetype(path, 16).getbbox("A")
         if path.suffix.lower() == ".ttc":
             with TTCollection(path, lazy=True) as collection:
+                _check_extent(collection.fonts[0])
                 return frozenset(collection.fonts[0].getBestCmap() or ())
         with TTFont(path, lazy=True) as opened:
+            _check_extent(opened)
             return frozenset(opened.getBestCmap() or ())
     except Exception as error:  # fontTools raises many kinds for damaged tables
         raise UserError(f"synthesis.fonts: {path} cannot be read as a font ({error}).") from error
+
+
+def _check_extent(font: TTFont) -> None:
+    """Sees that no letter is so large that drawing it takes the memory.
+
+    Raises:
+        ValueError: One is.
+    """
+    head = font["head"]
+    extent = max(head.xMax - head.xMin, head.yMax - head.yMin) / max(head.unitsPerEm, 1)
+    if extent > LARGEST_LETTER:
+        raise ValueError(f"a letter is {extent:.0f} times as large as its size")
 
 
 def covering_fonts(text: str, fonts: Iterable[str]) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def two_machines(tiny):
 @pytest.fixture
 def alone(tiny, command):
     """The same in one process, on batches that are as large as both together."""
-    outcome = command("train", *tiny, *EXACT, SPLIT, "data.batch_size=4", "hydra.run.dir=alone")
+    outcome = command("train", *tiny, *EXACT, SPLIT, "logger=tensorboard", "data.batch_size=4", "hydra.run.dir=alone")
     assert outcome.status == 0, outcome.err
     return Path("alone")
 
@@ -113,7 +113,7 @@ def assert_close(one, other, tolerance=1e-5):
 
 
 def test_two_machines_compute_what_one_process_does(tmp_path, two_machines, alone):
-    with on_two_machines(tmp_path, two_machines) as (machines, _):
+    with on_two_machines(tmp_path, (*two_machines, "logger=tensorboard")) as (machines, _):
         outputs = printed_by(machines)
     assert [machine.returncode for machine in machines] == [0, 0], outputs
     assert sum(output.count("│ identity") for output in outputs) == 1  # the first process speaks for both

@@ -117,9 +117,10 @@ def command_in() -> Callable[..., Outcome]:
 
 @pytest.fixture(scope="session")
 def checkpoint(photographs: Path, tmp_path_factory: pytest.TempPathFactory, command_in: Callable[..., Outcome]) -> Path:
-    """The best checkpoint of one short run on ``photographs``, its summary beside it; not to be changed."""
+    """The best checkpoint of one short run of the plain network, its summary beside it; not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
-    outcome = command_in(folder, "train", *TINY, f"data.root={photographs}", "hydra.run.dir=run", "test=false")
+    chosen = ("model=unet", f"data.root={photographs}", "hydra.run.dir=run", "test=false")
+    outcome = command_in(folder, "train", *TINY, *chosen)
     assert outcome.status == 0, outcome.err
     return folder / "run" / "checkpoints" / "best.ckpt"
 

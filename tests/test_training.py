@@ -170,7 +170,8 @@ def test_evaluate_takes_a_checkpoint_that_is_older_than_the_newest_options(train
 
 def test_evaluate_takes_a_folder_for_a_checkpoint_of_the_demo(command, tiny, photographs):
     demo = [option for option in tiny if not option.startswith(("data=", "data.root="))]
-    assert command("train", "data=demo", *demo, RUN, "trainer.limit_train_batches=1", "test=false").status == 0
+    few = ("trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "test=false")
+    assert command("train", "data=demo", *demo, RUN, *few).status == 0
     options = ("ckpt=run/checkpoints/best.ckpt", f"data.root={photographs}", "data.short_side=32")
     outcome = command("evaluate", "report=false", *options, "hydra.run.dir=scored", "trainer.accelerator=cpu")
     assert outcome.status == 0, outcome.err

@@ -243,7 +243,8 @@ def test_sensitivity(photographs, tmp_path):
 
 
 def test_curves(command, tiny, tmp_path):
-    outcome = command("train", *tiny, "trainer.limit_train_batches=1", "test=false", "hydra.run.dir=run")
+    few = ("trainer.limit_train_batches=1", "test=false", "logger=tensorboard")  # whose files it reads
+    outcome = command("train", *tiny, *few, "hydra.run.dir=run")
     assert outcome.status == 0, outcome.err
     table = table_of("curves", f"one={tmp_path / 'run'}", f"again={tmp_path / 'run'}", "-o", tmp_path / "curves.png")
     assert table[""] == ["minutes", "gain", "gain inside"]

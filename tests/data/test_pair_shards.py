@@ -1,9 +1,11 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import TINY
 from wm_lightning.data import StreamingDataModule, StreamingPairsDataModule
 from wm_lightning.data.command import main
 from wm_lightning.data.paired_layouts import PairFiles
@@ -104,3 +106,16 @@ def test_pictures_of_a_pair_that_differ_in_size_are_named(save_pairs, tmp_path):
     Image.new("RGB", (31, 38)).save(root / "clean" / "001.bmp")
     with pytest.raises(UserError, match=r"^The pictures of a pair must have one size: .*001.bmp has 31x38"):
         optimize(str(root), str(tmp_path / "shards"), layout="plain")
+
+
+def test_a_network_is_trained_on_them_and_scored(save_pairs, command):
+    optimize(str(save_pairs("clwd", {"train": 9, "test": 2})), "shards", layout="clwd")
+    synthetic = ("data=", "synthesis")
+    options = [option for option in TINY if not option.startswith(synthetic)]
+    outcome = command("train", *options, "data=streaming_pairs", "data.root=shards", "hydra.run.dir=run")
+    assert outcome.status == 0, outcome.err
+    alone = ("report=false", "hydra.run.dir=scored", "trainer.accelerator=cpu")
+    outcome = command("evaluate", "ckpt=run/checkpoints/best.ckpt", *alone)
+    assert outcome.status == 0, outcome.err
+    tested = json.loads(Path("run/summary.json").read_text())["test"]
+    assert json.loads(Path("scored/metrics.json").read_text())["test"] == tested

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import NamedTuple
 
 import numpy as np
@@ -17,14 +17,18 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.processes import run_script
+
 # Small and exact: a step takes a fraction of a second and float32 leaves no room for rounding. The head changes every
 # pixel: in so few steps others hardly find a mark, and a picture that stays as it is would pass many a test.
 TINY = (
-    "data=folder", "data.repeats=1", "data.size=32", "data.batch_size=4", "data.num_workers=0", "loss.alpha=0",
-    "trainer.max_epochs=1",
-    "trainer.precision=32-true", "trainer.accelerator=cpu", "model.head=direct",
-    "trainer.enable_progress_bar=false", "synthesis.system_fonts=false", "callbacks.figures.names=[]",
+    "model=pixel_unshuffle_unet_small", "model.head=direct", "data=folder", "data.repeats=1", "data.size=32",
+    "data.batch_size=4", "data.num_workers=0", "loss.alpha=0", "logger=none", "trainer.max_epochs=1",
+    "trainer.precision=32-true", "trainer.accelerator=cpu", "trainer.enable_progress_bar=false",
+    "synthesis.system_fonts=false", "callbacks.figures.names=[]",
 )  # fmt: skip
+# For tests of the plain command's network and logger, which take twice as long
+PLAIN = ("model=unet", "logger=tensorboard")
 
 
 def pytest_configure() -> None:
@@ -113,9 +117,10 @@ def command_in() -> Callable[..., Outcome]:
 
 @pytest.fixture(scope="session")
 def checkpoint(photographs: Path, tmp_path_factory: pytest.TempPathFactory, command_in: Callable[..., Outcome]) -> Path:
-    """The best checkpoint of one short run on ``photographs``, its summary beside it; not to be changed."""
+    """The best checkpoint of one short run of the plain network, its summary beside it; not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
-    outcome = command_in(folder, "train", *TINY, f"data.root={photographs}", "hydra.run.dir=run", "test=false")
+    chosen = ("model=unet", f"data.root={photographs}", "hydra.run.dir=run", "test=false")
+    outcome = command_in(folder, "train", *TINY, *chosen)
     assert outcome.status == 0, outcome.err
     return folder / "run" / "checkpoints" / "best.ckpt"
 
@@ -127,19 +132,17 @@ def tiny(photographs: Path) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
     """Runs ``train.py`` as typed from ``tmp_path`` in a process of its own, which starts another one beside it."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str) -> CompletedProcess[str]:
         script = tmp_path / "train.py"
         script.write_text("from wm_lightning import cli; cli.train()")
         flags = [word for word in arguments if word.startswith("-")]  # which come first
         chosen = [word for word in arguments if word not in flags]
         options = [option for option in tiny if not option.startswith("trainer.accelerator")]
-        return subprocess.run(
-            [sys.executable, str(script), *flags, *options, "trainer=ddp_sim", "data.batch_size=2", *chosen],
-            capture_output=True, text=True, check=False, timeout=300, cwd=tmp_path,
-        )  # fmt: skip
+        words = (*flags, *options, "trainer=ddp_sim", "data.batch_size=2", *chosen)
+        return run_script(script, *words, folder=tmp_path)
 
     return run
 

@@ -100,7 +100,7 @@ def test_a_shell_hands_every_word_on_as_it_is():
 def test_what_a_run_in_an_awkward_folder_says_can_be_pasted(command, tiny):
     folder = "it's a=run, [größe] ~1"
     arguments = (override("hydra.run.dir", folder), "trainer.limit_train_batches=1", "optim.scheduler=null")
-    outcome = command("train", *tiny, *arguments)
+    outcome = command("train", *tiny, "logger=tensorboard", *arguments)
     assert outcome.status == 0, outcome.err
     text = Path(folder, "train.log").read_text(encoding="utf-8")
     (scored,) = re.findall(r"score it again: python evaluate\.py (.*)", text)

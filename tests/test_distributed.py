@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wm_lightning.data.sharding import optimize
 from wm_lightning.data.sources import split_names
 from wm_lightning.metrics import COLUMNS
 
@@ -57,6 +58,30 @@ def test_two_processes_train_one_network_and_score_each_picture_once(command, ti
     validated = json.loads(Path("again/summary.json").read_text())["history"][-1]
     for column in ("val/psnr", "val/ssim", "val/psnr_input", "val/psnr_in"):
         assert validated[column] == pytest.approx(best[column], abs=1e-4)
+
+
+def test_two_processes_train_on_shards_of_their_own_and_evaluate_scores_the_checkpoint(
+    command, photographs, in_two_processes, tmp_path
+):
+    optimize(str(photographs), str(tmp_path / "shards"), shard_bytes=8000)
+    chosen = ("data=streaming", "data.root=shards", "data.cache_dir=kept", "hydra.run.dir=run")
+    outcome = in_two_processes(*chosen)
+    assert outcome.returncode == 0, outcome.stderr
+    summary = json.loads(Path("run/summary.json").read_text())
+    counts = summary["photographs"]
+    assert sum(counts.values()) == 20
+    assert [epoch["step"] for epoch in summary["history"]] == [-(-counts["train"] // 2) // 2]
+    tested = rows_of("run/metrics.csv")
+    assert [row["name"] for row in tested] == Path("run/split/test.txt").read_text().split()
+
+    alone = ("report=false", "ckpt=run/checkpoints/best.ckpt", "hydra.run.dir=alone", "trainer.accelerator=cpu")
+    outcome = command("evaluate", *alone)
+    assert outcome.status == 0, outcome.err
+    scores = json.loads(Path("alone/metrics.json").read_text())
+    assert scores["pictures"] == len(tested) == counts["test"]
+    for column in MEASURED:
+        assert scores["test"][column] == pytest.approx(summary["test"][column], abs=1e-4)
+    assert "THE SPLIT" not in outcome.out
 
 
 def test_what_either_process_finds_broken_is_named_counted_and_left_out(own_photographs, in_two_processes):

@@ -59,6 +59,12 @@ def psnr_of_pairs(side, size=32):
     return -10 * math.log10((LEVEL / 255) ** 2 * side**2 / size**2)
 
 
+@pytest.fixture(autouse=True)
+def _small_cost(monkeypatch):
+    """What a network costs is measured on a small picture."""
+    monkeypatch.setattr(evaluation, "cost_of", partial(cost_of, size=32))
+
+
 @pytest.fixture
 def slim(checkpoint, tmp_path):
     """Writes the trained checkpoint without its optimizer, changed, to ``tmp_path``."""
@@ -147,7 +153,6 @@ def test_the_report_is_of_the_network_and_the_pairs_that_were_tested(command, ch
 
     monkeypatch.setattr(evaluation, "build_report", keep)
     monkeypatch.setattr(evaluation, "write_page", lambda report, folder: folder / "index.html")
-    monkeypatch.setattr(evaluation, "cost_of", partial(cost_of, size=16))
     options = ("data.batch_size=1", "+trainer.limit_test_batches=1", "metrics=slbr")
     outcome = command("evaluate", f"ckpt={checkpoint}", *options, *CPU)
     assert outcome.status == 0, outcome.err
@@ -334,16 +339,14 @@ def test_other_marks_are_scored_with_a_network_that_did_not_learn_them(command, 
     assert [row["psnr_input"] for row in own] != [row["psnr_input"] for row in others]
 
 
-def test_validation_pictures_are_scored_where_something_is_to_be_chosen(command, checkpoint):
-    trained = checkpoint.parents[1] / "split"
-    for split in ("val", "test"):
-        outcome = command("evaluate", f"ckpt={checkpoint}", *CPU, f"split={split}", "examples=2")
-        assert outcome.status == 0, outcome.err
-        names = (trained / f"{split}.txt").read_text(encoding="utf-8").split()
-        assert [row["name"] for row in rows_of("scored/metrics.csv")] == names
-        record = record_of()
+def test_validation_pictures_are_scored_where_something_is_to_be_chosen(command, checkpoint, compared):
+    assert command("evaluate", f"ckpt={checkpoint}", *CPU, "split=val", "examples=2").status == 0
+    for split, folder in (("val", Path("scored")), ("test", compared.folder)):
+        names = (checkpoint.parents[1] / "split" / f"{split}.txt").read_text(encoding="utf-8").split()
+        assert [row["name"] for row in rows_of(folder / "metrics.csv")] == names
+        record = record_of(folder)
         assert (record["split"], record["pictures"]) == (split, len(names))
-        page = Path("scored/report/index.html").read_text(encoding="utf-8")
+        page = (folder / "report" / "index.html").read_text(encoding="utf-8")
         shown = set(re.findall(r"photo\d+\.png", page))
         assert shown
         assert shown <= set(names)
@@ -370,15 +373,14 @@ def test_marks_of_real_pairs_cannot_be_others(command, checkpoint, tmp_path):
     assert "synthesis: real pairs have their marks already; leave it out." in outcome.err
 
 
-def test_a_weight_file_is_scored_as_its_checkpoint(command, checkpoint, photographs):
+def test_a_weight_file_is_scored_as_its_checkpoint(command, checkpoint, photographs, compared):
     write_weights(read(str(checkpoint)), Path("net.safetensors"))
-    for folder, path in (("scored", checkpoint), ("again", "net.safetensors")):
-        outcome = command("evaluate", f"ckpt={path}", *CPU, f"data.root={photographs}", f"hydra.run.dir={folder}")
-        assert outcome.status == 0, outcome.err
-    assert record_of("again")["test"] == record_of()["test"]
-    assert record_of("again")["epoch"] == record_of()["epoch"]
-    assert Path("again/report/index.html").is_file()
-    with Image.open("scored/examples.jpg") as sheet, Image.open("again/examples.jpg") as same:
+    outcome = command("evaluate", "ckpt=net.safetensors", *CPU, f"data.root={photographs}")
+    assert outcome.status == 0, outcome.err
+    assert record_of()["test"] == record_of(compared.folder)["test"]
+    assert record_of()["epoch"] == record_of(compared.folder)["epoch"]
+    assert Path("scored/report/index.html").is_file()
+    with Image.open(compared.folder / "examples.jpg") as sheet, Image.open("scored/examples.jpg") as same:
         pictures = 2  # the whole test split
         assert sheet.size == (5 * (32 + GAP) + GAP, HEADER + pictures * (32 + GAP) + GAP)
         assert np.array_equal(np.asarray(sheet), np.asarray(same))

@@ -1,22 +1,29 @@
 """What machines and data do to a training: one sentence each, and nothing lost."""
 
 import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
+from .processes import run_script
+
+# Takes the largest size of a file as its last argument.
+DRIVER = """
+import resource, sys
+from wm_lightning import cli
+
+resource.setrlimit(resource.RLIMIT_FSIZE, 2 * (int(sys.argv.pop()),))
+cli.train()
+"""
+
 
 def run_with_files_of_at_most(size, arguments, folder):
     """Runs a training that cannot write larger files, as on a disk that is full."""
-    return subprocess.run(
-        [sys.executable, "-c", "from wm_lightning import cli; cli.train()", *arguments],
-        capture_output=True, text=True, check=False, timeout=300, cwd=folder,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-    )  # fmt: skip
+    driver = folder / "driver.py"
+    driver.write_text(DRIVER)
+    return run_script(driver, *arguments, size, folder=folder)
 
 
 def test_a_disk_that_is_full_ends_a_run_by_a_sentence_and_leaves_the_checkpoint_before(command, tiny, tmp_path):

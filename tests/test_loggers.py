@@ -54,8 +54,8 @@ def test_a_run_without_a_logger_has_its_summary(command, tiny):
 
 
 def test_each_job_of_a_multirun_logs_to_its_own_folder(command, tiny):
-    sweep = ("-m", "loss.beta=0.1,0.3", "hydra.sweep.dir=sweep", "logger=csv", "test=false")
-    outcome = command("train", *sweep, *tiny, *SHORT)
+    sweep = ("loss.beta=0.1,0.3", "hydra.sweep.dir=sweep", "logger=csv", "test=false")
+    outcome = command("train", "-m", *tiny, *SHORT, *sweep)
     assert outcome.status == 0, outcome.err
     for job in "01":
         logged = column(f"sweep/{job}/csv/version_0/metrics.csv", "val/loss")
@@ -82,8 +82,8 @@ def test_a_package_that_is_missing_is_one_sentence(command, tiny, monkeypatch, n
 
 def test_weights_and_biases_keeps_each_job_of_a_multirun_to_itself(command, tiny):
     wandb = pytest.importorskip("wandb")
-    sweep = ("-m", "loss.beta=0.1,0.3", "hydra.sweep.dir=sweep", "logger=wandb", "test=false")
-    outcome = command("train", *sweep, *tiny, *SHORT)
+    sweep = ("loss.beta=0.1,0.3", "hydra.sweep.dir=sweep", "logger=wandb", "test=false")
+    outcome = command("train", "-m", *tiny, *SHORT, *sweep)
     assert outcome.status == 0, outcome.err
     assert wandb.run is None
     for job in "01":

@@ -74,7 +74,7 @@ def test_an_override_with_blanks_stays_whole_in_the_table(tmp_path):
 
 
 def test_a_multirun_that_has_no_job_has_no_table(command, tiny):
-    outcome = command("train", "-m", "model=unet,unett", *tiny)
+    outcome = command("train", "-m", *tiny, "model=unet,unett")
     assert outcome.status == 1
     assert "0 jobs" not in outcome.out
     assert "Could not find 'model/unett'" in outcome.err

@@ -37,18 +37,41 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("elsewhere")
 
 
+# Runs a script for each line that it is given, in a process of its own that finds everything imported.
+DRIVER = """
+import json, os, runpy, sys
+import wm_lightning.cli
+
+for line in sys.stdin:
+    folder, *sys.argv = json.loads(line)
+    child = os.fork()
+    if not child:
+        for descriptor, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
-def run(python, folder):
+def run(python, folder, tmp_path_factory):
     """Runs a script of this project in that environment."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "HYDRA"))}
+    printed = tmp_path_factory.mktemp("printed")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([python, "-c", DRIVER], cwd=folder, env=environment, **pipes) as process:
 
-    def command(name, *arguments):
-        script = str(REPOSITORY / f"{name}.py")
-        return subprocess.run(
-            [python, script, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
+        def command(name, *arguments):
+            words = [str(printed), str(REPOSITORY / f"{name}.py"), *arguments]
+            process.stdin.write(f"{json.dumps(words)}\n")
+            process.stdin.flush()
+            status = int(process.stdout.readline())
+            out, err = ((printed / name).read_text(encoding="utf-8") for name in ("out", "err"))
+            return subprocess.CompletedProcess(words, status, out, err)
 
-    return command
+        yield command
+        process.stdin.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ import json
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import matplotlib
@@ -17,6 +15,8 @@ from wm_lightning.commands import override
 from wm_lightning.data.indexing import index_folder
 from wm_lightning.data.sharding import optimize
 from wm_lightning.files import SHIPPED
+
+from .processes import run_script
 
 # Kills its own process without a warning in the middle of an epoch.
 DRIVER = """
@@ -45,9 +45,9 @@ def load(path):
 
 
 def run_killed(arguments, at):
-    outcome = subprocess.run(
-        [sys.executable, "-c", DRIVER, *arguments, f"{at[0]},{at[1]}"], capture_output=True, text=True, check=False
-    )
+    driver = Path("driver.py")
+    driver.write_text(DRIVER)
+    outcome = run_script(driver.absolute(), *arguments, f"{at[0]},{at[1]}", folder=Path.cwd())
     assert outcome.returncode == -signal.SIGKILL, outcome.stderr
 
 
@@ -91,7 +91,7 @@ def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(command, tiny, at, 
 
 
 @pytest.mark.parametrize("kind", ["folder", "streaming"])
-def test_a_run_killed_within_an_epoch_goes_on_within_it(command, tiny, photographs, kind):
+def test_a_run_killed_within_an_epoch_goes_on_within_it(command, tiny, photographs, kind, recwarn):
     arguments = (
         *tiny, "test=false", "trainer.max_epochs=2", "data.num_workers=1", "data.repeats=2", "data.batch_size=2",
         "callbacks.last_checkpoint.every_n_train_steps=2",
@@ -107,6 +107,7 @@ def test_a_run_killed_within_an_epoch_goes_on_within_it(command, tiny, photograp
     assert 0 < stopped["global_step"] - steps // 2 <= 5  # in the second of two epochs
     resumed = command("train", *arguments, "ckpt_path=killed/checkpoints/last.ckpt")
     assert resumed.status == 0, resumed.err
+    assert not [entry for entry in recwarn if "resumable" in str(entry.message)]  # Lightning asks the loader alone
     one, other = (load(f"{folder}/checkpoints/last.ckpt") for folder in ("whole", "killed"))
     for part in ("global_step", "epoch", "state_dict", "optimizer_states", "lr_schedulers", "average", "random_state"):
         assert_equal(one[part], other[part], part)
@@ -246,7 +247,7 @@ def test_each_job_of_a_multirun_goes_on_in_a_folder_of_its_own(command, tiny, pa
         summary = json.loads(Path("sweep", job, "summary.json").read_text())
         assert [epoch["epoch"] for epoch in summary["history"]] == [1, 2, 3]
         assert summary["best_epoch"] <= 2
-        weights.append(load(f"sweep/{job}/checkpoints/last.ckpt")["state_dict"]["net.final_conv.weight"])
+        weights.append(load(f"sweep/{job}/checkpoints/last.ckpt")["state_dict"]["net.last.weight"])
     assert not torch.equal(*weights)
 
 
@@ -301,7 +302,7 @@ def go_on_of(outcome):
 
 
 OTHERS = {
-    "network": ("model=pixel_unshuffle_unet_small", "its network is another one than this configuration's", "model"),
+    "network": ("model=unet", "its network is another one than this configuration's", "model"),
     "head": ("model.head=decomposition", "its network is another one than this configuration's", "model.head"),
     "seed": ("seed=1", "it was trained on another split of photographs", "seed"),
     "fractions": ("data.fractions=[0.5,0.3,0.2]", "it was trained on another split", "data.fractions"),
@@ -323,17 +324,14 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_its_run_left_as_it_was(co
     assert f"; not as in its run: {keys}" in told
     after = contents(folder)
     assert {name: after[name] for name in left} == left
-    # Lightning opens the loggers' files before it asks for the optimizer, whose schedule's length is compared then.
-    assert [
-        name for name in after if name not in left and (change != "data.batch_size=2" or "tfevents" not in name)
-    ] == []
+    assert after.keys() == left.keys()
     assert words == [*tiny, "test=false", override("ckpt_path", f"{folder}/checkpoints/last.ckpt")]
     assert command("train", *words).status == 0
 
 
 def test_ckpt_path_alone_says_what_the_run_was_and_leaves_it(command, tiny):
     folder = Path("outputs/train/day/time")
-    assert command("train", *tiny, *SHORT, "model=pixel_unshuffle_unet_small", f"hydra.run.dir={folder}").status == 0
+    assert command("train", *tiny, *SHORT, f"hydra.run.dir={folder}").status == 0
     left = contents(folder)
     told, words = go_on_of(command("train", "ckpt_path=last", "trainer.accelerator=cpu"))
     assert "; not as in its run: model, " in told

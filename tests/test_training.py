@@ -4,6 +4,7 @@ import logging
 import math
 import re
 import shlex
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from tests.conftest import PLAIN, TINY
 from wm_lightning.callbacks import RunSummary
 from wm_lightning.commands import shell
 from wm_lightning.engine import WatermarkRemoval, WeightAverage
@@ -47,12 +49,22 @@ def weights_of(path):
     return torch.load(path, weights_only=True)["state_dict"]
 
 
-@pytest.fixture
-def trained(command, tiny):
-    """One short run in ./run."""
-    arguments = (*LAYER, "loss.beta=0.25", "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
-    outcome = command("train", *tiny, RUN, *arguments)
+@pytest.fixture(scope="module")
+def run(photographs, command_in, tmp_path_factory):
+    """One short run of the plain command's network, and its folder."""
+    folder = tmp_path_factory.mktemp("trained")
+    arguments = (*PLAIN, *LAYER, "loss.beta=0.25", "trainer.max_epochs=2", "trainer.log_every_n_steps=1")
+    outcome = command_in(folder, "train", *TINY, f"data.root={photographs}", RUN, *arguments)
     assert outcome.status == 0, outcome.err
+    return folder / "run", outcome
+
+
+@pytest.fixture
+def trained(run, tmp_path, monkeypatch):
+    """The same in ./run."""
+    monkeypatch.chdir(tmp_path)
+    folder, outcome = run
+    shutil.copytree(folder, "run")
     return outcome
 
 
@@ -158,7 +170,8 @@ def test_evaluate_takes_a_checkpoint_that_is_older_than_the_newest_options(train
 
 def test_evaluate_takes_a_folder_for_a_checkpoint_of_the_demo(command, tiny, photographs):
     demo = [option for option in tiny if not option.startswith(("data=", "data.root="))]
-    assert command("train", "data=demo", *demo, RUN, "trainer.limit_train_batches=1", "test=false").status == 0
+    few = ("trainer.limit_train_batches=1", "trainer.limit_val_batches=1", "test=false")
+    assert command("train", "data=demo", *demo, RUN, *few).status == 0
     options = ("ckpt=run/checkpoints/best.ckpt", f"data.root={photographs}", "data.short_side=32")
     outcome = command("evaluate", "report=false", *options, "hydra.run.dir=scored", "trainer.accelerator=cpu")
     assert outcome.status == 0, outcome.err
@@ -310,7 +323,7 @@ def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
     assert (config["model"]["head"], config["model"]["attention"]) == ("direct", "gate")
     assert config["average"] is config["trainer"]["gradient_clip_val"] is None
     assert config["train_metrics_every_n_steps"] == 1
-    small = [option for option in tiny if not option.startswith(("data=", "trainer.max_epochs", "loss.", "model."))]
+    small = [option for option in tiny if not option.startswith(("data=", "trainer.max_epochs", "loss.", "model"))]
     notebook = {name: value + 0.01 for name, value in HeterogeneousUNet(head="direct").state_dict().items()}
     torch.save(notebook, "wm_best_model.pth")
     outcome = command("train", "experiment=watermarkcnn", *small, RUN, "test=false", "trainer.limit_train_batches=1",
@@ -336,7 +349,7 @@ def test_the_recipe_of_the_notebook_has_its_numbers(command, tiny):
 
 @pytest.mark.parametrize("experiment", ["swcnn", "general", "best", "real", "whole_marks"])
 def test_every_experiment_trains_and_is_scored(command, tiny, experiment):
-    small = [option for option in tiny if not option.startswith(("data=", "loss.alpha", "synthesis", "model.head"))]
+    small = [option for option in tiny if not option.startswith(("data=", "loss.alpha", "synthesis", "model"))]
     options = ("data.repeats=1", "model.widths=[8,12]", "trainer.limit_train_batches=2", "data.cache=none")
     outcome = command("train", f"experiment={experiment}", *small, *options, RUN)
     assert outcome.status == 0, outcome.err
@@ -370,7 +383,7 @@ def test_the_weights_that_a_validation_keeps_are_what_is_saved_and_tested(comman
     assert best["val/loss"] == best[f"val_{checkpoint['weights']}/loss"]
     kept = {name.removeprefix("net."): value for name, value in checkpoint["state_dict"].items() if "net." in name}
     average, raw = checkpoint["average"]["net"], checkpoint.get("raw", kept)
-    assert not torch.equal(average["final_conv.weight"], raw["final_conv.weight"])
+    assert not torch.equal(average["last.weight"], raw["last.weight"])
     wanted = average if checkpoint["weights"] == "average" else raw
     assert kept.keys() == wanted.keys()
     assert all(torch.equal(value, wanted[name]) for name, value in kept.items())
@@ -439,7 +452,14 @@ def test_training_can_start_from_the_weights_of_a_checkpoint_or_of_a_plain_file(
     if plain:
         source = "notebook.pth"
         torch.save(expected, source)
-    arguments = (*LAYER, "hydra.run.dir=tuned", f"weights={source}", "optim.optimizer.lr=0", "optim.scheduler=null")
+    arguments = (
+        *LAYER,
+        "model=unet",
+        "hydra.run.dir=tuned",
+        f"weights={source}",
+        "optim.optimizer.lr=0",
+        "optim.scheduler=null",
+    )
     fixed = ("optim.optimizer.adamw_lr=0", "callbacks.freeze_batchnorm.from_epoch=0", "test=false")
     outcome = command("train", *tiny, *arguments, *fixed)
     assert outcome.status == 0, outcome.err
@@ -462,14 +482,16 @@ def test_weights_of_another_network_or_no_weights_are_refused(trained, command, 
         "general": ("", "The weights general do not fit a HeterogeneousUNet"),
     }
     for path, (change, sentence) in cases.items():
-        outcome = command("train", *tiny, "hydra.run.dir=tuned", f"weights={path}", *([change] if change else []))
+        outcome = command(
+            "train", *tiny, *PLAIN, "hydra.run.dir=tuned", f"weights={path}", *([change] if change else [])
+        )
         assert outcome.status == 1
         assert sentence in outcome.err
         assert "photographs: " not in outcome.out  # which may take minutes to look through
 
 
 def test_training_can_start_from_weights_that_come_with_the_project(command, tiny):
-    options = [option for option in tiny if not option.startswith("model.")]
+    options = [option for option in tiny if not option.startswith("model")]
     still = ("optim.optimizer.lr=0", "optim.optimizer.adamw_lr=0", "optim.scheduler=null")
     chosen = (
         "model=pixel_unshuffle_unet_small",

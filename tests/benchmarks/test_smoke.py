@@ -1,13 +1,12 @@
 """Each benchmark runs as a command on next to nothing and prints its table; what it measures is not judged here."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import hydra
 import pytest
 from PIL import Image
 
+from tests.processes import run_script
 from wm_lightning.files import CONF
 from wm_lightning.runner.configuration import check_config
 
@@ -21,8 +20,7 @@ def beside(monkeypatch):
 
 
 def run(name, *arguments):
-    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return run_script(BENCHMARKS / f"{name}.py", *arguments, folder=Path.cwd())
 
 
 def table_of(name, *arguments):
@@ -123,12 +121,21 @@ def test_training_ends_with_a_sentence_where_a_process_fails(tmp_path):
     assert "Traceback" not in "".join(warnings)
 
 
-def test_gpu(photographs, tmp_path):
-    table = table_of(
+SETTINGS = ("data.size=32", "data.batch_size=2", "trainer.precision=32-true", "data.num_workers=0", "loss.alpha=0")
+
+
+@pytest.fixture(scope="module")
+def gpu(photographs, tmp_path_factory):
+    """The folder of what the benchmark of a GPU trains at its end, a row of an ablation, and its table."""
+    folder = tmp_path_factory.mktemp("gpu")
+    return folder, table_of(
         "gpu", photographs, "--size", 32, "--batches", 2, "--precisions", "32-true", "--steps", 1, "--minutes", 1e-4,
-        "--pictures", 2, "--output", tmp_path, "--set", "data.num_workers=0", "--set", "loss.alpha=0",
-        "--set", "data.size=32",
+        "--pictures", 2, "--output", folder, "--set", "data.num_workers=0", "--set", "loss.alpha=0",
     )  # fmt: skip
+
+
+def test_gpu(gpu):
+    _, table = gpu
     assert table["precision"] == ["batch", "images/s", "waiting for data", "peak memory"]
     assert filled(table["32-true"])
     steps, psnr, gain, *_ = table["0.0001 minutes, batch 2"]
@@ -137,25 +144,26 @@ def test_gpu(photographs, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def ablation(photographs, tmp_path_factory):
-    """The arguments of an ablation of one row that has run, and its table."""
+def ablation(photographs, gpu):
+    """The arguments of an ablation whose one row the benchmark before has measured, and its table."""
+    folder, _ = gpu
     arguments = (
-        photographs, "--recipe", "plain", "--rows", "the defaults", "--seeds", 1, "--minutes", 1e-4,
-        "--pictures", 2, "--output", tmp_path_factory.mktemp("ablation"), "--set", "data.size=32",
-        "--set", "data.batch_size=2", "--set", "data.num_workers=0", "--set", "loss.alpha=0",
+        photographs, "--recipe", "plain", "--rows", "the defaults", "--minutes", 1e-4, "--pictures", 2, "--output",
+        folder, *(word for change in SETTINGS for word in ("--set", change)),
     )  # fmt: skip
     return list(map(str, arguments)), table_of("ablation", *arguments)
 
 
-def test_ablation(ablation):
-    arguments, table = ablation
+def test_ablation(ablation, gpu):
+    _, table = ablation
+    folder, measured = gpu
     assert list(table) == ["the defaults", "", "identity"]  # the row is told when it is done, then all together
     assert table[""] == ["steps", "PSNR", "gain", "its spread", "gain inside", "outside", "F1"]
     steps, psnr, gain, spread, *others = table["the defaults"]
     assert (steps, spread) == ("1", "")
+    assert table["the defaults"] == measured["0.0001 minutes, batch 2"]
     assert filled((psnr, gain, *others))
-    seed = Path(arguments[arguments.index("--output") + 1], "plain", "the_defaults", "seed_1")
-    assert "- seed=1\n- data.seed=0\n" in (seed / "run" / ".hydra" / "overrides.yaml").read_text()
+    seed = folder / "plain" / "the_defaults" / "seed_0"
     assert "- split=val\n" in (seed / "scored" / ".hydra" / "overrides.yaml").read_text()
 
 
@@ -168,6 +176,29 @@ def test_a_row_that_was_measured_is_read_and_one_of_other_settings_is_not(ablati
     assert cells == table[name]
     with pytest.raises(benchmark.RowError, match="is of other settings; remove it, or give another --output"):
         benchmark.measure_row("the defaults", benchmark.read([*arguments, "--set", "data.target=clean"]))
+
+
+def test_seeds_train_on_the_same_photographs(ablation, beside, tmp_path, monkeypatch):
+    import ablation as benchmark
+
+    commands = []
+
+    def run(command, log_file):
+        commands.append(command)
+        if command[0] == "evaluate.py":
+            (log_file.with_name("scored") / "metrics.json").write_text('{"test": {"psnr": 30}}')
+        else:
+            log_file.with_name("scored").mkdir()
+
+    monkeypatch.setattr(benchmark, "run", run)
+    monkeypatch.setattr(benchmark, "speed_of", lambda *_: benchmark.Speed(1, 10, 2))
+    arguments, _ = ablation
+    options = benchmark.read([*arguments, "--seeds", "3", "4", "--output", str(tmp_path)])
+    assert [score["psnr"] for score in benchmark.measure_row("the defaults", options)] == [30, 30]
+    trained = [command for command in commands if command[0] == "train.py"]
+    assert [{word for word in command if "seed=" in word} for command in trained] == [
+        {"seed=3", "data.seed=0"}, {"seed=4", "data.seed=0"},
+    ]  # fmt: skip
 
 
 def test_a_row_is_the_mean_of_its_seeds_with_the_spread_of_the_gain(beside):
@@ -212,7 +243,8 @@ def test_sensitivity(photographs, tmp_path):
 
 
 def test_curves(command, tiny, tmp_path):
-    outcome = command("train", *tiny, "trainer.limit_train_batches=1", "test=false", "hydra.run.dir=run")
+    few = ("trainer.limit_train_batches=1", "test=false", "logger=tensorboard")  # whose files it reads
+    outcome = command("train", *tiny, *few, "hydra.run.dir=run")
     assert outcome.status == 0, outcome.err
     table = table_of("curves", f"one={tmp_path / 'run'}", f"again={tmp_path / 'run'}", "-o", tmp_path / "curves.png")
     assert table[""] == ["minutes", "gain", "gain inside"]

@@ -8,6 +8,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import wm_lightning.callbacks.figures as module
+from tests.conftest import PLAIN
 from wm_lightning.callbacks import RunSummary
 from wm_lightning.callbacks.figures import FigureName, NetworkFigure, PictureFigureName, TrainingFigure
 from wm_lightning.engine import WatermarkRemoval
@@ -19,6 +20,11 @@ EVERY = "callbacks.figures.every_n_epochs="
 NAMES = "callbacks.figures.names="
 ALL = get_args(FigureName)
 EPOCH = {"train/loss": 2.0, "val/loss": 2.0, "train/psnr": 20.0, "val/psnr": 21.0, "lr-AdamW": 1e-3}
+
+
+@pytest.fixture
+def tiny(tiny):
+    return (*tiny, *PLAIN)
 
 
 def figures_of(folder):

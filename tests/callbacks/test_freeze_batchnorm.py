@@ -12,7 +12,7 @@ def statistics(path, name="running_mean"):
 
 
 def run(command, tiny, folder, *arguments):
-    outcome = command("train", *tiny, "test=false", f"hydra.run.dir={folder}", *arguments)
+    outcome = command("train", *tiny, "model=unet", "test=false", f"hydra.run.dir={folder}", *arguments)
     assert outcome.status == 0, outcome.err
     return f"{folder}/checkpoints/last.ckpt"
 

@@ -10,11 +10,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from torch.utils.tensorboard import SummaryWriter
 
+from tests.conftest import PLAIN
 from wm_lightning.callbacks.tensorboard import _add_graph, detached_copy
 from wm_lightning.models import HeterogeneousUNet
 
 RUN = "hydra.run.dir=run"
 SHORT = ("test=false", "callbacks.figures=null", "optim.scheduler=null", "trainer.limit_train_batches=1")
+
+
+@pytest.fixture
+def tiny(tiny):
+    return (*tiny, *PLAIN)
 
 
 def events_of(folder):

@@ -8,7 +8,7 @@ import pytest
 from wm_lightning.data import sharding
 from wm_lightning.data.command import main
 from wm_lightning.data.sharding import optimize
-from wm_lightning.data.shards import STAGES, ShardSource, read_tables, stage_of
+from wm_lightning.data.shards import STAGES, Shards, ShardSource, read_tables, stage_of
 from wm_lightning.data.sources import FRACTIONS, decode
 from wm_lightning.data.stores import open_store
 from wm_lightning.errors import UserError
@@ -24,7 +24,7 @@ def shards(photographs, tmp_path):
 
 
 def source_of(folder):
-    return ShardSource(open_store(str(folder)), folder, 1)
+    return ShardSource(Shards(open_store(str(folder)), folder, 1))
 
 
 def test_shards_hold_each_photograph_once_in_the_stage_of_its_name(photographs, shards):

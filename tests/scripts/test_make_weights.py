@@ -1,10 +1,12 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from tests.processes import run_script
 from wm_lightning.errors import UserError
 from wm_lightning.trained import load, read
 
@@ -44,7 +46,13 @@ def make(tmp_path, monkeypatch, photographs):
     return run
 
 
-def test_stages_follow_each_other_and_the_result_is_scored(make):
+def test_stages_follow_each_other_and_the_result_is_scored(make, monkeypatch):
+    import make_weights
+
+    def run(words, check):
+        return run_script(Path(words[1]), *words[2:], folder=Path.cwd())
+
+    monkeypatch.setattr(make_weights, "subprocess", SimpleNamespace(run=run))
     output = make(*OPTIONS)
     first, deeper, second = (read(str(output / f"{name}.safetensors")) for name in ("first", "deeper", "second"))
     assert first["config"]["model"]["widths"] == [4, 6]

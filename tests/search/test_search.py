@@ -3,9 +3,6 @@
 import csv
 import json
 import math
-import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +12,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import wm_lightning.search.run as module
+from tests.processes import start_script
 
 REPOSITORY = Path(__file__).parents[2]
 ALPHA = ("space=none", "+space.loss.alpha={low: 0, high: 1}")
@@ -87,16 +85,15 @@ def test_the_same_command_with_more_trials_goes_on(command, tiny):
 
 def test_a_killed_search_runs_the_unfinished_trial_again(command, tiny):
     arguments = ("space=none", "+space.loss.beta={low: 0, high: 1}", *tiny, *LEAN, "sweep.trials=1")
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
-    line = [sys.executable, str(REPOSITORY / "sweep.py"), *arguments, "trainer.max_epochs=100000"]
-    with subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        log = Path("outputs/sweep/none/0/train.log")
-        until = time.monotonic() + 120
-        while not (log.is_file() and "Epoch 1" in log.read_text()) and time.monotonic() < until:
-            assert process.poll() is None
-            time.sleep(0.1)
-        held = command("sweep", *arguments)
-        process.send_signal(signal.SIGKILL)
+    process = start_script(REPOSITORY / "sweep.py", (*arguments, "trainer.max_epochs=100000"), Path.cwd())
+    log = Path("outputs/sweep/none/0/train.log")
+    until = time.monotonic() + 120
+    while not (log.is_file() and "Epoch 1" in log.read_text()) and time.monotonic() < until:
+        assert process.exitcode is None
+        time.sleep(0.1)
+    held = command("sweep", *arguments)
+    process.kill()
+    process.join()
     assert held.status == 1
     assert "is in use by another search" in held.err
     assert states_of() == ["RUNNING"]

@@ -117,7 +117,7 @@ def test_pictures_are_cleaned_without_the_modules_that_lie_beside_them(tmp_path,
 
 
 COMMANDS = {
-    "evaluate": lambda command, path: command("evaluate", f"ckpt={path}", "trainer.accelerator=cpu"),
+    "evaluate": lambda command, path: command("evaluate", f"ckpt={path}", "report=false", "trainer.accelerator=cpu"),
     "predict": lambda command, path: predict([str(path), "-o", "out.png", "--weights", str(path)]),
     "export": lambda command, path: export([str(path), "-o", "out.pt2"]),
     "app": lambda command, path: serve(["--weights", str(path), "--port", "0"]),

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from wm_lightning.data.augment import Augmentation
     from wm_lightning.data.datamodule import BaseDataModule, DemoDataModule, FolderDataModule, WatermarkDataModule
     from wm_lightning.data.paired import PairedDataModule
-    from wm_lightning.data.streaming import StreamingDataModule
+    from wm_lightning.data.streaming import StreamingDataModule, StreamingPairsDataModule
 
 # Imported when they are asked for: who makes an index needs no PyTorch.
 _HOMES = {
@@ -17,6 +17,7 @@ _HOMES = {
     "FolderDataModule": "datamodule",
     "PairedDataModule": "paired",
     "StreamingDataModule": "streaming",
+    "StreamingPairsDataModule": "streaming",
     "WatermarkDataModule": "datamodule",
 }
 
@@ -27,6 +28,7 @@ __all__ = [
     "FolderDataModule",
     "PairedDataModule",
     "StreamingDataModule",
+    "StreamingPairsDataModule",
     "WatermarkDataModule",
 ]
 

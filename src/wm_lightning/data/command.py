@@ -36,11 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "optimize",
         help="put photographs into shards, for data=streaming",
         description="Checks photographs that are in no shard of OUT yet and puts them into new ones, 70/20/10 for "
-        "train, val and test by a hash of their names. The same command goes on, and adds what has come since.",
+        "train, val and test by a hash of their names. The same command goes on, and adds what has come since. With "
+        "--layout, pairs of watermarked and clean pictures in place of photographs, for data=streaming_pairs.",
     )
     shards.add_argument("folder", type=as_word, metavar="FOLDER|s3://BUCKET/PREFIX", help="where the photographs are")
     shards.add_argument("out", type=as_word, metavar="OUT|s3://BUCKET/PREFIX", help="where the shards are to be")
     shards.add_argument("--seed", type=int, default=0, help="chooses the split (default: 0)")
+    shards.add_argument(
+        "--layout", choices=("plain", "clwd", "lvw", "logo"), help="FOLDER holds pairs, arranged as data.layout says"
+    )
     shards.set_defaults(run=_optimize)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -67,10 +71,11 @@ def _optimize(options: argparse.Namespace) -> tuple[list[str], bool]:
     """Makes shards; returns what is said of them, and whether all are made."""
     from wm_lightning.data.sharding import optimize
 
-    made = optimize(options.folder, options.out, options.seed)
+    made = optimize(options.folder, options.out, options.seed, options.layout)
     lines = [f"broken, in no shard: {name}: {reason}" for name, reason in sorted(made.broken.items())]
     added = ", ".join(f"{count} {stage}" for stage, count in made.added.items())
-    lines.append(f"{options.out}: {sum(made.added.values())} photographs added ({added}); {made.before} were there")
+    what = "photographs" if options.layout is None else "pairs"
+    lines.append(f"{options.out}: {sum(made.added.values())} {what} added ({added}); {made.before} were there")
     return lines, made.finished
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import torch
 
 from wm_lightning.data.augment import Augmentation, Pair, Picture, crop_pair, resize_pair
 from wm_lightning.data.datamodule import BaseDataModule, Target
-from wm_lightning.data.paired_layouts import LAYOUTS, LayoutName, PairFiles, find_pairs, split_pairs
+from wm_lightning.data.paired_layouts import LayoutName, PairFiles, check_sizes, find_pairs, split_pairs, threshold_of
 from wm_lightning.data.pairs import Stage, StagePairs
 from wm_lightning.data.sources import (
     FRACTIONS,
@@ -23,7 +23,7 @@ from wm_lightning.data.sources import (
     each_of,
     load_again,
 )
-from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.errors import ArgumentError
 from wm_lightning.types import PackedSample
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,19 @@ log = logging.getLogger(__name__)
 Fit = Literal["crop", "resize"]
 
 
-class PairSource:
-    """Pairs of files, each known by a name.
+class PairSource(Protocol):
+    """Pairs, each known by a name."""
+
+    def load(self, name: str) -> Pair:
+        """Returns the pair of that name.
+
+        Raises:
+            OSError: A file cannot be read or is no complete picture.
+        """
+
+
+class FilePairSource:
+    """Pairs of files.
 
     Args:
         files: The files of each pair.
@@ -49,7 +60,7 @@ class PairSource:
             OSError: A file cannot be read or is no complete picture.
         """
         files = self.files[name]
-        mask = None if files.mask is None else self._mask(decode(files.mask))
+        mask = None if files.mask is None else mask_of(decode(files.mask), self.mask_threshold)
         return Pair(decode(files.watermarked), decode(files.clean), mask)
 
     def check(self) -> dict[str, str]:
@@ -61,9 +72,6 @@ class PairSource:
         verdicts = each_of(list(self.files), self._reason, "checking pairs")
         return {name: reason for name, reason in verdicts if reason}
 
-    def _mask(self, picture: Photograph) -> Picture:
-        return as_mask(picture.mean(axis=2) > 255 * self.mask_threshold)
-
     def _reason(self, name: str) -> str:
         sizes: dict[Path, str] = {}
         for path in self.files[name]:
@@ -74,9 +82,7 @@ class PairSource:
             except OSError as error:
                 return str(error)
             sizes[path] = f"{width}x{height}"
-        if len(set(sizes.values())) > 1:
-            told = ", ".join(f"{path} has {size}" for path, size in sizes.items())
-            raise UserError(f"The pictures of a pair must have one size: {told}; resize or remove them.")
+        check_sizes(sizes)
         return ""
 
 
@@ -144,22 +150,21 @@ def difference_mask(pair: Pair, levels: float) -> Picture:
     return as_mask(difference.sum(axis=2) > levels)
 
 
+def mask_of(picture: Photograph, threshold: float) -> Picture:
+    """Returns where a given mask's values, of 0..1, are above a threshold: (H, W), 0 or 255."""
+    return as_mask(picture.mean(axis=2) > 255 * threshold)
+
+
 def as_mask(marked: npt.NDArray[np.bool_]) -> Picture:
     """Returns 255 where the watermark is, else 0."""
     mask: Picture = marked.astype(np.uint8) * np.uint8(255)
     return mask
 
 
-class PairedDataModule(BaseDataModule):
-    """Real pairs below a folder.
-
-    The stages are those of the data set's folders; what they leave open is drawn by the seed, see
-    :func:`~wm_lightning.data.paired_layouts.split_pairs`.
+class RealPairsDataModule(BaseDataModule):
+    """Pairs that have their marks already; a subclass says where they come from.
 
     Args:
-        root: The folder.
-        layout: How it is arranged: ``clwd``, ``lvw`` and ``logo`` as these data sets are, ``plain`` for ``watermarked``
-            and ``clean`` with equal stems, and ``mask`` where there are some.
         augment: What of it moves pixels changes training pairs, all pictures of a pair alike.
         fit: How a picture becomes a square of ``size``, in every stage: ``crop``, a random part of it in training and
             the middle otherwise, or ``resize``, all of it, its proportions not kept. Too small a picture is enlarged.
@@ -168,8 +173,6 @@ class PairedDataModule(BaseDataModule):
             published evaluations use: 0.1 for clwd and lvw, 0.5 for logo and plain.
         mask_difference: Where no mask is given, pixels whose channels differ by more than this together are the mask,
             in grey levels of 255. CLWD's masks were made with 15.
-        val_fraction: Validation's share of a train folder beside which there is a test folder.
-        fractions: Shares of train, val and test where the pairs are not divided.
         **options: As for :class:`~wm_lightning.data.datamodule.BaseDataModule`.
 
     Raises:
@@ -179,15 +182,11 @@ class PairedDataModule(BaseDataModule):
 
     def __init__(
         self,
-        root: str,
-        layout: LayoutName,
         augment: Augmentation,
         fit: Fit = "crop",
         target: Target = "clean",
         mask_threshold: float | None = None,
         mask_difference: float = 15,
-        val_fraction: float = 0.1,
-        fractions: Sequence[float] = FRACTIONS,
         **options: Any,  # noqa: ANN401 - passed on as they are
     ) -> None:
         super().__init__(target, **options)
@@ -199,26 +198,14 @@ class PairedDataModule(BaseDataModule):
             raise ArgumentError("{mask_threshold}={} must be at least 0 and below 1.", mask_threshold)
         if not 0 <= mask_difference < 3 * 255:
             raise ArgumentError("{mask_difference}={} must be at least 0 and below {}.", mask_difference, 3 * 255)
-        if not 0 < val_fraction < 1:
-            raise ArgumentError("{val_fraction}={} must lie between 0 and 1.", val_fraction)
-        self.root, self.layout, self.augment, self.fit = Path(root).expanduser(), layout, augment, fit
-        self.mask_threshold = LAYOUTS[layout].mask_threshold if mask_threshold is None else mask_threshold
-        self.mask_difference, self.val_fraction, self.fractions = mask_difference, val_fraction, fractions
+        self.augment, self.fit = augment, fit
+        self.mask_threshold, self.mask_difference = mask_threshold, mask_difference
         self._source: PairSource | None = None
 
-    def find(self) -> Split:
-        """Finds the pairs and splits them."""
-        found = find_pairs(self.root, self.layout)
-        files = {name: files for pairs in found.values() for name, files in pairs.items()}
-        self._source = PairSource(files, self.mask_threshold)
+    def tell_what_is_left_out(self) -> None:
+        """Names what of the augmentation is not applied: once the mark is on, it would change the mark too."""
         if self.augment.photometric:
             log.info("augment: not applied to real pairs: %s", ", ".join(self.augment.photometric))
-        return split_pairs(found, self.seed, self.fractions, self.val_fraction)
-
-    def check(self) -> dict[str, str]:
-        """Returns the broken pairs, each with its first broken file."""
-        assert self._source is not None
-        return self._source.check()
 
     def pairs(self, stage: Stage) -> FilePairs:
         """Returns the pairs of one stage; needs :meth:`setup`."""
@@ -228,3 +215,50 @@ class PairedDataModule(BaseDataModule):
         return FilePairs(
             self._source, names, self.augment, self.fit, self.mask_difference, self.size, self.seed, stage, self.broken
         )
+
+
+class PairedDataModule(RealPairsDataModule):
+    """Real pairs below a folder.
+
+    The stages are those of the data set's folders; what they leave open is drawn by the seed, see
+    :func:`~wm_lightning.data.paired_layouts.split_pairs`.
+
+    Args:
+        root: The folder.
+        layout: How it is arranged: ``clwd``, ``lvw`` and ``logo`` as these data sets are, ``plain`` for ``watermarked``
+            and ``clean`` with equal stems, and ``mask`` where there are some.
+        val_fraction: Validation's share of a train folder beside which there is a test folder.
+        fractions: Shares of train, val and test where the pairs are not divided.
+        **options: As for :class:`RealPairsDataModule`.
+
+    Raises:
+        ValueError: A number is out of range.
+        UserError: The target is a second view.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        layout: LayoutName,
+        val_fraction: float = 0.1,
+        fractions: Sequence[float] = FRACTIONS,
+        **options: Any,  # noqa: ANN401 - passed on as they are
+    ) -> None:
+        super().__init__(**options)
+        if not 0 < val_fraction < 1:
+            raise ArgumentError("{val_fraction}={} must lie between 0 and 1.", val_fraction)
+        self.root, self.layout = Path(root).expanduser(), layout
+        self.val_fraction, self.fractions = val_fraction, fractions
+
+    def find(self) -> Split:
+        """Finds the pairs and splits them."""
+        found = find_pairs(self.root, self.layout)
+        files = {name: files for pairs in found.values() for name, files in pairs.items()}
+        self._source = FilePairSource(files, threshold_of(self.layout, self.mask_threshold))
+        self.tell_what_is_left_out()
+        return split_pairs(found, self.seed, self.fractions, self.val_fraction)
+
+    def check(self) -> dict[str, str]:
+        """Returns the broken pairs, each with its first broken file."""
+        assert isinstance(self._source, FilePairSource)
+        return self._source.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -74,6 +74,12 @@ LAYOUTS: dict[LayoutName, Layout] = {
     "logo": Layout("{stage}_images/image", "natural", "{stage}_images/mask", 0.5, _photograph_of),
     "plain": Layout("{stage}/watermarked", "{stage}/clean", "{stage}/mask", 0.5),
 }
+
+
+def threshold_of(layout: LayoutName, given: float | None = None) -> float:
+    """Returns what was given, or what a layout's published evaluations use."""
+    return LAYOUTS[layout].mask_threshold if given is None else given
+
 
 Found = dict[str, dict[str, PairFiles]]
 
@@ -152,6 +158,17 @@ def _tell_lonely(paths: Sequence[Path], folder: Path) -> None:
     if paths:
         names = ", ".join(path.name for path in paths[:SHOWN]) + (", ..." if len(paths) > SHOWN else "")
         log.warning("skipped: %d in %s without a partner in %s: %s", len(paths), paths[0].parent, folder, names)
+
+
+def check_sizes(sizes: Mapping[Path, str]) -> None:
+    """Compares the sizes of one pair's pictures.
+
+    Raises:
+        UserError: They differ.
+    """
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{path} has {size}" for path, size in sizes.items())
+        raise UserError(f"The pictures of a pair must have one size: {told}; resize or remove them.")
 
 
 def split_pairs(found: Found, seed: int, fractions: Sequence[float], val_fraction: float) -> Split:

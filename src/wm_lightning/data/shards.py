@@ -1,6 +1,7 @@
 """Shards: photographs in tar files of one stage each, beside each a table that says where in it they lie.
 
-``train-1f0c9a2b7d3e.tar`` with ``train-1f0c9a2b7d3e.csv``, called by what is in them. A shard is complete when it
+``train-1f0c9a2b7d3e.tar`` with ``train-1f0c9a2b7d3e.csv``, called by what is in them; of pairs the layout of their
+folder stands between, ``train-clwd-1f0c9a2b7d3e.tar``. A shard is complete when it
 has its table, so shards can be made by several processes, left half made, and added to, and nobody keeps count.
 """
 
@@ -60,6 +61,12 @@ def _sums(shares: Sequence[float]) -> Iterator[float]:
     for share in shares:
         total += share
         yield total
+
+
+def parts_of(shard: str) -> tuple[str, str]:
+    """Returns the stage and the layout of a shard, by its name; no layout of clean photographs."""
+    stage, *layout, _ = shard.split("-")
+    return stage, "".join(layout)
 
 
 def read_tables(store: Store) -> dict[str, Place]:
@@ -148,48 +155,91 @@ def read_part(path: Path, place: Place) -> bytes:
         return file.read(place.bytes)
 
 
+class Shards:
+    """All shards of a place, to read from.
+
+    Args:
+        store: Where they are.
+        cache_dir: Folder for shards of an S3-compatible store.
+        cache_bytes: How much is kept there.
+
+    Attributes:
+        places: Where each file lies that is in them, shard after shard.
+
+    Raises:
+        UserError: There are none.
+    """
+
+    def __init__(self, store: Store, cache_dir: Path, cache_bytes: int) -> None:
+        self.store = store
+        self.places: Mapping[str, Place] = read_tables(store)
+        if not self.places:
+            made = shell(*program("data"), "optimize", "FOLDER", store.root)
+            raise ArgumentError("{root}={} holds no shards; make some: {}", store.root, made)
+        self._cache = ShardCache(store, cache_dir, cache_bytes) if isinstance(store, S3Store) else None
+
+    def read(self, name: str) -> bytes:
+        """Returns a file's content."""
+        place = self.places[name]
+        if self._cache is not None:
+            return self._cache.read(place)
+        assert isinstance(self.store, FolderStore)
+        return read_part(self.store.path(place.shard), place)
+
+    def path(self, name: str) -> Path:
+        """Returns what a sentence calls a file by."""
+        return Path(self.store.root, self.places[name].shard, name)
+
+    def layout(self) -> str:
+        """Returns how the folder of pairs was arranged that they were made of; nothing of clean photographs."""
+        _, layout = parts_of(next(iter(self.places.values())).shard)
+        return layout
+
+
+def split_of(shards: Mapping[str, str]) -> Split:
+    """Returns the names of each stage, which their shards are called by.
+
+    Args:
+        shards: The shard of each name.
+    """
+    stages: dict[str, list[str]] = {stage: [] for stage in STAGES}
+    for name, shard in shards.items():
+        stages[parts_of(shard)[0]].append(name)
+    return Split(**stages)
+
+
 class ShardSource:
     """Photographs of shards.
 
     Args:
-        store: Where the shards are.
-        cache_dir: Folder for shards of an S3-compatible store.
-        cache_bytes: How much is kept there.
+        shards: The shards.
         short_side: As for :class:`~wm_lightning.data.sources.FolderSource`.
 
     Attributes:
         names: All of them, shard after shard.
 
     Raises:
-        UserError: There are none.
+        UserError: They hold pairs.
     """
 
-    def __init__(self, store: Store, cache_dir: Path, cache_bytes: int, short_side: int | None = None) -> None:
-        self.store, self.short_side = store, short_side
-        self.places: Mapping[str, Place] = read_tables(store)
-        self.names = list(self.places)
-        if not self.names:
-            made = shell(*program("data"), "optimize", "FOLDER", store.root)
-            raise ArgumentError("{root}={} holds no shards; make some: {}", store.root, made)
-        self._cache = ShardCache(store, cache_dir, cache_bytes) if isinstance(store, S3Store) else None
+    def __init__(self, shards: Shards, short_side: int | None = None) -> None:
+        if layout := shards.layout():
+            raise ArgumentError(
+                "{root}={} holds shards of pairs (--layout {}), which data=streaming_pairs takes.",
+                shards.store.root,
+                layout,
+            )
+        self.shards, self.short_side = shards, short_side
+        self.names = list(shards.places)
 
     def load(self, name: str) -> Photograph:
         """Returns the photograph of that name: (H, W, 3) uint8, sRGB."""
-        place = self.places[name]
-        if self._cache is None:
-            assert isinstance(self.store, FolderStore)
-            data = read_part(self.store.path(place.shard), place)
-        else:
-            data = self._cache.read(place)
-        return decode_bytes(data, Path(self.store.root, place.shard, name), self.short_side)
+        return decode_bytes(self.shards.read(name), self.shards.path(name), self.short_side)
 
     def check(self) -> dict[str, str]:
         """Returns nothing: what is broken has no place in a shard."""
         return {}
 
     def split(self) -> Split:
-        """Returns the names of each stage, which their shards are called by."""
-        stages: dict[str, list[str]] = {stage: [] for stage in STAGES}
-        for name, place in self.places.items():
-            stages[place.shard.partition("-")[0]].append(name)
-        return Split(**stages)
+        """Returns the names of each stage."""
+        return split_of({name: place.shard for name, place in self.shards.places.items()})

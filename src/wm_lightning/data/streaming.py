@@ -1,7 +1,8 @@
-"""Photographs from shards, in a folder or an S3-compatible store, watermarked on the fly."""
+"""Photographs and pairs from shards, in a folder or an S3-compatible store."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from wm_lightning.data.cache import user_folder
-from wm_lightning.data.datamodule import WatermarkDataModule, short_side_of
+from wm_lightning.data.datamodule import BaseDataModule, WatermarkDataModule, short_side_of
+from wm_lightning.data.pair_shards import ShardPairSource
+from wm_lightning.data.paired import RealPairsDataModule
 from wm_lightning.data.pairs import EpochSampler, StagePairs
-from wm_lightning.data.shards import ShardSource
-from wm_lightning.data.sources import PhotographSource, Split
+from wm_lightning.data.shards import Shards, ShardSource
+from wm_lightning.data.sources import Split
 from wm_lightning.data.stores import open_store
 from wm_lightning.errors import ArgumentError
 
@@ -55,16 +58,15 @@ class ShardSampler(EpochSampler):
         return np.asarray(mine[np.argsort(shard + moved, kind="stable")])
 
 
-class StreamingDataModule(WatermarkDataModule):
-    """Photographs from shards that ``wm-data optimize`` made; their split was made with them.
+class SharedOfShards(BaseDataModule):
+    """What data modules share that read shards: where these are, how many are kept, and the order of training.
 
     Args:
         root: Where the shards are: a folder, or ``s3://BUCKET/PREFIX``.
-        short_side: As for :class:`~wm_lightning.data.datamodule.FolderDataModule`.
-        shards_at_once: How many shards are mixed: photographs of one shard are that far apart in an epoch.
+        shards_at_once: How many shards are mixed: what is in one shard is that far apart in an epoch.
         cache_gb: How much of a store's shards is kept in files, in gigabytes; nothing is kept of a folder's.
         cache_dir: Folder of these files; None takes the user's cache folder.
-        **options: As for :class:`~wm_lightning.data.datamodule.WatermarkDataModule`, but ``fractions``.
+        **options: As for the data module that comes next.
 
     Raises:
         ValueError: A number is out of range.
@@ -73,7 +75,6 @@ class StreamingDataModule(WatermarkDataModule):
     def __init__(
         self,
         root: str,
-        short_side: int | Literal["auto", "full"] = "auto",
         shards_at_once: int = 8,
         cache_gb: float = 20,
         cache_dir: str | None = None,
@@ -84,26 +85,29 @@ class StreamingDataModule(WatermarkDataModule):
             raise ArgumentError("{shards_at_once}={} must be at least 1.", shards_at_once)
         if cache_gb <= 0:
             raise ArgumentError("{cache_gb}={} must be above 0.", cache_gb)
-        self.root, self.short_side = root, short_side_of(short_side, self.size)
-        self.shards_at_once, self.cache_bytes = shards_at_once, round(cache_gb * GB)
+        self.root, self.shards_at_once, self.cache_bytes = root, shards_at_once, round(cache_gb * GB)
         self.cache_dir = user_folder().with_name("shards") if cache_dir is None else Path(cache_dir).expanduser()
 
-    def open_source(self) -> PhotographSource:
-        """Returns the shards' photographs."""
-        return ShardSource(open_store(self.root), self.cache_dir, self.cache_bytes, self.short_side)
+    @abstractmethod
+    def shard_of(self, name: str) -> str:
+        """Returns the shard that a name is in."""
 
-    def find(self) -> Split:
-        """Returns the split that the shards have."""
-        source = self._source = self.open_source()
-        assert isinstance(source, ShardSource)
-        return source.split()
+    def open_shards(self) -> Shards:
+        """Returns the shards.
+
+        Raises:
+            UserError: There are none.
+        """
+        return Shards(open_store(self.root), self.cache_dir, self.cache_bytes)
+
+    def check(self) -> dict[str, str]:
+        """Returns nothing: what is broken has no place in a shard."""
+        return {}
 
     def _sampler(self, pairs: StagePairs, rank: int, world_size: int) -> EpochSampler:
         if pairs.stage != "train":  # in the order of the shards, each brought once
             return super()._sampler(pairs, rank, world_size)
-        assert isinstance(self._source, ShardSource)
-        places = self._source.places
-        _, shards = np.unique([places[name].shard for name in pairs.names], return_inverse=True)
+        _, shards = np.unique([self.shard_of(name) for name in pairs.names], return_inverse=True)
         return ShardSampler(
             shards,
             self.shards_at_once,
@@ -113,3 +117,54 @@ class StreamingDataModule(WatermarkDataModule):
             rank=rank,
             world_size=world_size,
         )
+
+
+class StreamingDataModule(SharedOfShards, WatermarkDataModule):
+    """Photographs from shards that ``wm-data optimize`` made; their split was made with them.
+
+    Args:
+        short_side: As for :class:`~wm_lightning.data.datamodule.FolderDataModule`.
+        **options: As for :class:`SharedOfShards` and :class:`~wm_lightning.data.datamodule.WatermarkDataModule`, but
+            ``fractions``.
+    """
+
+    def __init__(
+        self,
+        short_side: int | Literal["auto", "full"] = "auto",
+        **options: Any,  # noqa: ANN401 - passed on as they are
+    ) -> None:
+        super().__init__(**options)
+        self.short_side = short_side_of(short_side, self.size)
+
+    def open_source(self) -> ShardSource:
+        """Returns the shards' photographs."""
+        return ShardSource(self.open_shards(), self.short_side)
+
+    def find(self) -> Split:
+        """Returns the split that the shards have."""
+        source = self._source = self.open_source()
+        return source.split()
+
+    def shard_of(self, name: str) -> str:
+        """Returns the shard that a photograph is in."""
+        assert isinstance(self._source, ShardSource)
+        return self._source.shards.places[name].shard
+
+
+class StreamingPairsDataModule(SharedOfShards, RealPairsDataModule):
+    """Real pairs from shards that ``wm-data optimize --layout`` made; their split was made with them.
+
+    Args:
+        **options: As for :class:`SharedOfShards` and :class:`~wm_lightning.data.paired.RealPairsDataModule`.
+    """
+
+    def find(self) -> Split:
+        """Returns the split that the shards have."""
+        self._source = ShardPairSource(self.open_shards(), self.mask_threshold)
+        self.tell_what_is_left_out()
+        return self._source.split()
+
+    def shard_of(self, name: str) -> str:
+        """Returns the shard that a pair is in."""
+        assert isinstance(self._source, ShardPairSource)
+        return self._source.shard_of(name)

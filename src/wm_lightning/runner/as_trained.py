@@ -80,9 +80,8 @@ def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any], own: 
     else:
         changes = absolute_paths({key: value for key, value in data.items() if value is not None})
         trained.data.split_dir = None  # the training's folder is not this run's to write to
-        for key, value in (("cache", "none"), ("cache_dir", None)):  # a test looks at each photograph once
-            if key in trained.data:
-                trained.data[key] = value
+        if "cache" in trained.data:  # a test looks at each photograph once
+            trained.data.cache, trained.data.cache_dir = "none", None
         trained.data = OmegaConf.merge(trained.data, changes)
         if "root" in changes and trained.data["_target_"] == DEMO:  # whose pictures come with a library
             trained.data["_target_"] = "wm_lightning.data.FolderDataModule"

@@ -72,7 +72,7 @@ def _explained(error: BaseException, keys: Keys) -> str | None:
         reason = _SOURCE.sub("", " ".join(str(error).split(". ")[0].split()))
         return (
             f"Another process of this run has ended, or did not answer in time ({reason}); what it printed says why. "
-            "Go on from the last epoch that was finished: the same command and ckpt_path=last."
+            "Go on from the last checkpoint: the same command and ckpt_path=last."
         )
     if found := _UNMEASURED.match(str(error)):
         return (

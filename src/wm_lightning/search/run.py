@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import traceback
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -27,8 +29,8 @@ from wm_lightning.runner.configuration import check_config, plain
 from wm_lightning.runner.explanations import explain, naming_keys
 from wm_lightning.search.pruning import ReportEpochs
 from wm_lightning.search.report import draw, print_trials, write_trials
-from wm_lightning.search.space import corners, overrides, read_space
-from wm_lightning.search.study import attempt_of, compare_settings, counted, held, open_study, run_again
+from wm_lightning.search.space import corners, overrides, read_space, suggest
+from wm_lightning.search.study import attempt_of, compare_settings, counted, held, is_shared, open_study, run_again
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +47,10 @@ def search(config: DictConfig) -> None:
     space = read_space(config)
     typed = _typed(space)
     _check(config, space, typed)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # of trials that fail this project says it
     folder = Path(config.paths.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    with held(folder):
+    with contextlib.nullcontext() if is_shared(config.sweep.storage) else held(folder):
         study = open_study(config, space, folder)
         compare_settings(study, typed)
         try:
@@ -68,41 +70,68 @@ def search(config: DictConfig) -> None:
 
 def _run_trials(study: optuna.Study, config: DictConfig, space: dict[str, BaseDistribution], typed: list[str]) -> None:
     """Runs trials until the study has as many as were asked for."""
-    folder = Path(config.paths.output_dir)
     sampler = instantiate(config.sweep.sampler)
-    failures = 0
-    while (done := counted(study)) < config.sweep.trials:
-        # A sampler of its own for each trial: a search that was stopped suggests what it would have without the stop.
-        entropy = np.random.SeedSequence([config.sweep.seed, len(study.get_trials(deepcopy=False))])
-        study.sampler = sampler(seed=int(entropy.generate_state(1)[0]))
-        trial = study.ask(space)
-        chosen = overrides(trial.params)
-        log.info("trial %d (%d of %d): %s", trial.number, done + 1, config.sweep.trials, " ".join(chosen))
+    failures: list[str] = []  # in a row, of this search
+
+    def objective(trial: optuna.Trial) -> float:
         try:
-            _run_trial(study, trial, config, [*typed, *chosen], folder / str(trial.number))
-            failures = 0
-        except (KeyboardInterrupt, SystemExit):
+            value = _run_trial(trial, config, space, typed)
+        except (KeyboardInterrupt, SystemExit) as stop:
             trial.set_user_attr("note", "stopped")
             run_again(study, trial, attempt_of(trial))  # a stop says nothing against the values
+            # Which Optuna does not take for the end of a trial
+            raise SystemExit(stop.code if isinstance(stop, SystemExit) else INTERRUPTED) from stop
+        except optuna.TrialPruned:
+            failures.clear()
             raise
         except Exception as error:
-            failures += 1
-            note = explain(error) or f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-            trace = "".join(traceback.format_exception(error))
-            (folder / str(trial.number) / "error.txt").write_text(trace, encoding="utf-8")
-            trial.set_user_attr("note", note)
-            study.tell(trial, state=TrialState.FAIL)
-            log.error("trial %d failed: %s", trial.number, note)
-            if failures == FAILURES:
-                raise UserError(f"{FAILURES} trials in a row failed, the last with: {note}") from error
+            failures.append(_note_failure(trial, error, Path(config.paths.output_dir, str(trial.number))))
+            raise
+        failures.clear()
+        return value
+
+    while counted(study) < config.sweep.trials:
+        study.sampler = sampler(seed=_seed(study, config))
+        try:
+            study.optimize(objective, n_trials=1, catch=Exception)
         finally:
-            write_trials(study, config.objective.metric, folder)
+            write_trials(study, config.objective.metric, Path(config.paths.output_dir))
+        if len(failures) == FAILURES:
+            raise UserError(f"{FAILURES} trials in a row failed, the last with: {failures[-1]}")
 
 
-def _run_trial(
-    study: optuna.Study, trial: optuna.Trial, config: DictConfig, arguments: list[str], folder: Path
-) -> None:
-    """Trains once and tells the study how it went; errors are the caller's."""
+def _seed(study: optuna.Study, config: DictConfig) -> int:
+    """Returns what the next trial is drawn from.
+
+    Each trial has a sampler of its own: a search that was stopped suggests what it would have without the stop. Of
+    searches that share a study, each draws otherwise.
+    """
+    entropy = [config.sweep.seed, len(study.get_trials(deepcopy=False))]
+    if is_shared(config.sweep.storage):
+        entropy += [uuid.getnode(), os.getpid()]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+
+def _note_failure(trial: optuna.Trial, error: Exception, folder: Path) -> str:
+    """Writes down why a trial failed; returns it in one sentence."""
+    note = explain(error) or f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    trace = "".join(traceback.format_exception(error))
+    (folder / "error.txt").write_text(trace, encoding="utf-8")
+    trial.set_user_attr("note", note)
+    log.error("trial %d failed: %s", trial.number, note)
+    return note
+
+
+def _run_trial(trial: optuna.Trial, config: DictConfig, space: dict[str, BaseDistribution], typed: list[str]) -> float:
+    """Trains once; returns the objective.
+
+    Raises:
+        optuna.TrialPruned: It ended early, or without a number.
+    """
+    chosen = overrides({key: suggest(trial, key, distribution) for key, distribution in space.items()})
+    done = counted(trial.study)
+    log.info("trial %d (%d of %d): %s", trial.number, done + 1, config.sweep.trials, " ".join(chosen))
+    folder, arguments = Path(config.paths.output_dir, str(trial.number)), [*typed, *chosen]
     (folder / ".hydra").mkdir(parents=True)
     run = _compose(arguments)
     run.paths.output_dir = str(folder)
@@ -119,12 +148,11 @@ def _run_trial(
             note = "the loss became infinite or no number"
         else:
             if math.isfinite(value):
-                study.tell(trial, value)
-                return
+                return value
             note = f"{config.objective.metric} is {value}"
     trial.set_user_attr("note", note)
-    study.tell(trial, state=TrialState.PRUNED)
     log.info("trial %d: %s", trial.number, note)
+    raise optuna.TrialPruned(note)
 
 
 def _check(config: DictConfig, space: Mapping[str, BaseDistribution], typed: list[str]) -> None:

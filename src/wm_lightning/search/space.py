@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial
 
 from wm_lightning.commands import override
 from wm_lightning.errors import UserError
@@ -107,6 +108,18 @@ def _number(key: str, option: str, value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise UserError(f"space.{key}.{option}={value} must be a number.")
     return value
+
+
+def suggest(trial: Trial, key: str, distribution: BaseDistribution) -> Any:  # noqa: ANN401 - what the range is of
+    """Returns a trial's value of a key."""
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(key, distribution.choices)
+    if isinstance(distribution, FloatDistribution):
+        low, high = distribution.low, distribution.high
+        return trial.suggest_float(key, low, high, step=distribution.step, log=distribution.log)
+    assert isinstance(distribution, IntDistribution)
+    low, high = distribution.low, distribution.high
+    return trial.suggest_int(key, low, high, step=distribution.step, log=distribution.log)
 
 
 def _ends(distribution: BaseDistribution) -> tuple[Any, ...]:

@@ -1,10 +1,15 @@
-"""What a search remembers: the study in its database, which outlives a stopped or killed command."""
+"""What a search remembers: the study in its storage, which outlives a stopped or killed command.
+
+SQLite in a file is one search's, which a lock tells from a killed one. Another database, or Optuna's journal in a
+folder that several machines see, is shared by as many searches as one likes.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import sqlite3
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +18,12 @@ import optuna
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from wm_lightning.errors import UserError
 from wm_lightning.search.space import describe
@@ -24,6 +34,45 @@ log = logging.getLogger(__name__)
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 # A trial that ends its process each time, for example for lack of memory, is not tried for ever.
 ATTEMPTS = 3
+# How often a search says in a shared database that its trial lives, in seconds; after twice as long it does not.
+HEARTBEAT = 60
+JOURNAL = "journal:"
+
+
+def is_shared(address: str) -> bool:
+    """Tells whether several searches may work on a storage at once."""
+    return not address.startswith("sqlite:")
+
+
+def open_storage(address: str) -> BaseStorage:
+    """Opens a storage; in a shared database, trials whose search was killed are run again by the others.
+
+    Args:
+        address: A database's URL, or ``journal:PATH`` of a file.
+
+    Raises:
+        UserError: It cannot be opened.
+    """
+    try:
+        if address.startswith(JOURNAL):
+            return JournalStorage(JournalFileBackend(address.removeprefix(JOURNAL)))
+        if not is_shared(address):
+            return RDBStorage(address)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            again = RetryHeartbeatStaleTrialCallback(max_retry=ATTEMPTS - 1)
+            return RDBStorage(address, heartbeat_interval=HEARTBEAT, heartbeat_stale_trial_callback=again)
+    except Exception as error:  # each database has exceptions of its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"sweep.storage={shown(address)} cannot be opened as a database: {reason}") from error
+
+
+def shown(address: str) -> str:
+    """Returns a storage's address without a password."""
+    try:
+        return make_url(address).render_as_string(hide_password=True)
+    except ArgumentError:  # it is no URL
+        return address
 
 
 @contextlib.contextmanager
@@ -47,19 +96,16 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def open_study(config: DictConfig, space: Mapping[str, BaseDistribution], folder: Path) -> optuna.Study:
-    """Opens the study of ``config.sweep``, or begins it; what a killed search left running is to be run again.
+    """Opens the study of ``config.sweep``, or begins it.
+
+    What a killed search left running is to be run again; in a shared storage it may be another search's.
 
     Raises:
         UserError: The database cannot be opened, or its study is another one than the configuration's.
     """
     settings = config.sweep
-    try:
-        storage = optuna.storages.RDBStorage(settings.storage)
-    except Exception as error:  # each database has exceptions of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"sweep.storage={settings.storage} cannot be opened as a database: {reason}") from error
     study = optuna.create_study(
-        storage=storage,
+        storage=open_storage(settings.storage),
         study_name=str(settings.name),
         direction="maximize" if config.objective.mode == "max" else "minimize",
         pruner=optuna.pruners.NopPruner() if settings.pruner is None else instantiate(settings.pruner),
@@ -67,6 +113,15 @@ def open_study(config: DictConfig, space: Mapping[str, BaseDistribution], folder
     )
     terms = {f"objective.{key}": str(config.objective[key]) for key in ("metric", "mode")}
     _check_terms(study, {**terms, **{f"space.{key}": describe(space[key]) for key in space}}, settings)
+    if not is_shared(settings.storage):
+        _run_killed_again(study)
+    folders = {path.name for path in folder.iterdir() if path.name.isdigit()}  # before others begin more
+    if others := sorted(folders - {str(trial.number) for trial in study.get_trials(deepcopy=False)}):
+        raise UserError(f"{folder / others[0]} is a trial of another study; move it or choose another sweep.name.")
+    return study
+
+
+def _run_killed_again(study: optuna.Study) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         attempt = attempt_of(trial)
         if attempt < ATTEMPTS:
@@ -75,17 +130,13 @@ def open_study(config: DictConfig, space: Mapping[str, BaseDistribution], folder
         else:
             log.warning("trial %d was killed, as all %d attempts at its values", trial.number, attempt)
             study.tell(trial.number, state=TrialState.FAIL)
-    known = {str(trial.number) for trial in study.get_trials(deepcopy=False)}
-    if others := sorted({path.name for path in folder.iterdir() if path.name.isdigit()} - known):
-        raise UserError(f"{folder / others[0]} is a trial of another study; move it or choose another sweep.name.")
-    return study
 
 
 def run_again(study: optuna.Study, trial: Trial | FrozenTrial, attempt: int) -> None:
     """Marks an unfinished trial as failed and puts its values first in the queue, as their n-th attempt.
 
-    Optuna's own retry needs a heartbeat, which only ``Study.optimize`` has; it waits for that to be old, where the lock
-    says at once that nobody runs the trial, and counts a stop as an attempt.
+    Where one search has the study to itself, its lock says at once that nobody runs the trial; Optuna's own retry,
+    which a shared database has, waits until a heartbeat is old. A stop is no attempt.
     """
     study.enqueue_trial(trial.params, user_attrs={"attempt": attempt})
     study.tell(trial.number, state=TrialState.FAIL)
@@ -113,7 +164,7 @@ def counted(study: optuna.Study) -> int:
 def _check_terms(study: optuna.Study, terms: dict[str, str], settings: DictConfig) -> None:
     """Trials compare only where space and objective are the same; Optuna itself would mix them."""
     known: dict[str, Any] | None = study.user_attrs.get("terms")
-    where = f"the study {settings.name} in {settings.storage}"
+    where = f"the study {settings.name} in {shown(settings.storage)}"
     if known is None and study.get_trials(deepcopy=False):
         raise UserError(f"sweep.storage: {where} was not made by sweep.py; choose another sweep.name.")
     if known is None:

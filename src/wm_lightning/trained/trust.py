@@ -28,7 +28,7 @@ OWN = frozenset(
             f"losses.{term}"
             for term in ("Lab", "Laplacian", "MaskBce", "MaskIou", "NegativePsnr", "Perceptual", "Ssim")
         ),
-        *(f"data.{kind}DataModule" for kind in ("Demo", "Folder", "Paired", "Streaming")),
+        *(f"data.{kind}DataModule" for kind in ("Demo", "Folder", "Paired", "Streaming", "StreamingPairs")),
         "data.Augmentation",
         "data.synthesis.Synthesizer",
         *(f"data.synthesis.{kind}Sampler" for kind in ("Mark", "Text", "Logo", "Design", "Degradation")),

@@ -10,7 +10,8 @@ from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from tests.inference.awkward import BAD, CONVERTED, LOSSLESS, SRGB, XMP, exif, noise, smooth
 from wm_lightning.errors import UserError
-from wm_lightning.inference.pictures import encode_picture, read_picture
+from wm_lightning.inference.encoding import encode_picture
+from wm_lightning.inference.pictures import read_picture
 
 
 def again(path, out, pixels=None):

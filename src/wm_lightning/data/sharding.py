@@ -15,7 +15,7 @@ from wm_lightning.data.shards import COLUMNS, STAGES, read_tables, stage_of
 from wm_lightning.data.sources import FRACTIONS, BrokenPictureError, decode_bytes, each_of
 from wm_lightning.data.stores import Store, open_store
 from wm_lightning.errors import ArgumentError, UserError
-from wm_lightning.files import FORMATS
+from wm_lightning.files import PHOTOGRAPHS
 
 SHARD_BYTES = 64 * 2**20  # some seconds of a store's time, and small beside a cache
 
@@ -51,7 +51,7 @@ def optimize(source: str, target: str, seed: int = 0, shard_bytes: int = SHARD_B
         UserError: There are no photographs, the shards that are there have another split, or a store cannot be used.
     """
     taken, given = open_store(source), open_store(target)
-    sizes = {name: size for name, size in taken.names() if Path(name).suffix.lower() in FORMATS}
+    sizes = {name: size for name, size in taken.names() if Path(name).suffix.lower() in PHOTOGRAPHS}
     if not sizes:
         raise ArgumentError("{root}={} holds no picture; give the folder or store of the clean photographs.", source)
     there = read_tables(given)

@@ -11,9 +11,12 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from wm_lightning.errors import UserError
+from wm_lightning.images import heif
+from wm_lightning.images.boxes import Colours, described
+from wm_lightning.images.kinds import is_heic
 from wm_lightning.images.pixels import Pixels
 from wm_lightning.images.png import chunks
-from wm_lightning.images.png_colours import declared_profile
+from wm_lightning.images.png_colours import AS_SRGB, declared_profile, numbered_profile
 from wm_lightning.images.tiff import ORIENTATION, check_full
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ DEEP_GREY = ("I;16", "I;16B", "I;16L")
 MINISWHITE, RGB = 0, 2  # kinds of pixels of TIFF
 EXTRA, ASSOCIATED, UNSPECIFIED = 338, 1, 0  # what a channel beside the colours is; associated: colours times alpha
 PLAIN = ("L", "LA", "RGB", "RGBA")
+FIRST_ALONE = "only the first of its pictures was taken"
+HDR = (16, 18)  # transfers: PQ and HLG
 
 
 class Decoded(NamedTuple):
@@ -41,11 +46,22 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...]
 
 
+def open_picture(data: bytes) -> Image.Image:
+    """Opens a file's content; nothing of it is decoded yet.
+
+    Raises:
+        UnidentifiedImageError: It is of no kind that can be read.
+    """
+    if is_heic(data):
+        heif.register()
+    return Image.open(io.BytesIO(data))
+
+
 def decode_opened(opened: Image.Image, data: bytes) -> Decoded:
     """Decodes what Pillow has opened.
 
     Args:
-        opened: Nothing of it is decoded yet; a JPEG may have been told to decode reduced.
+        opened: By :func:`open_picture`; a JPEG may have been told to decode reduced.
         data: The file's content.
 
     Raises:
@@ -57,8 +73,9 @@ def decode_opened(opened: Image.Image, data: bytes) -> Decoded:
         check_full(data)
     notes = list[str]()
     if getattr(opened, "n_frames", 1) > 1:
-        notes.append("only the first of its pictures was taken")
-        opened.seek(0)
+        notes.append(FIRST_ALONE)
+        if opened.format != "HEIF":  # which names one that comes first
+            opened.seek(0)
     orientation = orientation_of(opened)  # before it is loaded: a TIFF is then turned, and forgets it
     planes, upright, profile = _planes(opened, data, notes)
     planes = planes[..., None] if planes.ndim == 2 else planes
@@ -111,9 +128,9 @@ def plain(image: Image.Image, notes: list[str], profile: bytes | None) -> tuple[
     if mode == "1":
         notes.append("black and white became grey")
         return image.convert("LA" if "transparency" in image.info else "L"), profile
-    if mode == "P":
+    if mode == "P" and image.format != "GIF":  # which is written with a palette again
         notes.append("the palette became colours")
-    elif mode in ("LAB", "HSV", "YCbCr"):
+    if mode in ("LAB", "HSV", "YCbCr"):
         notes.append(f"{mode} became RGB")
         profile = profile if mode == "YCbCr" else None
     if image.has_transparency_data:
@@ -126,6 +143,8 @@ def _planes(opened: Image.Image, data: bytes, notes: list[str]) -> tuple[Pixels,
     profile = opened.info.get("icc_profile")
     if opened.format == "PNG":
         profile = profile or declared_profile(data)
+    if opened.format in ("AVIF", "HEIF"):
+        return _of_boxes(opened, data, notes)
     if opened.format == "PNG" and _is_deep_png(data):
         opened.load()  # which notices damage that OpenCV passes over
         return _deep_png(data), False, profile
@@ -145,6 +164,27 @@ def _planes(opened: Image.Image, data: bytes, notes: list[str]) -> tuple[Pixels,
         return _grey_with_alpha(opened, data, notes), False, profile
     image, profile = plain(opened, notes, profile)
     return np.asarray(image), opened.format == "TIFF", profile
+
+
+def _of_boxes(opened: Image.Image, data: bytes, notes: list[str]) -> tuple[Pixels, bool, bytes | None]:
+    """Decodes AVIF and HEIC; what :func:`_planes` returns."""
+    what = described(data)
+    colours = what.colours or Colours(*AS_SRGB[0], matrix=1)
+    if colours.transfer in HDR:
+        raise UserError("is an HDR picture (PQ or HLG), whose values are of another kind; save it as SDR.")
+    if opened.format == "HEIF":
+        notes += heif.left_out(opened.info)
+        planes = heif.decoded(data)
+    else:
+        notes += [f"{what.bits} bits became 8"] if what.bits > 8 else []
+        notes += ["its gain map was left out"] if b"tmap" in what.items else []
+        opened.load()
+        planes = np.asarray(opened)
+    grey = planes.ndim == 2 or planes.shape[-1] <= 2
+    profile = opened.info.get("icc_profile")
+    if profile is None and (colours.primaries, colours.transfer) not in AS_SRGB:
+        profile = numbered_profile(colours.primaries, colours.transfer, grey)
+    return planes, opened.format == "HEIF", profile
 
 
 def _is_deep_png(data: bytes) -> bool:

@@ -12,7 +12,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,8 @@ import numpy as np
 
 from wm_lightning.errors import UserError
 from wm_lightning.images.pixels import Pixels
-from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
+from wm_lightning.inference.encoding import OF_BEFORE, encode_picture
+from wm_lightning.inference.pictures import Picture, read_picture
 
 NUMBER = struct.Struct("<Q")
 NOTHING = np.zeros((0, 0, 3), np.uint8)
@@ -64,17 +65,19 @@ class Codecs:
                 raise UserError(f"{path} cannot be read: decoding it ended with {error}.") from error
         return picture
 
-    def encode(self, picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[str]]:
-        """See :func:`~wm_lightning.inference.pictures.encode_picture`.
+    def encode(
+        self, picture: Picture, pixels: Pixels, suffix: str, further: Sequence[Pixels] = ()
+    ) -> tuple[bytes, list[str]]:
+        """See :func:`~wm_lightning.inference.encoding.encode_picture`.
 
         Raises:
             UserError: Or the process died of it; the message lacks the file's name.
         """
-        if picture.stored is picture.pixels:  # then they are not looked at
-            picture = replace(picture, pixels=NOTHING, stored=NOTHING)
+        if picture.format not in OF_BEFORE:
+            picture = replace(_lighter(picture), further=tuple(map(_lighter, picture.further)))
         with self._taken() as codec:
             try:
-                encoded: tuple[bytes, list[str]] = codec.call(encode_picture, picture, pixels, suffix)
+                encoded: tuple[bytes, list[str]] = codec.call(encode_picture, picture, pixels, suffix, further)
             except _DiedError as error:
                 raise UserError(f"cannot be written as {suffix}: encoding it ended with {error}.") from error
         return encoded
@@ -86,6 +89,11 @@ class Codecs:
             yield codec
         finally:
             self._idle.put(codec)
+
+
+def _lighter(picture: Picture) -> Picture:
+    """Returns a picture without pixels that are not looked at where it is written."""
+    return replace(picture, pixels=NOTHING, stored=NOTHING) if picture.stored is picture.pixels else picture
 
 
 class _DiedError(Exception):

@@ -30,7 +30,7 @@ def moving(mode="RGB", count=4):
 
 
 def save(path, pictures, **options):
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=DURATIONS, **options)
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], **{"duration": DURATIONS, **options})
 
 
 def shown(path):
@@ -67,6 +67,7 @@ CASES = {
     "seen_through.png": ("RGBA", {"loop": 0}),
     "grey.apng": ("L", {"loop": 0, "format": "PNG"}),
     "still_first.png": ("RGB", {"loop": 0, "default_image": True}),
+    "without_times.webp": ("RGB", {"lossless": True, "duration": 0}),
     "opaque.webp": ("RGB", {"loop": 5, "lossless": True}),
     "seen_through.webp": ("RGBA", {"loop": 0, "lossless": True, "exact": True}),
 }

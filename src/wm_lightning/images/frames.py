@@ -102,15 +102,14 @@ def encode_webp(file: bytes, frames: Sequence[Pixels], options: dict[str, Any]) 
 
 def _shows(written: Image.Image, durations: list[int], frames: Sequence[Pixels], times: list[int]) -> bool:
     """Says whether an animation shows pictures for as long as it is to, (H, W, n) uint8 each."""
-    ends, at, place = np.cumsum(times), 0, 0
-    for number, duration in enumerate(durations):
-        at += duration
+    ends, until, place = np.cumsum(times), np.cumsum(durations), 0
+    for number in range(len(durations)):
         written.seek(number)
         shown = np.asarray(written.convert("RGB" if frames[0].shape[-1] == 3 else "RGBA"))
-        while place < len(frames) and ends[place] <= at:
-            if not np.array_equal(shown, frames[place]):
-                return False
-            place += 1
+        last = place + 1 if len(durations) == len(frames) else int(np.searchsorted(ends, until[number], "right"))
+        if not all(np.array_equal(shown, frame) for frame in frames[place:last]):
+            return False
+        place = last
     return place == len(frames)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wm_lightning.images.boxes import brands_of
 from wm_lightning.images.png import SIGNATURE
 
-TAKEN = "JPEG, PNG, WebP, TIFF, BMP, AVIF, GIF or HEIC"
+TAKEN = "JPEG, PNG, WebP, TIFF or BMP"  # what anything can be saved as
 DEVELOP = "develop it, and save it as TIFF or JPEG"
 HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 # How files begin that should have been read, and were not
@@ -15,8 +15,8 @@ READ = {
 }  # fmt: skip
 OTHERS = (
     (b"%PDF", "PDF", "save its pages as pictures first: `pdfimages -all` takes them out as they are"),
-    (b"\xff\x0a", "JPEG XL", "no free library keeps what such a file says; save it as PNG or JPEG"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL", "no free library keeps what such a file says; save it as PNG or JPEG"),
+    (b"\xff\x0a", "JPEG XL", "save it as PNG or JPEG"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL", "save it as PNG or JPEG"),
     (b"FUJIFILMCCD-RAW", "raw (RAF)", DEVELOP),
     (b"IIRO", "raw (ORF)", DEVELOP),
     (b"IIRS", "raw (ORF)", DEVELOP),

@@ -25,7 +25,7 @@ SIZE = 44, 36  # width and height
 WHERE = slice(4, 12), slice(6, 20)  # rows and columns of what is shown that are cleaned
 P3 = numbered_profile(12, 13, grey=False)
 GREY_22 = numbered_profile(1, 8, grey=True)  # grey, linear
-MODES = {
+MODES: dict[str, dict[int, tuple[str, ...]]] = {
     ".png": {8: ("L", "LA", "RGB", "RGBA"), 16: ("L", "RGB", "RGBA")},
     ".tif": {8: ("L", "RGB", "RGBA"), 16: ("L", "RGB", "RGBA")},
     ".jpg": {8: ("L", "RGB")},
@@ -123,9 +123,9 @@ def make(case, path):
         if case.suffix == ".jpg" and case.mode == "L":
             del lossy["subsampling"]
         if case.suffix == ".tif" and told:
-            tags = Image.Exif()
-            tags[274], tags[271], tags[700] = case.orientation, "Maker", RDF
-            told = {"exif": tags.tobytes(), "icc_profile": profile}
+            given = Image.Exif()
+            given[274], given[271], given[700] = case.orientation, "Maker", RDF
+            told = {"exif": given.tobytes(), "icc_profile": profile}
         if case.suffix == ".png" and told:
             texts = PngImagePlugin.PngInfo()
             texts.add_itxt("XML:com.adobe.xmp", RDF.decode())

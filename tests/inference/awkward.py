@@ -76,8 +76,6 @@ def animated(path):
 
 
 CONVERTED = {
-    ("cmyk.jpg", cmyk): "CMYK became RGB",
-    ("cmyk.tif", cmyk): "CMYK became RGB",
     ("palette.png", palette): "the palette became colours",
     ("palette_alpha.png", palette_alpha): "the palette became colours",
     ("bilevel.png", bilevel): "black and white became grey",
@@ -158,6 +156,8 @@ def described(path):
 AWKWARD = {
     **LOSSLESS,
     **dict(CONVERTED.keys()),
+    "cmyk.jpg": cmyk,
+    "cmyk.tif": cmyk,
     "animated.webp": animated,
     "animated.png": animated,
     "animated.gif": animated,

@@ -199,15 +199,6 @@ def test_another_format_says_what_it_cannot_hold(tmp_path, name, suffix, lost):
         assert reread.pixels.dtype == np.uint8
 
 
-def test_a_profile_of_inks_does_not_go_with_colours(tmp_path):
-    path, out = tmp_path / "inks.jpg", tmp_path / "out.jpg"
-    smooth("CMYK").save(path, icc_profile=b"no profile at all, but of inks")
-    again(path, out)
-    with Image.open(out) as after:
-        assert after.mode == "RGB"
-        assert "icc_profile" not in after.info
-
-
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_file_is_one_sentence_that_names_it(tmp_path, name):
     content, sentence = BAD[name]

@@ -222,7 +222,7 @@ def each_of(
 def _to_rgb(decoded: Decoded, profiles: bool) -> Photograph:
     planes, grey = decoded.planes, decoded.planes.shape[-1] <= 2
     colours = np.repeat(planes[..., :1], 3, axis=-1) if grey else planes[..., :3]
-    profile = colours_of(decoded.profile, grey) if profiles else None
+    profile = colours_of(decoded.profile, grey) if profiles and decoded.inks is None else None
     rgb = as_bytes(colours if profile is None else profile.seen(colours))
     if planes.shape[-1] in (2, 4):
         rgba = Image.fromarray(np.dstack((rgb, as_bytes(planes[..., -1]))))

@@ -8,11 +8,12 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from wm_lightning.errors import UserError
 from wm_lightning.images import heif
 from wm_lightning.images.boxes import Colours, described
+from wm_lightning.images.inks import Inks, inks_of
 from wm_lightning.images.kinds import is_heic
 from wm_lightning.images.pixels import Pixels
 from wm_lightning.images.png import chunks
@@ -26,6 +27,7 @@ DEEP_GREY = ("I;16", "I;16B", "I;16L")
 MINISWHITE, RGB = 0, 2  # kinds of pixels of TIFF
 EXTRA, ASSOCIATED, UNSPECIFIED = 338, 1, 0  # what a channel beside the colours is; associated: colours times alpha
 PLAIN = ("L", "LA", "RGB", "RGBA")
+INKS_GONE = "CMYK became RGB"
 FIRST_ALONE = "only the first of its pictures was taken"
 HDR = (16, 18)  # transfers: PQ and HLG
 
@@ -38,12 +40,15 @@ class Decoded(NamedTuple):
         orientation: As EXIF has it, 1 to 8: how the file's rows and columns are turned.
         profile: The ICC profile that these colours are of; None where there is none.
         notes: What became of its kind of pixels, each a few words.
+        inks: (H, W, 4) uint8, upright, where these are what a file holds and the planes are what they show; the profile
+            is then theirs.
     """
 
     planes: Pixels
     orientation: int
     profile: bytes | None
     notes: tuple[str, ...]
+    inks: Pixels | None = None
 
 
 def open_picture(data: bytes) -> Image.Image:
@@ -79,7 +84,12 @@ def decode_opened(opened: Image.Image, data: bytes) -> Decoded:
     orientation = orientation_of(opened)  # before it is loaded: a TIFF is then turned, and forgets it
     planes, upright, profile = _planes(opened, data, notes)
     planes = planes[..., None] if planes.ndim == 2 else planes
-    return Decoded(planes if upright else turned(planes, orientation), orientation, profile, tuple(notes))
+    inks = None
+    if opened.mode == "CMYK" and inks_of(opened.info.get("icc_profile")) is not None:
+        notes.remove(INKS_GONE)
+        inks, profile = np.asarray(opened), opened.info.get("icc_profile")
+        inks = inks if upright else turned(inks, orientation)
+    return Decoded(planes if upright else turned(planes, orientation), orientation, profile, tuple(notes), inks)
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -123,8 +133,8 @@ def plain(image: Image.Image, notes: list[str], profile: bytes | None) -> tuple[
     if mode in ("F", "I"):
         raise UserError("has floating-point or 32-bit values, whose range is not known; convert it to 8 or 16 bits.")
     if mode == "CMYK":
-        notes.append("CMYK became RGB")
-        return _from_cmyk(image, profile), None  # a profile is of inks, which RGB has none of
+        notes.append(INKS_GONE)
+        return (inks_of(profile) or Inks()).seen(image), None  # a profile is of inks, which RGB has none of
     if mode == "1":
         notes.append("black and white became grey")
         return image.convert("LA" if "transparency" in image.info else "L"), profile
@@ -288,15 +298,3 @@ def _by_opencv(data: bytes, page: tifffile.TiffPage) -> Pixels:
     if planes is None or planes.dtype != np.uint16 or planes.ndim != 3 or planes.shape[-1] < 3:
         raise UserError("is damaged, or its 16-bit values are of an unknown kind; save it uncompressed.")
     return planes[..., [2, 1, 0, 3][: planes.shape[-1]]]
-
-
-def _from_cmyk(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if profile is not None:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            assert converted is not None
-            return converted
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a broken profile says nothing
-    return image.convert("RGB")

@@ -12,9 +12,10 @@ from PIL import Image
 from wm_lightning.errors import UserError
 from wm_lightning.files import FORMATS
 from wm_lightning.images import heif, jpeg, png
-from wm_lightning.images.decoding import FIRST_ALONE, turned_back
+from wm_lightning.images.decoding import FIRST_ALONE, INKS_GONE, turned_back
 from wm_lightning.images.frames import MOVING, encode_apng, encode_webp
 from wm_lightning.images.gif import encode_gif
+from wm_lightning.images.inks import inks_of
 from wm_lightning.images.jpeg_blocks import with_kept_blocks
 from wm_lightning.images.pixels import Pixels, as_bytes
 from wm_lightning.images.profiles import colours_of
@@ -85,6 +86,9 @@ def encode_picture(
         raise UserError(
             f"is {width}x{height} pixels, and {kind} holds at most {SIDES[kind]} a side; write another format."
         )
+    if picture.of_inks and kind != picture.format:
+        notes.append(INKS_GONE)
+        picture = replace(picture, stored=picture.pixels, metadata=replace(picture.metadata, profile=b""))
     if kind == "GIF" and picture.format != "GIF":
         raise UserError("is no GIF, and cannot be written as one of 256 colours; write another format.")
     together = kind == picture.format and bool(further)
@@ -141,6 +145,10 @@ def _pages(picture: Picture, pages: Iterable[Pixels], suffix: str) -> tuple[byte
 
 def _planes(picture: Picture, pixels: Pixels, kind: str, notes: list[str]) -> Pixels:
     """Returns planes (H, W, 1 to 4) as a file of a kind is to store them."""
+    if picture.of_inks:
+        inks = inks_of(picture.metadata.profile or None)
+        assert inks is not None
+        return turned_back(inks.stored(picture.stored, picture.pixels, pixels), picture.orientation)
     if picture.stored is not picture.pixels and kind not in WITHOUT_PROFILE:
         colours = colours_of(picture.metadata.profile, picture.grey)
         assert colours is not None
@@ -162,6 +170,8 @@ def _planes(picture: Picture, pixels: Pixels, kind: str, notes: list[str]) -> Pi
 
 def _by_pillow(picture: Picture, planes: Pixels, kind: str, notes: list[str]) -> bytes:
     image = Image.fromarray(planes[..., 0] if planes.shape[-1] == 1 else planes)
+    if picture.of_inks:
+        image = Image.frombytes("CMYK", image.size, planes.tobytes())
     options = dict(picture.options) if kind == picture.format else {}
     if kind == "JPEG" and not options:
         options = dict(LOSSY)

@@ -34,7 +34,8 @@ class Picture:
 
     Attributes:
         pixels: (H, W, 3) sRGB, upright, uint8 or uint16.
-        stored: The same as the file has them, of its profile; the same object where that is sRGB.
+        stored: The same as the file has them, of its profile; the same object where that is sRGB. Of CMYK (H, W, 4)
+            inks.
         grey: The file has one channel of colour.
         alpha: (H, W) of the same type; None where there is none.
         orientation: As EXIF has it, 1 to 8: how the file's rows and columns are turned.
@@ -60,6 +61,11 @@ class Picture:
     file: bytes = b""
     path: Path = Path()
     further: tuple[Picture, ...] = ()
+
+    @property
+    def of_inks(self) -> bool:
+        """Says whether the file holds four inks."""
+        return bool(self.stored.shape[-1] == 4)
 
 
 def read_picture(path: Path, data: bytes | None = None, first: bool = False) -> Picture:
@@ -127,8 +133,9 @@ def _picture(decoded: Decoded, kind: str, options: dict[str, Any], metadata: Met
     grey = planes.shape[-1] <= 2
     alpha = np.ascontiguousarray(planes[..., -1]) if planes.shape[-1] in (2, 4) else None
     stored = np.repeat(planes[..., :1], 3, axis=-1) if grey else np.ascontiguousarray(planes[..., :3])
-    colours = colours_of(decoded.profile, grey)
+    colours = colours_of(decoded.profile, grey) if decoded.inks is None else None
     seen = stored if colours is None else colours.seen(stored)
+    stored = stored if decoded.inks is None else decoded.inks
     return Picture(
         seen, stored, grey, alpha, decoded.orientation, kind, options, metadata, list(decoded.notes), file=data
     )
@@ -155,7 +162,8 @@ def _options(image: Image.Image, kind: str, data: bytes) -> dict[str, Any]:
     """Returns what makes Pillow write a file as this one was written."""
     if kind == "JPEG":
         if image.mode == "CMYK":
-            return dict(LOSSY)
+            tables = image.quantization  # type: ignore[attr-defined]
+            return {"qtables": {0: tables[min(tables)]}, "subsampling": 0}
         options: dict[str, Any] = {"qtables": image.quantization}  # type: ignore[attr-defined]
         sampling = JpegImagePlugin.get_sampling(image)
         if image.mode == "RGB":  # of a sampling that cannot be written, as 4:4:0, all of the colours

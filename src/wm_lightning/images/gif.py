@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.spatial import cKDTree
 
 from wm_lightning.errors import UserError
 from wm_lightning.images.frames import changed_box
@@ -151,6 +150,8 @@ def _colours(codes: Codes) -> npt.NDArray[np.uint8]:
 
 def _indices(codes: Codes, palette: npt.NDArray[np.uint8], hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """Returns for each pixel the number of its colour, or of the nearest."""
+    from scipy.spatial import cKDTree  # slow to import, and few pictures need it
+
     found, where = np.unique(codes, return_inverse=True)
     nearest = cKDTree(palette.astype(np.float64)).query(_colours(found).astype(np.float64))[1].astype(np.uint8)
     indices: npt.NDArray[np.uint8] = nearest[where.reshape(codes.shape)]

@@ -27,7 +27,8 @@ from PIL import Image, ImageFilter
 from wm_lightning.errors import UserError
 from wm_lightning.images.limits import Limits
 from wm_lightning.inference.codecs import Codecs
-from wm_lightning.inference.pictures import Picture, file_of
+from wm_lightning.inference.encoding import file_of
+from wm_lightning.inference.pictures import Picture
 
 LIMITS = Limits(megapixels=4, gigabytes=2, minutes=0.5)
 LOSSLESS = ("PNG", "TIFF")

@@ -8,14 +8,20 @@ from __future__ import annotations
 import csv
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 FORMATS = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".jfif": "JPEG", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP", ".tif": "TIFF",
+    ".tiff": "TIFF", ".bmp": "BMP", ".avif": "AVIF", ".gif": "GIF",
 }  # fmt: skip
 """Pillow's name of what a suffix stands for, in lower case."""
+if find_spec("pillow_heif") is not None:
+    FORMATS |= {".heic": "HEIF", ".heif": "HEIF", ".hif": "HEIF"}
+PHOTOGRAPHS = frozenset(suffix for suffix, kind in FORMATS.items() if kind != "GIF")
+"""Suffixes of what is trained on: 256 colours make no photograph."""
 
 SUFFIXES = {kind: suffix for suffix, kind in reversed(FORMATS.items())}
 """The first suffix of each."""
@@ -26,15 +32,20 @@ def pictures_below(folder: Path) -> Iterator[Path]:
     return (folder / name for name in names_below(folder))
 
 
-def names_below(folder: Path) -> Iterator[str]:
-    """Finds what :func:`pictures_below` does, as names relative to the folder, ``deep/a.jpg``."""
+def names_below(folder: Path, suffixes: Container[str] = FORMATS) -> Iterator[str]:
+    """Finds what :func:`pictures_below` does, as names relative to the folder, ``deep/a.jpg``.
+
+    Args:
+        folder: Where it looks.
+        suffixes: Of what is found, in lower case.
+    """
     # Of a hundred thousand files, a path of each would take most of the time.
     for here, subfolders, files in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         below = Path(here).relative_to(folder).as_posix()
         prefix = "" if below == "." else f"{below}/"
         for name in files:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in FORMATS:  # noqa: PTH122
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:  # noqa: PTH122
                 yield prefix + name
 
 

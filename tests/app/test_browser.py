@@ -342,9 +342,9 @@ def test_what_cannot_be_cleaned_is_one_sentence_and_the_next_picture_goes_on(ope
 
 
 def test_what_is_not_even_uploaded_is_named(open_page, tmp_path):
-    large, other = tmp_path / "large.png", tmp_path / "other.gif"
+    large, other = tmp_path / "large.png", tmp_path / "other.jp2"
     large.write_bytes(bytes(25_000_000))  # of 24 million that a picture within the limit can have
-    other.write_bytes(b"GIF89a")
+    other.write_bytes(b"jP2")
     page = open_page()
     for path, sentence in ((large, "exceed the maximum allowed size"), (other, "Invalid file type")):
         page.set_input_files("#drop input[type=file]", path)

@@ -113,7 +113,7 @@ def test_colours_that_a_tiff_multiplied_by_alpha_are_divided_by_it(dtype):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_channel_that_is_no_alpha_is_left_out_and_it_is_said(dtype):
     stored = values(5, 6, 4, top=np.iinfo(dtype).max + 1, dtype=dtype)
-    planes, _, _, notes = decoded(tiff(stored, photometric="rgb", extrasamples=["unspecified"]))
+    planes, _, _, notes, _ = decoded(tiff(stored, photometric="rgb", extrasamples=["unspecified"]))
     assert np.array_equal(planes, stored[..., :3])
     assert notes == ("a channel beside the colours was left out",)
 
@@ -126,15 +126,17 @@ def test_twelve_bits_of_grey_become_sixteen():
         tags = file.pages.first.tags
         struct.pack_into("<H", content, tags[258].valueoffset, 12)
         struct.pack_into("<H", content, tags[256].valueoffset, 8)
-    planes, _, _, notes = decoded(bytes(content))
+    planes, _, _, notes, _ = decoded(bytes(content))
     assert np.array_equal(planes[..., 0], np.rint(stored * (65535 / 4095)))
     assert notes == ("12 bits became 16",)
 
 
-def test_deep_inks_become_colours_of_eight_bits_and_it_is_said():
-    planes, _, _, notes = decoded(tiff(np.zeros((4, 5, 4), np.uint16), photometric="separated"))
+def test_deep_inks_become_inks_of_eight_bits_and_it_is_said():
+    planes, _, _, notes, inks = decoded(tiff(np.zeros((4, 5, 4), np.uint16), photometric="separated"))
     assert (planes == 255).all()
-    assert notes == ("16 bits became 8", "CMYK became RGB")
+    assert inks.shape == (4, 5, 4)
+    assert not inks.any()
+    assert notes == ("16 bits became 8",)
 
 
 def picture(height, width):

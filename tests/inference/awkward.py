@@ -77,13 +77,9 @@ def animated(path):
 
 
 CONVERTED = {
-    ("cmyk.jpg", cmyk): "CMYK became RGB",
-    ("cmyk.tif", cmyk): "CMYK became RGB",
     ("palette.png", palette): "the palette became colours",
     ("palette_alpha.png", palette_alpha): "the palette became colours",
     ("bilevel.png", bilevel): "black and white became grey",
-    ("animated.webp", animated): "only the first of its pictures was taken",
-    ("animated.png", animated): "only the first of its pictures was taken",
 }
 
 
@@ -127,8 +123,15 @@ BAD = {
     "short.bmp": (encoded("BMP")[:200], "is damaged or cut short"),
     "header.jpg": (encoded("JPEG")[:4], "is a JPEG file, but damaged or of a kind that cannot be read"),
     "bomb.png": (bomb(), "has more than 179 megapixels"),
-    "other.gif": (encoded("GIF"), "is a GIF file; give JPEG, PNG, WebP, TIFF or BMP"),
-    "gif_named.png": (encoded("GIF"), "is a GIF file"),
+    "paper.pdf": (b"%PDF-1.7\n1 0 obj", "is a PDF file; save its pages as pictures first: `pdfimages -all`"),
+    "later.jxl": (b"\xff\x0a\xfa\x07", "is a JPEG XL file"),
+    "boxed.jxl": (b"\0\0\0\x0cJXL \r\n\x87\n", "is a JPEG XL file"),
+    "camera.raf": (b"FUJIFILMCCD-RAW 0201", "is a raw (RAF) file; develop it, and save it as TIFF or JPEG"),
+    "camera.orf": (b"IIRS\x08\0\0\0", "is a raw (ORF) file"),
+    "camera.rw2": (b"IIU\0\x18\0\0\0", "is a raw (RW2) file"),
+    "camera.cr3": (b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom", "is a raw (CR3) file"),
+    "short.gif": (encoded("GIF")[:60], "is a GIF file, but damaged or of a kind that cannot be read"),
+    "cut.gif": (encoded("GIF")[:-200], "is damaged or cut short"),
     "floats.tif": (encoded("TIFF", Image.new("F", SIZE)), "floating-point"),
     "wide.tif": (encoded("TIFF", Image.new("I", SIZE)), "32-bit"),
 }
@@ -154,6 +157,14 @@ def described(path):
 AWKWARD = {
     **LOSSLESS,
     **dict(CONVERTED.keys()),
+    "cmyk.jpg": cmyk,
+    "cmyk.tif": cmyk,
+    "animated.webp": animated,
+    "animated.png": animated,
+    "animated.gif": animated,
+    "other.gif": write(encoded("GIF")),
+    "gif_named.png": write(encoded("GIF")),
+    "photo.avif": lambda p: smooth().save(p, quality=95),
     **{name: write(content) for name, (content, _) in BAD.items()},
     "one_pixel.png": lambda p: Image.new("RGB", (1, 1), "navy").save(p),
     "one_row.jpg": lambda p: smooth().resize((300, 1)).save(p),

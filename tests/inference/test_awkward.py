@@ -17,9 +17,9 @@ from wm_lightning.inference.pictures import read_picture
 DOCUMENT = Path(__file__).parents[2] / "docs" / "files.md"
 
 
-def written_anew(picture, pixels, suffix, encode):
+def written_anew(picture, pixels, suffix, encode, further):
     """Writes a picture as one of which pixels changed."""
-    content, lost = encode(picture, pixels, suffix)
+    content, lost = encode(picture, pixels, suffix, further)
     return content, picture.notes + lost
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.inference.awkward import bomb, exit_for_crash, wait_or_grow
+from tests.inference.conftest import SQUARE
 from wm_lightning.data.sources import BrokenPictureError, decode
 from wm_lightning.data.swcnn import stamp
 from wm_lightning.data.synthesis.assets import load_logo
@@ -142,13 +143,13 @@ def test_two_that_would_become_one_are_told_of_and_the_others_are_done(run, save
     save("a/x.png")
     save("b/x.png")
     save("b/y.png")
-    Path("c.gif").write_bytes(b"GIF89a")
+    Path("c.jp2").write_bytes(b"jP2")
     save("c.png")
-    status, _, err = run("a/x.png", "b/x.png", "b/y.png", "c.gif", "c.png", "-o", "out", "--save-mask")
+    status, _, err = run("a/x.png", "b/x.png", "b/y.png", "c.jp2", "c.png", "-o", "out", "--save-mask")
     assert status == 1
     assert err.splitlines() == [
         "error: b/x.png and a/x.png would both be written to out/x.png; take it by itself.",
-        "error: c.gif is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP.",
+        "error: c.jp2 is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP.",
     ]
     names = ["c.mask.png", "c.png", "x.mask.png", "x.png", "y.mask.png", "y.png"]
     assert sorted(path.name for path in Path("out").iterdir()) == names
@@ -197,3 +198,29 @@ def test_a_standard_output_that_ends_ends_no_batch(tmp_path):
     assert (narrow.returncode, narrow.stderr) == (0, b"")
     assert len(list((tmp_path / "narrow").iterdir())) == 4
     assert rb"narrow/0\u6c34.png: nothing found" in narrow.stdout
+
+
+def test_each_page_and_frame_is_cleaned_and_told_of(run, textured, marked):
+    clean = [textured(40, 60, seed=seed) for seed in range(3)]
+    first, second = marked(clean[0], *SQUARE), marked(clean[2], slice(5, 15), slice(5, 30))
+    pages = [Image.fromarray(page) for page in (first, clean[1], second)]
+    pages[0].save("pages.tif", save_all=True, append_images=pages[1:])
+    pages[0].save("film.png", save_all=True, append_images=pages[1:], duration=[100, 200, 300])
+    status, out, err = run("pages.tif", "film.png", "-o", "out", "--save-mask", "--report", "found.json")
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0].startswith("out/pages.tif: 2 marks, ")
+    assert out.splitlines()[0].endswith("% of its pixels changed, on 2 of its 3 pictures")
+    for name in ("pages.tif", "film.png"):
+        with Image.open(Path("out") / name) as opened:
+            assert getattr(opened, "n_frames", 1) == 3
+            for number, wanted in enumerate(clean):
+                opened.seek(number)
+                assert np.abs(np.asarray(opened.convert("RGB")).astype(int) - wanted).max() <= 1
+        mask = np.asarray(Image.open(Path("out") / f"{Path(name).stem}.mask.png"))
+        assert mask[SQUARE].min() > 0
+        assert mask[5:15, 5:30].min() > 0
+    told = json.loads(Path("found.json").read_text())[0]
+    assert [mark["page"] for mark in told["marks"]] == [1, 3]
+    assert told["marks"][0]["box"] == [20, 10, 50, 30]
+    status, out, _ = run("film.png", "-o", "first.jpg")
+    assert (status, "only the first of its pictures was taken" in out) == (0, True)

@@ -12,7 +12,8 @@ from tests.inference.awkward import exit_for_crash, smooth
 from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.inference import codecs as module
 from wm_lightning.inference.codecs import Codecs
-from wm_lightning.inference.pictures import encode_picture, file_of, read_picture
+from wm_lightning.inference.encoding import encode_picture, file_of
+from wm_lightning.inference.pictures import read_picture
 
 
 @pytest.fixture

@@ -66,8 +66,8 @@ def test_a_pattern_finds_files(folder):
 
 
 def test_a_file_of_a_kind_that_cannot_be_written_becomes_png(folder):
-    Path("old.gif").write_bytes(b"x")
-    assert planned(["old.gif"], "out") == [("old.gif", "out/old.png")]
+    Path("old.jp2").write_bytes(b"x")
+    assert planned(["old.jp2"], "out") == [("old.jp2", "out/old.png")]
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_a_file_of_a_kind_that_cannot_be_written_becomes_png(folder):
     [
         (["missing.jpg"], "out", "There is no missing.jpg; give a picture, a folder or a pattern."),
         (["*.webp"], "out", "There is no *.webp; give a picture, a folder or a pattern."),
-        (["empty"], "out", "empty holds no picture (jpg, jpeg, png, webp, tif, tiff, bmp); give another folder."),
+        (["empty"], "out", "empty holds no picture (jpg, jpeg, jfif, png, apng, webp, tif, tiff, bmp, avif, gif"),
         (["photos/a.jpg"], "photos", "photos/a.jpg is one of the inputs, which are never written over"),
         (["photos/a.jpg"], "other/../photos/a.jpg", "is one of the inputs, which are never written over"),
         (["photos"], "photos", "photos/a.jpg is one of the inputs"),
         (["photos"], "out.png", "output=out.png is the name of a file; give a folder for several pictures"),
-        (["photos/a.jpg", "other/a.jpg"], "out.gif", "output=out.gif is the name of a file; give a folder"),
-        (["photos/a.jpg"], "out.gif", "output=out.gif cannot be written; give a folder, or a file of .jpg, .jpeg"),
+        (["photos/a.jpg", "other/a.jpg"], "out.jp2", "output=out.jp2 is the name of a file; give a folder"),
+        (["photos/a.jpg"], "out.jp2", "output=out.jp2 cannot be written; give a folder, or a file of .jpg, .jpeg"),
         (["photos", "other/a.jpg"], "photos/a.jpg", "output=photos/a.jpg is the name of a file; give a folder for"),
     ],
 )  # fmt: skip

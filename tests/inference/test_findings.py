@@ -18,7 +18,7 @@ def _found(share, *certainties):
 
 def test_of_an_untouched_picture_no_more_is_claimed_than_is_known():
     found = _found(0)
-    assert found == ((200, 100), 0, (), None)
+    assert found == Findings((200, 100))
     assert found.told() == "nothing found that is surely a watermark"
 
 

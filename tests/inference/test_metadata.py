@@ -14,7 +14,8 @@ from tests.images.test_tiff import THUMBNAIL
 from tests.images.test_tiff import exif as exif_with_thumbnail
 from tests.inference.awkward import SRGB, XMP, chunk, encoded, exif, noise, smooth
 from wm_lightning.errors import UserError
-from wm_lightning.inference.pictures import file_of, read_picture
+from wm_lightning.inference.encoding import file_of
+from wm_lightning.inference.pictures import read_picture
 
 XAP = b"http://ns.adobe.com/xap/1.0/\0"
 RDF = (

@@ -12,7 +12,7 @@ from wm_lightning.inference.selection import Choice, find, listed, passed_over
 def folder(tmp_path, monkeypatch):
     """A folder to work in, with pictures by name alone."""
     monkeypatch.chdir(tmp_path)
-    for name in ("in/a.jpg", "in/b.png", "in/deep/a.jpg", "in/deep/c.HEIC", "in/d.gif", "in/.hidden.gif", "in/e.txt"):
+    for name in ("in/a.jpg", "in/b.png", "in/deep/a.jpg", "in/deep/c.JXL", "in/d.dng", "in/.hidden.dng", "in/e.txt"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(b"x")
     return tmp_path
@@ -63,7 +63,7 @@ def test_a_list_that_is_missing_or_empty_is_one_sentence(folder):
 
 
 def test_pictures_of_other_kinds_are_counted(folder):
-    kinds = "passed over, since they cannot be read: 1 gif, 1 heic; save them as JPEG, PNG, WebP, TIFF or BMP."
+    kinds = "passed over, since they cannot be read: 1 dng, 1 jxl; save them as JPEG, PNG, WebP, TIFF or BMP."
     assert passed_over(["in"]) == kinds
-    assert passed_over(["in"], Choice(exclude=("*.gif", "*.HEIC"))) is None
+    assert passed_over(["in"], Choice(exclude=("*.dng", "*.JXL"))) is None
     assert passed_over(["in/a.jpg"]) is None

@@ -21,12 +21,13 @@ from wm_lightning.errors import ArgumentError, TooLargeError, UserError
 from wm_lightning.files import shipped_names
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
+from wm_lightning.inference.encoding import file_of
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
 from wm_lightning.inference.given_masks import as_allowed, mask_values
 from wm_lightning.inference.marks import Mark
-from wm_lightning.inference.pictures import Picture, file_of, read_picture
+from wm_lightning.inference.pictures import Picture, read_picture
 from wm_lightning.inference.remover import EngineName, open_engine
 from wm_lightning.inference.search import NORMAL, Search
 from wm_lightning.inference.watched import WatchedEngine
@@ -195,7 +196,7 @@ class Cleaner:
                 f"{source} has {width * height / 1e6:.1f} megapixels; at most {self.max_megapixels:g} are taken here, "
                 "so reduce it first."
             )
-        return read_picture(source)
+        return read_picture(source, first=True)
 
     def _cleaned(self, source: Path, picture: Picture, settings: Settings, tell: Tell) -> tuple[Cleaned, bool]:
         """Returns a picture without its marks, and whether one was painted where the network sees none."""

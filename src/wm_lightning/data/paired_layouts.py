@@ -11,7 +11,7 @@ import numpy as np
 
 from wm_lightning.data.sources import Split, split_names
 from wm_lightning.errors import ArgumentError, UserError
-from wm_lightning.files import FORMATS
+from wm_lightning.files import PHOTOGRAPHS
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def _pairs_of(root: Path, layout: Layout, stage: str) -> dict[str, PairFiles]:
 def _by_stem(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in FORMATS:
+        if path.name.startswith(".") or path.suffix.lower() not in PHOTOGRAPHS:
             continue
         if path.stem in found:
             raise UserError(f"{folder} holds both {found[path.stem].name} and {path.name}; remove one of them.")

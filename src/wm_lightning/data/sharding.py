@@ -16,7 +16,7 @@ from wm_lightning.data.shards import COLUMNS, STAGES, parts_of, read_tables, sta
 from wm_lightning.data.sources import FRACTIONS, BrokenPictureError, decode_bytes, each_of
 from wm_lightning.data.stores import S3, FolderStore, Store, open_store
 from wm_lightning.errors import ArgumentError, UserError
-from wm_lightning.files import FORMATS
+from wm_lightning.files import PHOTOGRAPHS
 
 SHARD_BYTES = 64 * 2**20  # some seconds of a store's time, and small beside a cache
 VALIDATED = 0.1  # validation's share of a train folder beside which there is a test folder
@@ -94,7 +94,7 @@ def optimize(
 
 def _photographs(source: str, seed: int) -> tuple[Store, dict[str, Unit]]:
     store = open_store(source)
-    sizes = {name: size for name, size in store.names() if Path(name).suffix.lower() in FORMATS}
+    sizes = {name: size for name, size in store.names() if Path(name).suffix.lower() in PHOTOGRAPHS}
     if not sizes:
         raise ArgumentError("{root}={} holds no picture; give the folder or store of the clean photographs.", source)
     return store, {name: Unit(stage_of(name, seed, FRACTIONS), {name: name}, size) for name, size in sizes.items()}

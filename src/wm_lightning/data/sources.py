@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import logging
 import os
 import warnings
@@ -23,8 +22,8 @@ from rich.progress import track
 from wm_lightning.data.cache import Cache, RamCache
 from wm_lightning.data.index import known_broken
 from wm_lightning.errors import ArgumentError, UserError
-from wm_lightning.files import FORMATS, names_below
-from wm_lightning.images.decoding import Decoded, decode_opened
+from wm_lightning.files import PHOTOGRAPHS, names_below
+from wm_lightning.images.decoding import Decoded, decode_opened, open_picture
 from wm_lightning.images.pixels import as_bytes
 from wm_lightning.images.profiles import colours_of
 
@@ -149,7 +148,7 @@ def decode_bytes(data: bytes, path: Path, short_side: int | None = None, profile
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata; the pixels are what matters
-            with Image.open(io.BytesIO(data)) as opened:
+            with open_picture(data) as opened:
                 if max(opened.size) > LONGEST * min(opened.size):
                     raise ValueError(f"{opened.width}x{opened.height} pixels are a strip and no photograph")
                 size = _reduced_size(opened.size, short_side)
@@ -223,7 +222,7 @@ def each_of(
 def _to_rgb(decoded: Decoded, profiles: bool) -> Photograph:
     planes, grey = decoded.planes, decoded.planes.shape[-1] <= 2
     colours = np.repeat(planes[..., :1], 3, axis=-1) if grey else planes[..., :3]
-    profile = colours_of(decoded.profile, grey) if profiles else None
+    profile = colours_of(decoded.profile, grey) if profiles and decoded.inks is None else None
     rgb = as_bytes(colours if profile is None else profile.seen(colours))
     if planes.shape[-1] in (2, 4):
         rgba = Image.fromarray(np.dstack((rgb, as_bytes(planes[..., -1]))))
@@ -247,9 +246,9 @@ def find_names(root: str | Path) -> list[str]:
     folder = expanded(root)
     if not folder.is_dir():
         raise ArgumentError("{root}={} is not a folder; give the folder that holds the clean photographs.", root)
-    names = sorted(names_below(folder))
+    names = sorted(names_below(folder, PHOTOGRAPHS))
     if not names:
-        kinds = ", ".join(sorted(suffix[1:] for suffix in FORMATS))
+        kinds = ", ".join(sorted(suffix[1:] for suffix in PHOTOGRAPHS))
         raise ArgumentError("{root}={} holds no picture ({}); give the folder of the clean photographs.", root, kinds)
     return names
 

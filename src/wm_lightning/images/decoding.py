@@ -8,12 +8,16 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from wm_lightning.errors import UnreadableError, UnsupportedError
+from wm_lightning.images import heif
+from wm_lightning.images.boxes import Colours, described
+from wm_lightning.images.inks import Inks, inks_of
+from wm_lightning.images.kinds import is_heic
 from wm_lightning.images.pixels import Pixels
 from wm_lightning.images.png import chunks
-from wm_lightning.images.png_colours import declared_profile
+from wm_lightning.images.png_colours import AS_SRGB, declared_profile, numbered_profile
 from wm_lightning.images.tiff import ORIENTATION, check_full
 
 if TYPE_CHECKING:
@@ -23,6 +27,9 @@ DEEP_GREY = ("I;16", "I;16B", "I;16L")
 MINISWHITE, RGB = 0, 2  # kinds of pixels of TIFF
 EXTRA, ASSOCIATED, UNSPECIFIED = 338, 1, 0  # what a channel beside the colours is; associated: colours times alpha
 PLAIN = ("L", "LA", "RGB", "RGBA")
+INKS_GONE = "CMYK became RGB"
+FIRST_ALONE = "only the first of its pictures was taken"
+HDR = (16, 18)  # transfers: PQ and HLG
 
 
 class Decoded(NamedTuple):
@@ -33,19 +40,33 @@ class Decoded(NamedTuple):
         orientation: As EXIF has it, 1 to 8: how the file's rows and columns are turned.
         profile: The ICC profile that these colours are of; None where there is none.
         notes: What became of its kind of pixels, each a few words.
+        inks: (H, W, 4) uint8, upright, where these are what a file holds and the planes are what they show; the profile
+            is then theirs.
     """
 
     planes: Pixels
     orientation: int
     profile: bytes | None
     notes: tuple[str, ...]
+    inks: Pixels | None = None
+
+
+def open_picture(data: bytes) -> Image.Image:
+    """Opens a file's content; nothing of it is decoded yet.
+
+    Raises:
+        UnidentifiedImageError: It is of no kind that can be read.
+    """
+    if is_heic(data):
+        heif.register()
+    return Image.open(io.BytesIO(data))
 
 
 def decode_opened(opened: Image.Image, data: bytes) -> Decoded:
     """Decodes what Pillow has opened.
 
     Args:
-        opened: Nothing of it is decoded yet; a JPEG may have been told to decode reduced.
+        opened: By :func:`open_picture`; a JPEG may have been told to decode reduced.
         data: The file's content.
 
     Raises:
@@ -58,12 +79,18 @@ def decode_opened(opened: Image.Image, data: bytes) -> Decoded:
         check_full(data)
     notes = list[str]()
     if getattr(opened, "n_frames", 1) > 1:
-        notes.append("only the first of its pictures was taken")
-        opened.seek(0)
+        notes.append(FIRST_ALONE)
+        if opened.format != "HEIF":  # which names one that comes first
+            opened.seek(0)
     orientation = orientation_of(opened)  # before it is loaded: a TIFF is then turned, and forgets it
     planes, upright, profile = _planes(opened, data, notes)
     planes = planes[..., None] if planes.ndim == 2 else planes
-    return Decoded(planes if upright else turned(planes, orientation), orientation, profile, tuple(notes))
+    inks = None
+    if opened.mode == "CMYK" and inks_of(opened.info.get("icc_profile")) is not None:
+        notes.remove(INKS_GONE)
+        inks, profile = np.asarray(opened), opened.info.get("icc_profile")
+        inks = inks if upright else turned(inks, orientation)
+    return Decoded(planes if upright else turned(planes, orientation), orientation, profile, tuple(notes), inks)
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -109,14 +136,14 @@ def plain(image: Image.Image, notes: list[str], profile: bytes | None) -> tuple[
             "has floating-point or 32-bit values, whose range is not known; convert it to 8 or 16 bits."
         )
     if mode == "CMYK":
-        notes.append("CMYK became RGB")
-        return _from_cmyk(image, profile), None  # a profile is of inks, which RGB has none of
+        notes.append(INKS_GONE)
+        return (inks_of(profile) or Inks()).seen(image), None  # a profile is of inks, which RGB has none of
     if mode == "1":
         notes.append("black and white became grey")
         return image.convert("LA" if "transparency" in image.info else "L"), profile
-    if mode == "P":
+    if mode == "P" and image.format != "GIF":  # which is written with a palette again
         notes.append("the palette became colours")
-    elif mode in ("LAB", "HSV", "YCbCr"):
+    if mode in ("LAB", "HSV", "YCbCr"):
         notes.append(f"{mode} became RGB")
         profile = profile if mode == "YCbCr" else None
     if image.has_transparency_data:
@@ -129,6 +156,8 @@ def _planes(opened: Image.Image, data: bytes, notes: list[str]) -> tuple[Pixels,
     profile = opened.info.get("icc_profile")
     if opened.format == "PNG":
         profile = profile or declared_profile(data)
+    if opened.format in ("AVIF", "HEIF"):
+        return _of_boxes(opened, data, notes)
     if opened.format == "PNG" and _is_deep_png(data):
         opened.load()  # which notices damage that OpenCV passes over
         return _deep_png(data), False, profile
@@ -148,6 +177,27 @@ def _planes(opened: Image.Image, data: bytes, notes: list[str]) -> tuple[Pixels,
         return _grey_with_alpha(opened, data, notes), False, profile
     image, profile = plain(opened, notes, profile)
     return np.asarray(image), opened.format == "TIFF", profile
+
+
+def _of_boxes(opened: Image.Image, data: bytes, notes: list[str]) -> tuple[Pixels, bool, bytes | None]:
+    """Decodes AVIF and HEIC; what :func:`_planes` returns."""
+    what = described(data)
+    colours = what.colours or Colours(*AS_SRGB[0], matrix=1)
+    if colours.transfer in HDR:
+        raise UnsupportedError("is an HDR picture (PQ or HLG), whose values are of another kind; save it as SDR.")
+    if opened.format == "HEIF":
+        notes += heif.left_out(opened.info)
+        planes = heif.decoded(data)
+    else:
+        notes += [f"{what.bits} bits became 8"] if what.bits > 8 else []
+        notes += ["its gain map was left out"] if b"tmap" in what.items else []
+        opened.load()
+        planes = np.asarray(opened)
+    grey = planes.ndim == 2 or planes.shape[-1] <= 2
+    profile = opened.info.get("icc_profile")
+    if profile is None and (colours.primaries, colours.transfer) not in AS_SRGB:
+        profile = numbered_profile(colours.primaries, colours.transfer, grey)
+    return planes, opened.format == "HEIF", profile
 
 
 def _is_deep_png(data: bytes) -> bool:
@@ -251,15 +301,3 @@ def _by_opencv(data: bytes, page: tifffile.TiffPage) -> Pixels:
     if planes is None or planes.dtype != np.uint16 or planes.ndim != 3 or planes.shape[-1] < 3:
         raise UnreadableError("is damaged, or its 16-bit values are of an unknown kind; save it uncompressed.")
     return planes[..., [2, 1, 0, 3][: planes.shape[-1]]]
-
-
-def _from_cmyk(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if profile is not None:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            assert converted is not None
-            return converted
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a broken profile says nothing
-    return image.convert("RGB")

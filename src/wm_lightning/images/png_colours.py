@@ -1,4 +1,7 @@
-"""Colours that a PNG declares without a profile, in `cICP`, or `gAMA` and `cHRM`: as the profile they stand for."""
+"""Colours that are declared without a profile: as the profile they stand for.
+
+A PNG has `cICP`, or `gAMA` and `cHRM`; AVIF and HEIC have the numbers of `cICP`.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.03
 CURVE_OF_SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 LINEAR, SRGB_TRANSFER = 8, 13
 OF_VIDEO = (1, 6, 14, 15)  # transfers that viewers show as that of sRGB
+AS_SRGB = tuple((1, transfer) for transfer in (SRGB_TRANSFER, *OF_VIDEO))  # primaries and transfer
 
 
 def declared_profile(file: bytes) -> bytes | None:
@@ -36,9 +40,7 @@ def declared_profile(file: bytes) -> bytes | None:
     try:
         if b"cICP" in found:
             primaries, transfer = found[b"cICP"][:2]
-            if primaries not in PRIMARIES or transfer not in (LINEAR, SRGB_TRANSFER, *OF_VIDEO):
-                return None
-            return _profile((1.0,) if transfer == LINEAR else CURVE_OF_SRGB, PRIMARIES[primaries], grey)
+            return numbered_profile(primaries, transfer, grey)
         if b"gAMA" not in found or found.keys() & {b"sRGB", b"iCCP"}:
             return None
         (gamma,) = struct.unpack(">I", found[b"gAMA"])
@@ -48,6 +50,13 @@ def declared_profile(file: bytes) -> bytes | None:
         return _profile(curve, tuple(places), grey)
     except (struct.error, ValueError, ZeroDivisionError, np.linalg.LinAlgError):
         return None
+
+
+def numbered_profile(primaries: int, transfer: int, grey: bool) -> bytes | None:
+    """Returns the profile that numbers of ITU-T H.273 stand for; None where none is for them."""
+    if primaries not in PRIMARIES or transfer not in (LINEAR, SRGB_TRANSFER, *OF_VIDEO):
+        return None
+    return _profile((1.0,) if transfer == LINEAR else CURVE_OF_SRGB, PRIMARIES[primaries], grey)
 
 
 def _profile(curve: tuple[float, ...], places: tuple[float, ...], grey: bool) -> bytes:

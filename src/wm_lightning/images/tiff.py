@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from wm_lightning.errors import UnsupportedError
 
 ORIENTATION, XMP, IPTC, PHOTOSHOP, PROFILE = 0x0112, 700, 33723, 34377, 34675
 DNG_VERSION, LAYERS = 50706, 37724
+STRIPS, STRIP_LENGTHS, TILES, TILE_LENGTHS = 273, 279, 324, 325
+MANY = 10_000  # pages; of more a file is taken for damaged
 REDUCED, SUBFOLDERS, WIDTH, HEIGHT, PHOTOMETRIC = 254, 330, 256, 257, 262
 COLOUR_FILTER, LINEAR_RAW = 32803, 34892  # kinds of pixels that only cameras write
 FOLDERS = {34665, 34853, 40965}  # of EXIF, of places, and of interoperability
@@ -114,6 +116,48 @@ def check_full(data: bytes) -> None:
         raise UnsupportedError("is a raw file or shows a small picture first; develop it, or save it as a plain TIFF.")
 
 
+def pages_of(data: bytes) -> list[int]:
+    """Returns where the folders of a TIFF file's pages are, the first included; small copies and masks are no pages.
+
+    Raises:
+        ValueError: It is no TIFF file.
+    """
+    reader = _Reader(data)
+    first, *others = reader.chain()
+    return [first, *(at for at in others if not _is_beside(reader.folder(at)))]
+
+
+def page_at(data: bytes, place: int) -> bytes:
+    """Returns a TIFF file of which one page is all there is, by where its folder is."""
+    reader, changed = _Reader(data), bytearray(data)
+    kind, start = ("Q", 8) if reader.big else ("I", 4)
+    struct.pack_into(reader.order + kind, changed, start, place)
+    struct.pack_into(reader.order + kind, changed, reader.link(place), 0)
+    return bytes(changed)
+
+
+def joined(files: Iterable[bytes]) -> bytes:
+    """Returns a little-endian TIFF file of the pages of others, which are such files of one page each."""
+    together, link = bytearray(b"II*\0\0\0\0\0"), 4
+    for file in files:
+        tags = read_tags(file)
+        places, lengths = (STRIPS, STRIP_LENGTHS) if STRIPS in tags else (TILES, TILE_LENGTHS)
+        moved = []
+        for at, length in zip(_numbers(tags[places]), _numbers(tags[lengths]), strict=True):
+            moved.append(len(together))
+            together += file[at : at + length] + bytes(length % 2)
+        tags[places] = Tag(4, struct.pack(f"<{len(moved)}I", *moved))
+        struct.pack_into("<I", together, link, len(together))
+        link = len(together) + 2 + 12 * len(tags)
+        together += _folder(tags, len(together))
+        together += bytes(len(together) % 2)
+    return bytes(together)
+
+
+def _is_beside(tags: Tags) -> bool:
+    return REDUCED in tags and bool(tags[REDUCED].number() & 5)
+
+
 def _thumbnail_places(tags: Tags) -> list[tuple[int, int]]:
     """Returns where the bytes of a small picture are, each piece with its length."""
     pieces = []
@@ -195,17 +239,20 @@ class _Reader:
 
     def others(self, tags: Tags) -> list[Tags]:
         """Returns the folders of further pictures: those below the first, and those that follow it."""
-        found, seen, at = self.below(tags), set[int](), self.first()
-        while len(seen) < 1000:
-            seen.add(at)
-            link = self.link(at)
-            if link + 8 > len(self.data):
+        return self.below(tags) + [self.folder(at) for at in self.chain()[1:]]
+
+    def chain(self) -> list[int]:
+        """Returns where the folders are that follow each other, the first included."""
+        found = {self.first(): None}  # in their order
+        while len(found) < MANY:
+            link = self.link(next(reversed(found)))
+            if link + (8 if self.big else 4) > len(self.data):
                 break
             at = self._number("Q" if self.big else "I", link)
-            if not at or at in seen or at + 8 > len(self.data):
+            if not at or at in found or at + 8 > len(self.data):
                 break
-            found.append(self.folder(at))
-        return found
+            found[at] = None
+        return list(found)
 
     def _tag(self, place: int, depth: int) -> Tag | None:
         number, kind = self._number("H", place), self._number("H", place + 2)

@@ -19,10 +19,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from wm_lightning.errors import UserError, named, with_flags
-from wm_lightning.files import SUFFIXES
+from wm_lightning.files import FORMATS, SUFFIXES
 from wm_lightning.images.limits import Limits, limited_pixels
 from wm_lightning.inference.cleaning import Cleaned
 from wm_lightning.inference.codecs import Codecs
+from wm_lightning.inference.encoding import file_of
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, as_png, write_whole
 from wm_lightning.inference.findings import Findings
@@ -30,7 +31,7 @@ from wm_lightning.inference.given_masks import as_allowed, mask_values
 from wm_lightning.inference.known import NoEngine, clean, needs_network
 from wm_lightning.inference.outcomes import Outcome, Teller, as_report
 from wm_lightning.inference.outputs import is_done, places_of, planned, put, put_result
-from wm_lightning.inference.pictures import Picture, file_of
+from wm_lightning.inference.pictures import Picture
 from wm_lightning.inference.remover import open_engine
 from wm_lightning.inference.search import TILE, Search, as_scales, as_sensitivity
 from wm_lightning.inference.sheets import Sheets, panels, row
@@ -197,13 +198,17 @@ def _outcomes(
         picture = options.codecs.read(job.source, job.data)
         if job.error is not None:  # after what is said of a file that could not be read anyway
             raise UserError(job.error)
+        pages = [picture, *(picture.further if _holds_all(job, picture) else ())]
         # Large pictures one after the other: they take the memory, and all cores by themselves.
         with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
-            allowed = _allowed(mask, picture.pixels.shape[:2], options.mask)
             watched = WatchedEngine(engine, go_on, options.max_minutes, job.source)
-            cleaned = clean(watched, picture.pixels, options.known, allowed, options.strength, options.search)
+            cleaned = [cleaned_page(watched, page) for page in pages]
         go_on()
         return _write(job, picture, cleaned, options)
+
+    def cleaned_page(watched: WatchedEngine, page: Picture) -> Cleaned:
+        allowed = _allowed(mask, page.pixels.shape[:2], options.mask)
+        return clean(watched, page.pixels, options.known, allowed, options.strength, options.search)
 
     workers = _workers(options)
     with ThreadPoolExecutor(workers) as pool:
@@ -230,8 +235,15 @@ def _workers(options: argparse.Namespace) -> int:
     return int(options.jobs or min(os.cpu_count() or 1, MOST))
 
 
-def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Namespace) -> Outcome:
-    findings = Findings.of(picture.pixels, cleaned)
+def _holds_all(job: Job, picture: Picture) -> bool:
+    """Says whether a result has all frames and pages of a picture, as no other format than its own does."""
+    return FORMATS.get(job.target.suffix.lower(), picture.format) == picture.format
+
+
+def _write(job: Job, picture: Picture, pages: Sequence[Cleaned], options: argparse.Namespace) -> Outcome:
+    cleaned, *further = pages
+    before = (picture, *picture.further)
+    findings = Findings.together([Findings.of(one.pixels, page) for one, page in zip(before, pages, strict=False)])
     if options.detect:
         return Outcome(job, findings, status="marked" if findings.changed else "unmarked")
     small = row(picture.pixels, cleaned.pixels, cleaned.mask) if options.sheet else None
@@ -240,15 +252,23 @@ def _write(job: Job, picture: Picture, cleaned: Cleaned, options: argparse.Names
         return Outcome(job, findings, error=error, status="refused", row=small)
     place = options.places[job]
     suffix = job.target.suffix or SUFFIXES[picture.format]  # the standard output has none
-    content, notes = file_of(picture, cleaned.pixels, suffix, options.codecs.encode)
+    rest = [page.pixels for page in further]
+    content, notes = file_of(picture, cleaned.pixels, suffix, options.codecs.encode, rest)
     if place.mask is not None:
-        put(as_png(Image.fromarray(cleaned.mask)), place.mask, options)
+        put(as_png(Image.fromarray(_mask_of_all(pages))), place.mask, options)
     if place.compare is not None:
         both = panels(picture.pixels, cleaned.pixels, cleaned.mask)
         put(as_png(Image.fromarray(both)), place.compare, options)
     # Last: where it is, all of a picture is done.
     put_result(content, picture, job, options)
     return Outcome(job, findings, tuple(notes), row=small)
+
+
+def _mask_of_all(pages: Sequence[Cleaned]) -> npt.NDArray[np.uint8]:
+    """Returns where marks were found on any frame; of pages of several sizes, on those of the first page's."""
+    masks = [page.mask for page in pages if page.mask.shape == pages[0].mask.shape]
+    together: npt.NDArray[np.uint8] = np.maximum.reduce(masks)
+    return together
 
 
 def _opened_mask(codecs: Codecs, path: str) -> npt.NDArray[Any]:

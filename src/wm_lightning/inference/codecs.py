@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,8 @@ import numpy as np
 from wm_lightning.errors import TooLargeError, UnreadableError, UnsupportedError, UserError
 from wm_lightning.images.limits import USUAL, Limits, limit_memory, limit_pixels
 from wm_lightning.images.pixels import Pixels
-from wm_lightning.inference.pictures import Picture, encode_picture, read_picture
+from wm_lightning.inference.encoding import OF_BEFORE, encode_picture
+from wm_lightning.inference.pictures import Picture, read_picture
 
 NUMBER = struct.Struct("<Q")
 NOTHING = np.zeros((0, 0, 3), np.uint8)
@@ -76,19 +77,21 @@ class Codecs:
                 raise TooLargeError(f"{path} cannot be read: decoding it takes more than {error}.") from error
         return picture
 
-    def encode(self, picture: Picture, pixels: Pixels, suffix: str) -> tuple[bytes, list[str]]:
-        """See :func:`~wm_lightning.inference.pictures.encode_picture`.
+    def encode(
+        self, picture: Picture, pixels: Pixels, suffix: str, further: Sequence[Pixels] = ()
+    ) -> tuple[bytes, list[str]]:
+        """See :func:`~wm_lightning.inference.encoding.encode_picture`.
 
         Raises:
             UserError: As there; the message lacks the file's name.
             UnsupportedError: Or the process died of it; likewise.
             TooLargeError: Or it took too long; likewise.
         """
-        if picture.stored is picture.pixels:  # then they are not looked at
-            picture = replace(picture, pixels=NOTHING, stored=NOTHING)
+        if picture.format not in OF_BEFORE:
+            picture = replace(_lighter(picture), further=tuple(map(_lighter, picture.further)))
         with self._taken() as codec:
             try:
-                encoded: tuple[bytes, list[str]] = codec.call(encode_picture, picture, pixels, suffix)
+                encoded: tuple[bytes, list[str]] = codec.call(encode_picture, picture, pixels, suffix, further)
             except _DiedError as error:
                 raise UnsupportedError(f"cannot be written as {suffix}: encoding it ended with {error}.") from error
             except _LateError as error:
@@ -102,6 +105,11 @@ class Codecs:
             yield codec
         finally:
             self._idle.put(codec)
+
+
+def _lighter(picture: Picture) -> Picture:
+    """Returns a picture without pixels that are not looked at where it is written."""
+    return replace(picture, pixels=NOTHING, stored=NOTHING) if picture.stored is picture.pixels else picture
 
 
 class _DiedError(Exception):

@@ -22,12 +22,16 @@ class Findings(NamedTuple):
         changed: Share of its pixels that changed, 0..1.
         marks: What was taken away, the largest first.
         doubt: Why the result should be looked at; None where nothing speaks against it.
+        pages: How many frames or pages were looked at.
+        on: The number, from 1, of the page that each mark is on.
     """
 
     size: tuple[int, int] = (0, 0)
     changed: float = 0.0
     marks: tuple[Mark, ...] = ()
     doubt: str | None = None
+    pages: int = 1
+    on: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, pixels: Pixels, cleaned: Cleaned) -> Findings:
@@ -35,6 +39,19 @@ class Findings(NamedTuple):
         height, width = pixels.shape[:2]
         changed = changed_share(pixels, cleaned.pixels)
         return cls((width, height), changed, cleaned.marks, _doubt(changed, cleaned.marks))
+
+    @classmethod
+    def together(cls, pages: Sequence[Findings]) -> Findings:
+        """Adds up what was found on the frames or pages of one file; the size is that of the first."""
+        if len(pages) == 1:
+            return pages[0]
+        areas = [width * height for width, height in (page.size for page in pages)]
+        changed = sum(page.changed * area for page, area in zip(pages, areas, strict=True)) / sum(areas)
+        each = [(mark, number) for number, page in enumerate(pages, start=1) for mark in page.marks]
+        each.sort(key=lambda pair: -pair[0].pixels)
+        doubt = next((page.doubt for page in pages if page.doubt is not None), None)
+        marks, on = tuple(mark for mark, _ in each), tuple(number for _, number in each)
+        return cls(pages[0].size, changed, marks, doubt, len(pages), on)
 
     def told(self, became: str = "changed", all_of_them: bool = False) -> str:
         """Says in words what was found.
@@ -46,6 +63,8 @@ class Findings(NamedTuple):
         if not self.changed:
             return "nothing found that is surely a watermark"
         words = f"{_counted(len(self.marks))}, {self.changed:.1%} of its pixels {became}"
+        if self.pages > 1:
+            return f"{words}, on {len(set(self.on))} of its {self.pages} pictures"
         named = len(self.marks) if all_of_them else NAMED
         places = [f"{_place(mark)} ({mark.certainty:.0%} sure)" for mark in self.marks[:named]]
         more = len(self.marks) - named
@@ -62,6 +81,8 @@ class Findings(NamedTuple):
             }
             for mark in self.marks
         ]
+        for mark, number in zip(marks, self.on, strict=False):  # of several pages alone
+            mark["page"] = number
         width, height = self.size
         return {"width": width, "height": height, "changed": self.changed, "marks": marks, "warning": self.doubt}
 

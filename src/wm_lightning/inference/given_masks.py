@@ -19,7 +19,7 @@ def mask_values(picture: Picture) -> npt.NDArray[Any]:
     Raises:
         UserError: It is transparent in part.
     """
-    stored, alpha = picture.stored, picture.alpha
+    stored, alpha = picture.pixels if picture.of_inks else picture.stored, picture.alpha
     if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
         raise UserError(f"{picture.path} is transparent in part; give one of black, white and grey alone.")
     values: npt.NDArray[Any] = np.rint(stored.mean(axis=-1)).astype(stored.dtype)

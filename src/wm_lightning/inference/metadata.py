@@ -12,6 +12,7 @@ from wm_lightning.images.tiff import (
     FOLDERS,
     IPTC,
     LAYERS,
+    ORIENTATION,
     PHOTOSHOP,
     PROFILE,
     STORAGE,
@@ -28,6 +29,7 @@ from wm_lightning.images.xmp import without_gone
 
 ANY = ("exif", "xmp", "profile")  # of what any format but BMP can hold
 BYTES, UNDEFINED = 1, 7  # types of tags
+UPRIGHT = Tag(3, b"\1\0")
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,18 @@ def for_another(metadata: Metadata) -> tuple[Metadata, list[str]]:
     return replace(metadata, exif=exif, xmp=xmp), [f"its {word} was left out" for word in words]
 
 
-def for_webp(metadata: Metadata) -> dict[str, Any]:
-    """Returns what Pillow is told where it writes a WebP."""
+def told_encoder(metadata: Metadata, upright: bool = False) -> dict[str, Any]:
+    """Returns what Pillow or pillow-heif is told where it writes metadata itself: into WebP, AVIF and HEIC.
+
+    Args:
+        metadata: What the file said that pixels came from.
+        upright: Whether the file is written upright, so that its EXIF says so.
+    """
     given, _ = for_another(metadata)
+    if upright and given.exif:
+        tags = _tags(given.exif)
+        if ORIENTATION in tags and tags[ORIENTATION] != UPRIGHT:
+            given = replace(given, exif=as_exif({**tags, ORIENTATION: UPRIGHT}))
     told = {"exif": given.exif, "xmp": given.xmp, "icc_profile": given.profile}
     return {key: value for key, value in told.items() if value}
 

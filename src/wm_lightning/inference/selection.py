@@ -14,9 +14,9 @@ from typing import NamedTuple
 from wm_lightning.errors import UserError
 from wm_lightning.files import FORMATS, pictures_below
 
-DRAWN = ("heic", "heif", "avif", "jxl", "gif", "apng", "jp2", "j2k", "psd", "pdf", "svg", "exr", "hdr")
+DRAWN = ("heic", "heif", "hif", "jxl", "jp2", "j2k", "psd", "pdf", "svg", "exr", "hdr")
 RAW = ("dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2", "pef", "srw")  # of cameras
-OTHERS = frozenset(f".{kind}" for kind in (*DRAWN, *RAW))
+OTHERS = frozenset(f".{kind}" for kind in (*DRAWN, *RAW)) - FORMATS.keys()
 """Suffixes of pictures that are not taken."""
 
 
@@ -104,7 +104,8 @@ def passed_over(names: Iterable[str], choice: Choice = EVERYTHING) -> str | None
     if not kinds:
         return None
     each = ", ".join(f"{count} {suffix[1:]}" for suffix, count in sorted(kinds.items()))
-    return f"passed over, since they cannot be read: {each}; save them as JPEG, PNG, WebP, TIFF or BMP."
+    heic = ' (HEIC: pip install "wm-lightning[heif]")' if {".heic", ".heif", ".hif"} & kinds.keys() else ""
+    return f"passed over, since they cannot be read: {each}; save them as JPEG, PNG, WebP, TIFF or BMP{heic}."
 
 
 def real(path: Path) -> str:

@@ -133,7 +133,9 @@ def _palette(codes: Codes, kept: npt.NDArray[np.bool_], hidden: npt.NDArray[np.b
     most = COLOURS - 1 if hidden.any() else COLOURS
     exact = np.unique(codes[kept & ~hidden])
     if exact.size > most:
-        raise UnsupportedError("shows more than 256 colours in one picture, which cannot be written; save it as WebP or PNG.")
+        raise UnsupportedError(
+            "shows more than 256 colours in one picture, which cannot be written; save it as WebP or PNG."
+        )
     new = codes[~kept & ~hidden]
     if new.size and most > exact.size:
         wanted, room = np.unique(new), most - exact.size

@@ -38,7 +38,7 @@ def is_heic(data: bytes) -> bool:
 
 
 def unread(data: bytes) -> UserError:
-    """Returns the error of a file that no decoder takes: what it is, and what to do; the message lacks the file's name."""
+    """Returns the error of a file that no decoder takes: what it is, what to do; the message lacks the file's name."""
     for start, name, advice in OTHERS:
         if data.startswith(start):
             return UnsupportedError(f"is a {name} file; {advice}.")
@@ -46,9 +46,7 @@ def unread(data: bytes) -> UserError:
     if brands[:1] == (b"crx ",):
         return UnsupportedError(f"is a raw (CR3) file; {DEVELOP}.")
     if is_heic(data):
-        return UnsupportedError(
-            'is a HEIC file, which pillow-heif reads and writes: pip install "wm-lightning[heif]".'
-        )
+        return UnsupportedError('is a HEIC file, which pillow-heif reads and writes: pip install "wm-lightning[heif]".')
     known = next((name for name, starts in READ.items() if data.startswith(starts)), None)
     known = "AVIF" if {b"avif", b"avis"}.intersection(brands) else known
     if known is None:

@@ -12,7 +12,7 @@ from wm_lightning.app.outcomes import Outcome, pack
 from wm_lightning.app.painting import Painting
 from wm_lightning.app.sessions import AbandonedError
 from wm_lightning.app.work import Cleaner, Settings, shipped_weights
-from wm_lightning.errors import UserError
+from wm_lightning.errors import TooLargeError, UserError
 from wm_lightning.inference.marks import Mark
 
 GENERAL = Settings("general")
@@ -222,6 +222,13 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(cleaner, tm
     with pytest.raises(UserError) as error:
         cleaner.clean(tmp_path / "large.png", tmp_path / "results", GENERAL)
     assert str(error.value) == "large.png has 5.0 megapixels; at most 4 are taken here, so reduce it first."
+
+
+def test_so_is_a_large_heic(cleaner, tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="the extra [heif] is not installed")
+    pillow_heif.from_bytes("RGB", (2500, 2000), bytes(15_000_000)).save(tmp_path / "large.heic")
+    with pytest.raises(TooLargeError, match=r"^large\.heic has 5\.0 megapixels"):
+        cleaner.clean(tmp_path / "large.heic", tmp_path / "results", GENERAL)
 
 
 def test_a_picture_at_the_limit_is_taken(tmp_path):

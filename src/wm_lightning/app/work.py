@@ -19,6 +19,7 @@ from wm_lightning.app.previews import encoded, tinted
 from wm_lightning.app.sessions import AbandonedError
 from wm_lightning.errors import ArgumentError, TooLargeError, UserError
 from wm_lightning.files import shipped_names
+from wm_lightning.images.decoding import open_picture
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.encoding import file_of
@@ -285,7 +286,7 @@ def _size(source: Path) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(source) as opened:
+            with open_picture(source.read_bytes()) as opened:
                 width, height = opened.size
                 return width, height
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from wm_lightning.errors import UserError
+from wm_lightning.images.decoding import open_picture
 from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, cut, nearest, read_all, reduced
 from wm_lightning.mark.known import Floats, KnownMark
 from wm_lightning.mark.layers import MARGIN, first_guess, noise_of, refined, step_left, window
@@ -77,7 +78,7 @@ def _sampled(paths: list[Path]) -> list[Path]:
 def _longest(path: Path) -> int:
     """Returns a picture's longer side; 1 of what is none, which is told of when it is read."""
     try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
+        with warnings.catch_warnings(), open_picture(path.read_bytes()) as picture:
             warnings.simplefilter("ignore")
             return max(picture.size)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wm_lightning.errors import UnreadableError, UnsupportedError, UserError
+from wm_lightning.images import heif
 from wm_lightning.images.boxes import brands_of
 from wm_lightning.images.png import SIGNATURE
 
@@ -45,9 +46,10 @@ def unread(data: bytes) -> UserError:
     brands = brands_of(data)
     if brands[:1] == (b"crx ",):
         return UnsupportedError(f"is a raw (CR3) file; {DEVELOP}.")
-    if is_heic(data):
+    if is_heic(data) and not heif.AVAILABLE:
         return UnsupportedError('is a HEIC file, which pillow-heif reads and writes: pip install "wm-lightning[heif]".')
     known = next((name for name, starts in READ.items() if data.startswith(starts)), None)
+    known = "HEIC" if is_heic(data) else known
     known = "AVIF" if {b"avif", b"avis"}.intersection(brands) else known
     if known is None:
         return UnsupportedError(f"is no picture that can be read; give {TAKEN}.")

@@ -9,12 +9,14 @@ from PIL import Image, JpegImagePlugin
 
 from tests.inference.awkward import exif
 from wm_lightning.images import jpeg_blocks
+from wm_lightning.images.jpeg import head
 from wm_lightning.inference.encoding import encode_picture
 from wm_lightning.inference.pictures import read_picture
 
 jpeglib = pytest.importorskip("jpeglib", reason="the extra [jpeg] is not installed")
 
 SIZE = 117, 83  # width and height: blocks at the borders are not whole
+HUFFMAN = 0xC4
 MARK = slice(24, 40), slice(50, 60)
 
 
@@ -112,6 +114,18 @@ def test_where_blocks_cannot_be_kept_it_is_said(tmp_path, kind, monkeypatch):
     assert lost == ["all of it was compressed anew"]
     with Image.open(out) as after:
         assert after.size == SIZE
+
+
+def test_a_film_s_picture_without_huffman_tables_is_compressed_anew(tmp_path):
+    path, out = tmp_path / "frame.jpg", tmp_path / "out.jpg"
+    photo().save(path)
+    file = path.read_bytes()
+    segments, at = head(file)
+    kept = [segment.file() for segment in segments if segment.marker != HUFFMAN]
+    path.write_bytes(b"\xff\xd8" + b"".join(kept) + file[at:])
+    pixels, lost = rewritten(path, out)
+    assert lost == ["all of it was compressed anew"]
+    assert np.abs(read_picture(out).pixels.astype(int) - pixels).mean() < 3
 
 
 def test_colours_that_are_stored_as_they_are_stay_so(tmp_path):

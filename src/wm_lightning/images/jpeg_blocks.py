@@ -36,10 +36,17 @@ def with_kept_blocks(file: bytes, again: bytes, changed: npt.NDArray[np.bool_]) 
 
     Returns:
         A file whose changed blocks are those of ``again``, progressive where ``file`` is. None where the extra is not
-        installed, or tables, sampling or colours are not the same.
+        installed, tables, sampling or colours are not the same, or jpeglib cannot read or write it.
     """
     if not AVAILABLE:
         return None
+    try:
+        return _mixed(file, again, changed)
+    except OSError:  # of files that are damaged, or lack their tables, in a way that only Pillow's reader takes
+        return None
+
+
+def _mixed(file: bytes, again: bytes, changed: npt.NDArray[np.bool_]) -> bytes | None:
     import mozjpeg_lossless_optimization
 
     with tempfile.TemporaryDirectory() as folder:

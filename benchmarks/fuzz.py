@@ -25,6 +25,7 @@ import tifffile
 from PIL import Image, ImageFilter
 
 from wm_lightning.errors import UserError
+from wm_lightning.images import heif
 from wm_lightning.images.limits import Limits
 from wm_lightning.inference.codecs import Codecs
 from wm_lightning.inference.encoding import file_of
@@ -102,6 +103,10 @@ def files() -> dict[str, bytes]:
         "bilevel.png": _by_pillow(colours.convert("1"), "PNG"),
         "animated.png": _by_pillow(colours, "PNG", save_all=True, append_images=[colours.rotate(180)]),
         "deep.png": _by_pillow(Image.fromarray(deep[..., 0]), "PNG"),
+        "still.gif": _by_pillow(colours.quantize(9), "GIF", comment=b"said"),
+        "animated.gif": _by_pillow(colours.quantize(9), "GIF", save_all=True, append_images=[colours.rotate(180)]),
+        "colours.avif": _by_pillow(colours, "AVIF", **told),
+        "alpha.avif": _by_pillow(rgba, "AVIF", subsampling="4:4:4"),
         "lossy.webp": _by_pillow(colours, "WEBP", exif=told["exif"]),
         "lossless.webp": _by_pillow(rgba, "WEBP", lossless=True, exact=True),
         "animated.webp": _by_pillow(colours, "WEBP", save_all=True, append_images=[colours.rotate(180)]),
@@ -113,6 +118,13 @@ def files() -> dict[str, bytes]:
     }
     for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
         made[f"{compression}.tif"] = _by_pillow(colours, "TIFF", compression=compression, **told)
+    made["pages.tif"] = _by_pillow(colours, "TIFF", save_all=True, append_images=[colours.rotate(180)], **told)
+    made["inks.tif"] = _by_pillow(colours.convert("CMYK"), "TIFF", compression="tiff_adobe_deflate")
+    if heif.AVAILABLE:
+        made |= {
+            f"{name}.heic": heif.encoded(planes, {"quality": 90}, {"exif": told["exif"]})
+            for name, planes in (("colours", noise[..., :3]), ("deep", deep))
+        }
     made["group4.tif"] = _by_pillow(colours.convert("1"), "TIFF", compression="group4")
     return made
 
@@ -124,10 +136,9 @@ def outcome_of(codecs: Codecs, name: str, content: bytes) -> tuple[str, str | No
         picture = codecs.read(path, content)
     except UserError as error:
         return _judged("not read", error)
-    pixels = picture.pixels.copy()
-    pixels[: len(pixels) // 2 + 1] = np.iinfo(pixels.dtype).max - pixels[: len(pixels) // 2 + 1]
+    pixels, *further = [_inverted(one.pixels) for one in (picture, *picture.further)]
     try:
-        written, notes = file_of(picture, pixels, path.suffix, codecs.encode)
+        written, notes = file_of(picture, pixels, path.suffix, codecs.encode, further)
     except UserError as error:
         return _judged("not written", error)
     try:
@@ -135,6 +146,12 @@ def outcome_of(codecs: Codecs, name: str, content: bytes) -> tuple[str, str | No
     except UserError as error:
         return "written", f"the result is no picture: {error}"
     return "written", _difference(picture, pixels, again, notes)
+
+
+def _inverted(pixels: np.ndarray) -> np.ndarray:
+    """Returns a picture whose upper half is that of its negative."""
+    half = len(pixels) // 2 + 1
+    return np.concatenate((np.iinfo(pixels.dtype).max - pixels[:half], pixels[half:]))
 
 
 def _judged(what: str, error: UserError) -> tuple[str, str | None]:

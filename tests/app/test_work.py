@@ -12,7 +12,7 @@ from wm_lightning.app.outcomes import Outcome, pack
 from wm_lightning.app.painting import Painting
 from wm_lightning.app.sessions import AbandonedError
 from wm_lightning.app.work import Cleaner, Settings, shipped_weights
-from wm_lightning.errors import TooLargeError, UserError
+from wm_lightning.errors import UserError
 from wm_lightning.inference.marks import Mark
 
 GENERAL = Settings("general")
@@ -227,7 +227,7 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded(cleaner, tm
 def test_so_is_a_large_heic(cleaner, tmp_path):
     pillow_heif = pytest.importorskip("pillow_heif", reason="the extra [heif] is not installed")
     pillow_heif.from_bytes("RGB", (2500, 2000), bytes(15_000_000)).save(tmp_path / "large.heic")
-    with pytest.raises(TooLargeError, match=r"^large\.heic has 5\.0 megapixels"):
+    with pytest.raises(UserError, match=r"^large\.heic has 5\.0 megapixels"):
         cleaner.clean(tmp_path / "large.heic", tmp_path / "results", GENERAL)
 
 

@@ -41,6 +41,6 @@ def test_scripts_get_the_same():
         "width": 200,
         "height": 100,
         "changed": 0.1,
-        "marks": [{"box": [0, 5, 8, 25], "certainty": 0.9346, "pixels": 100}],
+        "marks": [{"box": [0, 5, 8, 25], "certainty": 0.9346, "pixels": 100, "known": False}],
         "warning": None,
     }

@@ -16,6 +16,7 @@ def drawn(height, width, seed=0):
     )
 
 
+PLANES = ("gain", "offset", "mask")
 PICTURE = np.random.default_rng(5).uniform(0.3, 0.6, (4, 5, 3)).astype(np.float32)
 
 
@@ -54,7 +55,7 @@ def test_a_part_enlarged_is_that_part_of_the_whole_enlarged():
     correction = drawn(6, 9)
     whole = correction.enlarged((13, 18), slice(0, 13), slice(0, 18))
     part = correction.enlarged((13, 18), slice(4, 11), slice(3, 17))
-    for name in Correction._fields:
+    for name in PLANES:
         assert getattr(part, name) == pytest.approx(getattr(whole, name)[4:11, 3:17], abs=1e-3)
     # As a library enlarges it, whose pixels have their centres at halves too.
     resized = cv2.resize(correction.gain, (18, 13), interpolation=cv2.INTER_LINEAR)
@@ -67,7 +68,7 @@ def test_a_small_part_of_a_large_whole(place):
     correction = drawn(60, 61)
     whole = correction.enlarged((121, 121), slice(0, 121), slice(0, 121))
     part = correction.enlarged((121, 121), place, place)
-    for name in Correction._fields:
+    for name in PLANES:
         assert getattr(part, name) == pytest.approx(getattr(whole, name)[place, place], abs=1e-2)
 
 
@@ -75,4 +76,4 @@ def test_enlarging_leaves_alone_what_was_left_alone():
     correction = Correction.none(3, 4)
     correction.mask[0, 0] = 0
     enlarged = correction.enlarged((6, 8), slice(0, 6), slice(0, 8))
-    assert not any(part.any() for part in enlarged)
+    assert not any(part.any() for part in enlarged.planes)

@@ -45,7 +45,7 @@ def picture():
 def test_what_knows_no_direction_is_found_again(picture, copies):
     engine = Everywhere()
     found = AugmentedEngine(engine, copies).correct(picture)
-    for part, expected in zip(found, engine.correct(picture), strict=True):
+    for part, expected in zip(found.planes, engine.correct(picture).planes, strict=True):
         assert part.dtype == np.float32
         assert part == pytest.approx(expected, abs=1e-6)
     seen = {one.tobytes() + bytes(one.shape) for one in engine.seen}
@@ -58,14 +58,14 @@ def test_what_knows_no_direction_is_found_again(picture, copies):
     [(1, np.arange(5), np.arange(8)), (2, np.arange(5), np.full(8, 3.5)), (4, np.full(5, 2), np.full(8, 3.5))],
 )
 def test_directions_cancel_out_one_by_one(picture, copies, rows, columns):
-    gain, offset, mask = AugmentedEngine(ByPlace(), copies).correct(picture)
+    gain, offset, mask = AugmentedEngine(ByPlace(), copies).correct(picture).planes
     assert gain[..., 0] == pytest.approx(np.broadcast_to(rows[:, None], (5, 8)))
     assert offset[..., 0] == pytest.approx(np.broadcast_to(columns[None], (5, 8)))
     assert np.array_equal(mask[..., 0], gain[..., 0])
 
 
 def test_eight_copies_take_the_mean_of_both_orientations(picture):
-    gain, offset, _ = AugmentedEngine(ByPlace(), 8).correct(picture)
+    gain, offset, _ = AugmentedEngine(ByPlace(), 8).correct(picture).planes
     assert gain == pytest.approx((2 + 3.5) / 2)
     assert offset == pytest.approx((2 + 3.5) / 2)
 
@@ -75,7 +75,7 @@ def test_nothing_found_stays_nothing(picture):
         def correct(self, picture):
             return Correction.none(*picture.shape[:2])
 
-    assert not any(part.any() for part in AugmentedEngine(Blind(), 8).correct(picture))
+    assert not any(part.any() for part in AugmentedEngine(Blind(), 8).correct(picture).planes)
 
 
 def test_an_engine_is_opened_with_augmentation(monkeypatch):

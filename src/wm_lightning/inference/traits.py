@@ -1,4 +1,4 @@
-"""What is measured of a mark: how sure the network is, its border, what is left beneath it, and what others there are."""
+"""What is measured of a mark: how sure the network is, what is at its border and beneath it, what others there are."""
 
 from __future__ import annotations
 

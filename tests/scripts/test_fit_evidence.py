@@ -123,7 +123,7 @@ def test_a_folder_gives_weights_for_every_trait(tmp_path, monkeypatch, caplog):
 
     for number in range(5):
         noise = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
-        Image.fromarray(noise).resize((240, 200), Image.Resampling.BICUBIC).save(tmp_path / f"{number}.png")
+        Image.fromarray(noise).resize((120, 100), Image.Resampling.BICUBIC).save(tmp_path / f"{number}.png")
     out = tmp_path / "net.safetensors"
     monkeypatch.setattr("sys.argv", ["fit_evidence.py", str(tmp_path), str(out)])
     with caplog.at_level(logging.INFO):

@@ -12,7 +12,7 @@ from wm_lightning.errors import ArgumentError
 TILE = 1024
 OVERLAP = 192
 # docs/predict.md has what they mean in misses and false alarms
-SENSITIVITIES = {"low": 0.05, "normal": 0.1, "high": 0.3}
+SENSITIVITIES = {"low": 0.05, "normal": 0.12, "high": 0.3}
 NORMAL = SENSITIVITIES["normal"]
 WIDE = 0.15  # share of a picture's pixels from which a mark must be surer
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.ship_graphs import write_graph
 from wm_lightning.errors import UserError
 from wm_lightning.files import SHIPPED, shipped_names
 from wm_lightning.inference import export as module
@@ -24,7 +23,7 @@ from wm_lightning.inference.torch_engine import CorrectionNet, TorchEngine
 from wm_lightning.models import PixelUnshuffleUNet
 from wm_lightning.models.size import pad_to_requirement
 from wm_lightning.sizes import SizeRequirement
-from wm_lightning.trained import load, save
+from wm_lightning.trained import load
 from wm_lightning.trained.weights import write_weights
 
 HEADS = ("direct", "residual", "masked", "decomposition")
@@ -211,16 +210,6 @@ def test_shipped_weights_are_the_same_with_onnx_runtime(exact, name):
         assert other == pytest.approx(one, abs=1e-4)
     graph = SHIPPED / f"{name}.onnx"
     assert graph.stat().st_size < 100_000 < graph.with_suffix(".safetensors").stat().st_size  # weights are there once
-
-
-def test_a_graph_is_written_beside_its_weights(exact, files, tmp_path):
-    weights = tmp_path / "net.safetensors"
-    save(load(str(files.weights)), weights, half=True)
-    assert write_graph(weights) == tmp_path / "net.onnx"
-    image = picture(20, 30)
-    expected = TorchEngine(load(str(weights)).net, "cpu").correct(image)
-    for one, other in zip(expected, OnnxEngine(str(tmp_path / "net.onnx"), "cpu").correct(image), strict=True):
-        assert other == pytest.approx(one, abs=1e-4)
 
 
 def test_an_engine_is_chosen_by_what_there_is(files, monkeypatch):

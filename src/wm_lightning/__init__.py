@@ -79,5 +79,8 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        from wm_lightning.extras import needing
+
+        with needing(f"{__name__}.{name}"):
+            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

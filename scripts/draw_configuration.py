@@ -159,12 +159,12 @@ def _keys(
 
 
 def _comment(rows: list[str], line: int) -> str:
-    """Returns the comment that ends above a line, as one sentence after the other."""
+    """Returns the comment that ends above a line, as one sentence after the other, without what Hydra reads of it."""
     found = []
     while line > 0 and rows[line - 1].lstrip().startswith("#"):
         line -= 1
         found.append(rows[line].lstrip().lstrip("#").strip())
-    return " ".join(reversed(found))
+    return " ".join(row for row in reversed(found) if not row.startswith("@package"))
 
 
 def _short(node: yaml.Node) -> str:
@@ -224,7 +224,7 @@ def _arguments(docstring: str) -> dict[str, str]:
     section = re.search(r"(?ms)^Args:\n(.*?)(?=^\S|\Z)", docstring)
     if section is None:
         return {}
-    entries = re.findall(r"(?ms)^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1])
+    entries = re.findall(r"(?ms)^    (\w+): (.*?)(?=^    \**\w+: |\Z)", section[1])  # **options are no keys
     return {name: " ".join(text.split()) for name, text in entries}
 
 

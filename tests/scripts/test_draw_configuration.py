@@ -15,7 +15,8 @@ def test_the_page_is_up_to_date(module):
 def test_keys_are_told_by_their_comment_or_else_by_the_constructor(module, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
-        "# What the file is\n_target_: package.Net\nwidth: 8\n# In pixels, or\n# null\nsize: [1, 2]\n"
+        "# @package _global_\n# What the file is\n_target_: package.Net\n"
+        "width: 8\n# In pixels, or\n# null\nsize: [1, 2]\n"
         "terms:\n  edges:\n    _target_: package.Edges\n    weight: 0.5\n"
     )
     documented = {"package.Net": {"width": "Channels | maps.", "size": "no"}, "package.Edges": {"weight": "A factor."}}
@@ -41,7 +42,7 @@ def test_what_a_class_does_not_say_its_base_says(module, tmp_path):
     (package / "parts.py").write_text(
         'class Base:\n    """One.\n\n    Args:\n        one: The first,\n            on two lines.\n'
         '        two: B.\n    """\n'
-        'class Child(Base):\n    """Two.\n\n    Args:\n        two: C.\n\n'
+        'class Child(Base):\n    """Two.\n\n    Args:\n        two: C.\n        **options: As for E.\n\n'
         '    Raises:\n        ValueError: D.\n    """\n'
     )
     assert module.arguments_of(package)["package.Child"] == {"one": "The first, on two lines.", "two": "C."}

@@ -91,6 +91,9 @@ def test_without_extras_marks_are_removed_and_all_else_says_what_it_needs(tmp_pa
         "inference.command main in.png -o other --weights nowhere": "There are no weights nowhere; give",
         "inference.export_command main -o general.onnx": "wm-export needs torch",
         "mark.command main estimate . -o mark": "needs torch",
+        "data.command main index .": 0,
+        "data.command main optimize . shards --layout plain": "wm-data optimize needs filelock",
+        "mark.command main show nowhere": "nowhere",
         "entry train": "wm-train needs hydra",
         "app.command main": "The page needs Gradio",
     }

@@ -20,6 +20,7 @@ EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript"), "export"),
     "gradio": "app",
     "optuna": "sweep",
+    "pg8000": "postgres",
     "boto3": "streaming",
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -228,10 +229,16 @@ def test_a_device_that_is_none_is_one_sentence(device, sentence):
 
 @pytest.mark.parametrize("name", shipped_names())
 def test_shipped_weights_are_the_same_with_onnx_runtime(exact, name):
-    image = picture(37, 50)
+    grey = np.full((101, 150, 3), 100, np.uint8)
+    marked = cv2.putText(grey, "PROOF", (20, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (180, 180, 180), 2, cv2.LINE_AA)
+    image = (marked / 255).astype(np.float32)
     expected, found = TorchEngine(load(name).net, "cpu").correct(image), OnnxEngine(name, "cpu").correct(image)
-    for one, other in zip(expected, found, strict=True):
-        assert other == pytest.approx(one, abs=1e-4)
+    names = [output.name for output in OnnxEngine(name, "cpu").session.get_outputs()]
+    assert names == ["gain", "offset", "mask", "recognition"][: 4 if name == "general" else 3]
+    for part in names:
+        one = getattr(expected, part)
+        assert one.std() > 0.02  # as where a mark is found
+        assert getattr(found, part) == pytest.approx(one, abs=1e-4)
     graph = SHIPPED / f"{name}.onnx"
     assert graph.stat().st_size < 100_000 < graph.with_suffix(".safetensors").stat().st_size  # weights are there once
 

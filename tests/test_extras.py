@@ -19,8 +19,8 @@ NAMES = {
 }  # fmt: skip
 # Of extras that say so in sentences of their own, or come with a package that another line names
 ELSEWHERE = {
-    "botocore", "deepinv", "fastapi", "gradio_client", "starlette", "torchvision", "typing_extensions", "uvicorn",
-    "wandb", "yaml",
+    "botocore", "deepinv", "fastapi", "gradio_client", "sqlalchemy", "starlette", "torchvision", "typing_extensions",
+    "uvicorn", "wandb", "yaml",
 }  # fmt: skip
 # Runs commands one after the other as if no extra were installed, and prints how each ended.
 PROGRAM = """

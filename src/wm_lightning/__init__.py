@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from wm_lightning.data.synthesis import OwnArt
     from wm_lightning.engine import WatermarkRemoval
     from wm_lightning.errors import ArgumentError, TooLargeError, UnreadableError, UnsupportedError, UserError
+    from wm_lightning.extras import MissingPackageError
     from wm_lightning.inference.remover import Removal, Remover
     from wm_lightning.losses import CompositeLoss, Term
     from wm_lightning.mark.estimate import estimate_mark
@@ -23,6 +24,7 @@ _HOMES = {
     "CompositeLoss": "losses",
     "Head": "models.heads",
     "KnownMark": "mark.known",
+    "MissingPackageError": "extras",
     "OwnArt": "data.synthesis",
     "Prediction": "types",
     "Removal": "inference.remover",
@@ -49,6 +51,7 @@ __all__ = [
     "CompositeLoss",
     "Head",
     "KnownMark",
+    "MissingPackageError",
     "OwnArt",
     "Prediction",
     "Removal",

@@ -5,7 +5,7 @@ FROM python:3.12-slim
 WORKDIR /app
 COPY . .
 # The index holds PyTorch without CUDA, which is much smaller
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -c constraints.txt ".[app]" \
+RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -c constraints.txt ".[app,torch]" \
     && rm -rf /app \
     && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin app
 

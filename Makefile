@@ -25,6 +25,8 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/python scripts/check_asserts.py src tests benchmarks scripts
 	$(BIN)/python scripts/draw_structure.py --check
+	$(BIN)/python scripts/draw_configuration.py --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/mypy
 
 .venv/installed: pyproject.toml constraints.txt

@@ -22,6 +22,7 @@ BEGIN, END = "<!-- structure: drawn by scripts/draw_structure.py -->", "<!-- str
 
 # The order of the project: every import leads from a row to a lower one.
 ROWS = (
+    ("entry",),
     ("wm_lightning", "app", "cli"),  # wm_lightning: what `from wm_lightning import Remover` gives
     ("search",),
     ("runner",),
@@ -31,6 +32,7 @@ ROWS = (
     ("losses", "mark", "trained"),
     ("data", "hardware", "metrics", "models"),
     ("images",),
+    ("extras",),
     ("commands", "errors", "files", "plugins", "tta", "sizes", "types"),
 )
 

@@ -74,7 +74,7 @@ def test_a_package_that_is_missing_is_one_sentence(command, tiny, monkeypatch, n
     monkeypatch.setattr(module, flag, False)
     outcome = command("train", *tiny, RUN, f"logger={name}")
     assert outcome.status == 1
-    sentence = f'error: logger={name} needs packages that are not installed: pip install -e ".[{name}]"'
+    sentence = f"error: logger={name} needs packages that are not installed: pip install 'wm-lightning[{name}]'."
     assert outcome.err.splitlines()[-1] == sentence
     assert "Traceback" not in outcome.err
     assert not Path("run/split").exists()  # said before anything is done

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -23,6 +24,7 @@ from wm_lightning.commands import shell
 from wm_lightning.engine import WatermarkRemoval, WeightAverage
 from wm_lightning.files import SHIPPED
 from wm_lightning.losses import CompositeLoss
+from wm_lightning.mark.known import KnownMark, save_mark
 from wm_lightning.metrics import COLUMNS
 from wm_lightning.metrics.suite import TRAIN_COLUMNS
 from wm_lightning.models import DnCNN, HeterogeneousUNet
@@ -358,6 +360,28 @@ def test_every_experiment_trains_and_is_scored(command, tiny, experiment):
     assert {"mask", "iou", "opacity", "layer", "background", "inpainting", "unmasked"} <= {
         name.removeprefix("loss_") for name in summary["test"]
     }
+
+
+def test_a_network_for_one_mark_is_scored_beside_two_other_ways(command, tiny, tmp_path):
+    alpha = np.zeros((10, 24), np.float32)
+    alpha[2:-2, 3:-3] = 0.4
+    save_mark(KnownMark(alpha, np.repeat(alpha[..., None], 3, axis=-1), np.zeros_like(alpha)), tmp_path / "my.mark")
+    small = [option for option in tiny if not option.startswith(("data=", "loss.alpha", "synthesis", "model.head"))]
+    options = ("synthesis.mark=my.mark", "data.size=64", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1")
+    outcome = command("train", "experiment=own_mark", *small, *options, RUN)
+    assert outcome.status == 0, outcome.err
+    assert "the blend's inverse" in outcome.out
+    ways = json.loads(Path("run/ways.json").read_text())["ways"]
+    untouched, blind, inverse, own = (ways[way]["psnr_in"] for way in ways)
+    assert inverse > untouched + 10
+    assert min(blind, own) >= untouched  # which see too little evidence in so small a mark
+    assert summary_of("run")["test"]["gain_in"] > 1  # of the network alone, which began as the shipped one
+    evaluated = command("evaluate", "ckpt=run/checkpoints/best.ckpt", "report=false", "hydra.run.dir=scored")
+    assert evaluated.status == 0, evaluated.err
+    missing = command("train", "experiment=own_mark", *small, "synthesis.mark=none.mark", "hydra.run.dir=other")
+    assert (missing.status, "no file" in missing.err) == (1, True)
+    nameless = command("train", "experiment=own_mark", *small, "hydra.run.dir=other")
+    assert (nameless.status, "synthesis.mark" in nameless.err) == (1, True)
 
 
 @pytest.mark.parametrize(

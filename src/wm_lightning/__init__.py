@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from wm_lightning.data.synthesis import OwnArt
     from wm_lightning.engine import WatermarkRemoval
     from wm_lightning.errors import ArgumentError, TooLargeError, UnreadableError, UnsupportedError, UserError
+    from wm_lightning.extras import MissingPackageError
     from wm_lightning.inference.remover import Removal, Remover
     from wm_lightning.losses import CompositeLoss, Term
     from wm_lightning.mark.estimate import estimate_mark
@@ -23,6 +24,7 @@ _HOMES = {
     "CompositeLoss": "losses",
     "Head": "models.heads",
     "KnownMark": "mark.known",
+    "MissingPackageError": "extras",
     "OwnArt": "data.synthesis",
     "Prediction": "types",
     "Removal": "inference.remover",
@@ -49,6 +51,7 @@ __all__ = [
     "CompositeLoss",
     "Head",
     "KnownMark",
+    "MissingPackageError",
     "OwnArt",
     "Prediction",
     "Removal",
@@ -79,5 +82,8 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        from wm_lightning.extras import needing
+
+        with needing(f"{__name__}.{name}"):
+            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

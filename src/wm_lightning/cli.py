@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from wm_lightning import runner
 from wm_lightning.commands import importing_from_here
-from wm_lightning.errors import UserError
+from wm_lightning.extras import needing
 from wm_lightning.files import CONF
 from wm_lightning.plugins import find_plugins
 from wm_lightning.runner.configuration import check_filled
@@ -46,12 +46,8 @@ def preview() -> None:
 
 def _search(config: DictConfig) -> None:
     check_alone("sweep.py")
-    try:
+    with needing("A search"):
         from wm_lightning.search import search
-    except ModuleNotFoundError as error:
-        if error.name != "optuna":
-            raise
-        raise UserError('Optuna is not installed, which a search needs: pip install -e ".[sweep]"') from error
     search(config)
 
 

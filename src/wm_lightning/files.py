@@ -106,6 +106,17 @@ SHIPPED = own_folder("weights", packaged="shipped")
 """The weights that come with this project."""
 
 
+def shipped(name: str, suffix: str) -> Path | None:
+    """Returns a file of weights that come with this project, such as ``general``; None where there is none.
+
+    Args:
+        name: Of the weights, or a path; a file of that name in the current folder comes first.
+        suffix: Of the file.
+    """
+    path = SHIPPED / f"{name}{suffix}"
+    return path if not Path(name).exists() and Path(name).name == name and path.is_file() else None
+
+
 def shipped_names() -> list[str]:
     """Returns the names of the weights that come with this project, in alphabetical order."""
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))

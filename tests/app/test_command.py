@@ -25,7 +25,7 @@ def run(tmp_path, monkeypatch, capsys):
 
 def test_without_gradio_it_says_how_to_install_it(run, monkeypatch):
     monkeypatch.setattr(command, "find_spec", lambda name: None)
-    assert run() == (1, 'error: The page needs Gradio; install it with: pip install -e ".[app]"\n')
+    assert run() == (1, "error: The page needs Gradio, which is not installed: pip install 'wm-lightning[app]'.\n")
 
 
 def test_a_port_that_is_taken_is_named(run):

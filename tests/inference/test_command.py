@@ -30,7 +30,7 @@ def test_a_picture_comes_out_clean_and_the_input_stays(run, save):
     assert "cleaned/photo.png: 1 mark, 25.0% of its pixels changed: 30x20 at 20,10 (96% sure)" in out
     assert "1 of 1 pictures written; " in out
     assert "pictures/s" in out
-    assert run.opened == [("general", "auto", "torch", 1, [])]
+    assert run.opened == [("general", "auto", "auto", 1, [])]
 
 
 def test_a_folder_comes_out_with_its_structure_in_order(run, save):
@@ -44,7 +44,7 @@ def test_a_folder_comes_out_with_its_structure_in_order(run, save):
     assert out.count("nothing found that is surely a watermark") == 4
     assert "8 of 8 pictures written; 4 of them as they were; " in out
     assert out.count("--sensitivity high, or up to 1, asks for less evidence") == 1
-    assert run.opened == [("mine.safetensors", "cpu", "torch", 1, [])]
+    assert run.opened == [("mine.safetensors", "cpu", "auto", 1, [])]
 
 
 def test_masks_and_comparisons_are_written_beside(run, save):
@@ -284,7 +284,7 @@ def test_what_no_search_can_be_is_one_sentence(run, save, option, sentence):
 def test_augmentation_is_passed_on(run, save, capsys):
     save("photo.png")
     assert run("photo.png", "-o", "cleaned", "--tta", "8")[0] == 0
-    assert run.opened == [("general", "auto", "torch", 8, [])]
+    assert run.opened == [("general", "auto", "auto", 8, [])]
     with pytest.raises(SystemExit):
         predict(["photo.png", "-o", "cleaned", "--tta", "3"])
     assert "argument --tta: invalid choice: 3 (choose from 1, 2, 4, 8)" in capsys.readouterr().err

@@ -6,21 +6,25 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from wm_lightning.errors import UserError
+from wm_lightning.files import SHIPPED, shipped_names
 from wm_lightning.inference import export as module
 from wm_lightning.inference.engine import pad
 from wm_lightning.inference.export import export
 from wm_lightning.inference.export_command import main
 from wm_lightning.inference.onnx_engine import METADATA, OnnxEngine
+from wm_lightning.inference.remover import open_engine
 from wm_lightning.inference.torch_engine import CorrectionNet, TorchEngine
 from wm_lightning.models import PixelUnshuffleUNet
 from wm_lightning.models.size import pad_to_requirement
 from wm_lightning.sizes import SizeRequirement
+from wm_lightning.trained import load
 from wm_lightning.trained.weights import write_weights
 
 HEADS = ("direct", "residual", "masked", "decomposition")
@@ -193,8 +197,8 @@ def test_bad_onnx_files_are_one_sentence(files, tmp_path):
     for path, sentence in (
         (damaged, "cannot be read as a network"),
         (foreign, "was not written by export.py"),
-        (Path("nowhere.onnx"), "needs weights=FILE.onnx, not nowhere.onnx"),
-        (Path("general"), "needs weights=FILE.onnx, not general; python export.py writes one"),
+        (Path("nowhere.onnx"), "There are no weights nowhere.onnx; give the path of a file, or one of general, "),
+        (files.weights, r"needs weights=FILE.onnx, not .*net.safetensors; python export.py writes one"),
     ):
         with pytest.raises(UserError, match=sentence):
             OnnxEngine(str(path))
@@ -221,3 +225,27 @@ def test_a_network_whose_weights_are_no_numbers_is_refused():
 def test_a_device_that_is_none_is_one_sentence(device, sentence):
     with pytest.raises(UserError, match=sentence):
         TorchEngine(build("direct"), device)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_weights_are_the_same_with_onnx_runtime(exact, name):
+    grey = np.full((101, 150, 3), 100, np.uint8)
+    marked = cv2.putText(grey, "PROOF", (20, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (180, 180, 180), 2, cv2.LINE_AA)
+    image = (marked / 255).astype(np.float32)
+    expected, found = TorchEngine(load(name).net, "cpu").correct(image), OnnxEngine(name, "cpu").correct(image)
+    names = [output.name for output in OnnxEngine(name, "cpu").session.get_outputs()]
+    assert names == ["gain", "offset", "mask", "recognition"][: 4 if name == "general" else 3]
+    for part in names:
+        one = getattr(expected, part)
+        assert one.std() > 0.02  # as where a mark is found
+        assert getattr(found, part) == pytest.approx(one, abs=1e-4)
+    graph = SHIPPED / f"{name}.onnx"
+    assert graph.stat().st_size < 100_000 < graph.with_suffix(".safetensors").stat().st_size  # weights are there once
+
+
+def test_an_engine_is_chosen_by_what_there_is(files, monkeypatch):
+    assert isinstance(open_engine(str(files.onnx)), OnnxEngine)
+    assert isinstance(open_engine("general_small"), TorchEngine)
+    monkeypatch.setattr("wm_lightning.inference.remover.find_spec", lambda name: None)
+    assert isinstance(open_engine("general_small"), OnnxEngine)
+    assert isinstance(open_engine(str(files.weights)), TorchEngine)  # which says what to install where it is not

@@ -7,15 +7,17 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from wm_lightning.errors import UserError
-from wm_lightning.mark.known import KEY, KnownMark, Place, from_image, load_mark, preview_of, save_mark
+from wm_lightning.mark.known import KEY, KnownMark, Place, Spread, from_image, load_mark, preview_of, save_mark
 
 
 def test_a_mark_is_read_as_it_was_written(letters, tmp_path):
     mark = replace(letters, place=Place((1.0, 0.5), (-20.5, 3.0), 640), pictures=30, carriers=28, agreement=0.75)
+    mark = replace(mark, spread=Spread((0.5, 2.0), (0.9, 1.1), 0.25, (70, 90)))
     save_mark(mark, tmp_path / "deep" / "my.mark")
     again = load_mark(tmp_path / "deep" / "my.mark")
     for name in ("alpha", "paint", "noise"):
         np.testing.assert_array_equal(getattr(again, name), getattr(mark, name))
+    assert again.spread == mark.spread
     assert (again.place, again.pictures, again.carriers, again.agreement) == (mark.place, 30, 28, 0.75)
     with Image.open(preview_of(tmp_path / "deep" / "my.mark")) as preview:
         assert preview.size == (62, 88)

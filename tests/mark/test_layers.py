@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.mark.conftest import photograph, put
-from wm_lightning.mark.layers import MARGIN, Layers, first_guess, noise_of, refined, step_left, window
+from wm_lightning.mark.layers import MARGIN, Layers, colours_of, first_guess, noise_of, refined, step_left, window
 
 AREA = np.zeros((60, 80), bool)
 AREA[24:36, 28:52] = True
@@ -49,3 +49,15 @@ def test_noise_is_that_of_rounding_beneath_what_is_left():
     alpha = np.array([[0, 0.5]], np.float32)
     noise = noise_of(Layers(alpha, np.zeros((1, 2, 3), np.float32)), 10**9)
     assert noise[0] == pytest.approx((1 / (255 * 12**0.5), 2 / (255 * 12**0.5)), rel=1e-3)
+
+
+def test_the_colours_of_a_mark_are_found_again():
+    alpha = np.full((12, 30), 0.4, np.float32)
+    alpha[:, :3] = 0.01
+    true = np.array([[0.1, 0.1, 0.2], [0.5, 0.6, 0.4], [0.9, 0.9, 1.0]], np.float32)
+    colours = np.repeat(true, 10, axis=0)[None].repeat(12, axis=0)
+    noise = np.random.default_rng(0).normal(0, 0.02, (12, 30, 3)).astype(np.float32)
+    found = colours_of(Layers(alpha, alpha[..., None] * (colours + noise)))
+    np.testing.assert_allclose(found, true, atol=0.02)
+    few = colours_of(Layers(np.array([[0.5, 0.5]], np.float32), np.array([[[0.5, 0, 0], [0, 0.5, 0]]], np.float32)))
+    np.testing.assert_array_equal(few, [[1, 0, 0], [0, 1, 0]])

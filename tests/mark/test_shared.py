@@ -43,3 +43,14 @@ def test_flat_pictures_share_no_gradient(shape):
     assert not shared.sure.any()
     assert shared.support == 0
     assert not area_of(shared).any()
+
+
+def test_what_is_less_sure_counts_beside_what_is_sure():
+    rng = np.random.default_rng(0)
+    stack = rng.normal(120, 12, (20, 90, 160, 3)).clip(0, 255).round()
+    for left, strength in ((10, 40), (40, 10), (130, 10)):  # seen well; less, beside it; as little, far from both
+        stack[:, 40:54, left : left + 14] += strength
+    shared = shared_gradients(stack.astype(np.uint8))
+    seen = [shared.sure[38:56, left - 2 : left + 16].mean() for left in (10, 40, 130)]
+    assert min(seen[:2]) > 0.3
+    assert seen[2] == 0

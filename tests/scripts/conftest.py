@@ -11,7 +11,14 @@ def _beside(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts"))
     before = set(sys.modules)
     yield
-    for name in {"fit_evidence", "collect_hard", "draw_structure", "deepen", "make_weights"} & (
-        set(sys.modules) - before
-    ):
+    for name in {
+        "fit_evidence",
+        "collect_hard",
+        "draw_structure",
+        "deepen",
+        "make_weights",
+        "draw_configuration",
+        "ship_graphs",
+        "site_hooks",
+    } & (set(sys.modules) - before):
         del sys.modules[name]

@@ -315,4 +315,4 @@ def test_without_optuna_one_sentence_says_what_to_install(command, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     outcome = command("sweep")
     assert outcome.status == 1
-    assert 'error: Optuna is not installed, which a search needs: pip install -e ".[sweep]"' in outcome.err
+    assert "error: A search needs optuna, which is not installed: pip install 'wm-lightning[sweep]'." in outcome.err

@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import optuna
 import pytest
 
 from tests.processes import start_script
+from wm_lightning.errors import UserError
 from wm_lightning.search.study import open_storage, shown
 
 # A stand-in for the training; one that is to hang says that it does.
@@ -99,6 +101,13 @@ def test_searches_share_a_study_and_lose_no_trial_when_one_is_killed(command, mo
         assert trials[0].params["loss.alpha"] in values
     else:
         assert trials[0].state.name == "RUNNING"
+
+
+def test_a_database_whose_package_is_missing_is_told_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pg8000", None)
+    sentence = r"^sweep\.storage=postgresql\+pg8000://me:\*\*\*@host/db cannot be .*; pip install '.*\[postgres\]'$"
+    with pytest.raises(UserError, match=sentence):
+        open_storage("postgresql+pg8000://me:secret@host/db")
 
 
 def test_an_address_is_shown_without_its_password():

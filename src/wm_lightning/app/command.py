@@ -21,6 +21,8 @@ from rich.console import Console
 from wm_lightning.app.server import answering, keep_to_itself, listen, running
 from wm_lightning.commands import add_trust, as_word, importing_from_here
 from wm_lightning.errors import UserError, with_flags
+from wm_lightning.extras import installing
+from wm_lightning.inference.choices import ENGINES
 
 FAILED = 1
 PORT = 7860
@@ -32,7 +34,7 @@ def serve(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if find_spec("gradio") is None:
-            raise UserError('The page needs Gradio; install it with: pip install -e ".[app]"')
+            raise UserError(f"The page needs Gradio, which is not installed: {installing('app')}.")
         with (
             _stopped_by_signals(),
             tempfile.TemporaryDirectory(prefix="wm-app-") as folder,
@@ -70,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_trust(parser)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where it runs")
-    parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
+    parser.add_argument(
+        "--engine", choices=ENGINES, default=ENGINES[0], help="default: torch where it is installed, else onnx"
+    )
     parser.add_argument(
         "--max-megapixels", type=_positive, default=100, help="of a picture; default: %(default)s"
     )  # fmt: skip

@@ -92,7 +92,7 @@ class Cleaner:
     Args:
         weights: Names or files, as for :class:`~wm_lightning.inference.remover.Remover`; the first is the default.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        engine: ``torch`` or ``onnx``.
+        engine: ``torch`` or ``onnx``; ``auto`` as for :class:`~wm_lightning.inference.remover.Remover`.
         max_megapixels: Of a picture; a larger one is refused before it is decoded.
         max_minutes: That a picture may take; one that takes longer is given up.
         trust: Packages beside this one whose networks the weights may be of.
@@ -109,7 +109,7 @@ class Cleaner:
         self,
         weights: Sequence[str],
         device: str = "auto",
-        engine: EngineName = "torch",
+        engine: EngineName = "auto",
         max_megapixels: float = 100,
         max_minutes: float = 30,
         trust: Sequence[str] = (),

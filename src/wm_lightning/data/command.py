@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wm_lightning.commands import as_path, as_word
 from wm_lightning.errors import UserError, with_flags
+from wm_lightning.extras import needing
 
 if TYPE_CHECKING:
     from wm_lightning.data.indexing import Indexed
@@ -69,7 +70,8 @@ def _index(options: argparse.Namespace) -> tuple[list[str], bool]:
 
 def _optimize(options: argparse.Namespace) -> tuple[list[str], bool]:
     """Makes shards; returns what is said of them, and whether all are made."""
-    from wm_lightning.data.sharding import optimize
+    with needing("wm-data optimize"):
+        from wm_lightning.data.sharding import optimize
 
     made = optimize(options.folder, options.out, options.seed, options.layout)
     lines = [f"broken, in no shard: {name}: {reason}" for name, reason in sorted(made.broken.items())]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wm_lightning.errors import UserError
+from wm_lightning.extras import needing
 from wm_lightning.files import replacing
 
 S3 = "s3://"
@@ -91,10 +92,8 @@ class S3Store:
     """
 
     def __init__(self, root: str) -> None:
-        try:
+        with needing(f"{root}: a store"):
             import boto3  # noqa: F401 - said at once, and not by a loader process
-        except ModuleNotFoundError as error:
-            raise UserError(f'{root}: a store needs boto3; install it: pip install -e ".[streaming]"') from error
         self.root = root.rstrip("/")
         self.bucket, _, prefix = self.root.removeprefix(S3).partition("/")
         self.prefix = f"{prefix}/" if prefix else ""

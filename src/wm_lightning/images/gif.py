@@ -21,6 +21,7 @@ EXTENSION, PICTURE, END, CONTROL, APPLICATION = 0x21, 0x2C, 0x3B, 0xF9, 0xFF
 XMP = b"\x0bXMP DataXMP"
 STAYS, CLEARED = 1 << 2, 2 << 2  # what becomes of a picture before the next
 SEEN_THROUGH, USER_INPUT = 1, 2
+AT_ONCE = 16384  # colours that are compared with a palette together, for the memory
 
 Codes = npt.NDArray[np.uint32]
 
@@ -153,12 +154,18 @@ def _colours(codes: Codes) -> npt.NDArray[np.uint8]:
 
 def _indices(codes: Codes, palette: npt.NDArray[np.uint8], hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """Returns for each pixel the number of its colour, or of the nearest."""
-    from scipy.spatial import cKDTree  # slow to import, and few pictures need it
-
     found, where = np.unique(codes, return_inverse=True)
-    nearest = cKDTree(palette.astype(np.float64)).query(_colours(found).astype(np.float64))[1].astype(np.uint8)
+    nearest = np.concatenate([_nearest(_colours(found[at : at + AT_ONCE]), palette) for at in range(0, len(found), AT_ONCE)])
     indices: npt.NDArray[np.uint8] = nearest[where.reshape(codes.shape)]
     return np.where(hidden, np.uint8(COLOURS - 1), indices)
+
+
+def _nearest(colours: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Returns for each colour, (N, 3), the number of the nearest in a palette, (P, 3); the first of several."""
+    given, offered = colours.astype(np.float32), palette.astype(np.float32)
+    # The squared distance less that of the colour to black: all are whole numbers that float32 holds
+    distances = (offered**2).sum(axis=1) - 2 * given @ offered.T
+    return distances.argmin(axis=1).astype(np.uint8)
 
 
 def _compressed(indices: npt.NDArray[np.uint8]) -> bytes:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wm_lightning.errors import UserError, named, with_flags
+from wm_lightning.extras import needing
 from wm_lightning.files import FORMATS, SUFFIXES
 from wm_lightning.images.limits import Limits, limited_pixels
 from wm_lightning.inference.cleaning import Cleaned
@@ -88,7 +89,8 @@ def _known_mark(jobs: Sequence[Job], options: argparse.Namespace, tell: Teller) 
         return load_mark(options.mark)
     if not options.same_mark:
         return None
-    from wm_lightning.mark.estimate import estimate_mark  # imports PyTorch, which ONNX Runtime's users need not have
+    with needing("--same-mark"):
+        from wm_lightning.mark.estimate import estimate_mark
 
     mark = estimate_mark([job.source for job in jobs], tell.note)
     tell.note(f"the mark: {mark.told()}")

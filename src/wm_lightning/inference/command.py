@@ -11,7 +11,7 @@ from importlib.metadata import version
 from wm_lightning.commands import add_trust, as_word, importing_from_here
 from wm_lightning.files import FORMATS
 from wm_lightning.images.limits import MEGAPIXELS, MINUTES, half_the_memory
-from wm_lightning.inference.choices import DEFAULT
+from wm_lightning.inference.choices import DEFAULT, ENGINES
 from wm_lightning.tta import COPIES
 
 
@@ -191,7 +191,9 @@ def _add_finding(parser: argparse.ArgumentParser) -> None:
         help="write before, after and mask, as NAME.compare.png; of several pictures also a sheet, compare-1.png",
     )
     parser.add_argument("--device", type=as_word, default="auto", help="where it runs: auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--engine", choices=("torch", "onnx"), default="torch", help="onnx needs no PyTorch")
+    parser.add_argument(
+        "--engine", choices=ENGINES, default=ENGINES[0], help="default: torch where it is installed, else onnx"
+    )
     parser.add_argument(
         "--tta", type=int, choices=COPIES, default=1, help="copies, mirrored and turned, to take the mean over"
     )

@@ -68,13 +68,21 @@ def _dimensions(net: CorrectionNet) -> tuple[dict[int, object]]:
     return ({0: batch, 2: multiple * rows, 3: multiple * columns},)
 
 
-def _write_onnx(net: CorrectionNet, path: Path) -> Run:
+def exported(net: CorrectionNet, optimize: bool = True) -> torch.onnx.ONNXProgram:
+    """Returns a network as ONNX, with what :class:`~wm_lightning.inference.onnx_engine.OnnxEngine` asks of a file.
+
+    Args:
+        net: The network.
+        optimize: Joins BatchNorm to convolutions and the like; else weights are the network's own, by its names.
+
+    Raises:
+        UserError: A package is missing.
+    """
     try:
-        import onnxruntime
         import onnxscript  # noqa: F401 - PyTorch writes ONNX with it
     except ModuleNotFoundError as error:
         raise UserError(
-            f'{error.name} is not installed, which writing ONNX needs: pip install -e ".[export]".'
+            f"{error.name} is not installed, which writing ONNX needs: pip install 'wm-lightning[export]'."
         ) from error
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     example = torch.rand(_shape(net, CHECKED[-1]))
@@ -83,6 +91,7 @@ def _write_onnx(net: CorrectionNet, path: Path) -> Run:
         (example,),
         dynamo=True,
         verbose=False,
+        optimize=optimize,
         input_names=["image"],
         output_names=list(OUTPUTS if net.recognises else OUTPUTS[:-1]),
         dynamic_shapes=_dimensions(net),
@@ -90,7 +99,13 @@ def _write_onnx(net: CorrectionNet, path: Path) -> Run:
     assert program is not None
     facts = {"multiple": net.size.multiple, "minimum": net.size.minimum, "knows_layers": net.net.knows_layers}
     program.model.metadata_props[METADATA] = json.dumps(facts)
-    program.save(path)
+    return program
+
+
+def _write_onnx(net: CorrectionNet, path: Path) -> Run:
+    import onnxruntime
+
+    exported(net).save(path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda image: session.run(None, {"image": image.numpy()})
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from wm_lightning.commands import add_trust, as_path, as_word, importing_from_here
 from wm_lightning.errors import UserError, with_flags
+from wm_lightning.extras import needing
 from wm_lightning.inference.choices import DEFAULT
 
 
@@ -20,10 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("-o", "--output", required=True, type=as_path, help="FILE.onnx, or FILE.pt2 for torch.export")
     add_trust(parser)
     options = parser.parse_args(arguments)
-    from wm_lightning.inference.export import export  # what was mistyped, or --help, need not wait for PyTorch
-    from wm_lightning.trained import load
-
     try:
+        with needing("wm-export"):  # what was mistyped, or --help, need not wait for PyTorch
+            from wm_lightning.inference.export import export
+            from wm_lightning.trained import load
+
         with importing_from_here(bool(options.trust)):
             difference = export(load(options.weights, options.trust).net, options.output)
     except UserError as error:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 
 from wm_lightning.commands import program, shell
 from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.files import shipped, shipped_names
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import check_not_forked, pad
 from wm_lightning.sizes import SizeRequirement
@@ -24,19 +26,19 @@ class OnnxEngine:
     """Runs an exported network with ONNX Runtime.
 
     Args:
-        path: What ``export.py`` wrote.
+        path: What ``export.py`` wrote, or the name of weights that come with this project.
         device: ``auto`` takes what ONNX Runtime was built for.
 
     Raises:
-        UserError: The package or the file is missing, or the file was not written by this project.
+        UserError: The file is missing, or the file was not written by this project.
     """
 
     def __init__(self, path: str, device: str = "auto") -> None:
-        try:
-            import onnxruntime
-        except ModuleNotFoundError as error:
-            raise UserError('ONNX Runtime is not installed: pip install -e ".[onnx]".') from error
-        if Path(path).suffix != ".onnx" or not Path(path).is_file():
+        path = str(shipped(path, ".onnx") or path)
+        if not Path(path).is_file():
+            names = ", ".join(shipped_names())
+            raise UserError(f"There are no weights {path}; give the path of a file, or one of {names}.")
+        if Path(path).suffix != ".onnx":
             export = shell(*program("export"))
             raise ArgumentError("{engine}=onnx needs {weights}=FILE.onnx, not {}; {} writes one.", path, export)
         offered = onnxruntime.get_available_providers()

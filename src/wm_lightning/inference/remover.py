@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wm_lightning.errors import ArgumentError, UnreadableError, UserError, named
+from wm_lightning.extras import needing
 from wm_lightning.images.decoding import DEEP_GREY, orientation_of, plain, turned, turned_back
 from wm_lightning.images.profiles import colours_of
 from wm_lightning.images.tiff import ORIENTATION
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 else:
     Kind = TypeVar("Kind")
 
-EngineName = Literal["torch", "onnx"]
+EngineName = Literal["auto", "torch", "onnx"]
 ROUNDING = 1e-3  # how far floating pixels may pass 0..1
 
 
@@ -59,7 +61,8 @@ class Remover:
         weights: A ``.safetensors`` file, a checkpoint, an exported ``.onnx`` file, or the name of weights that come
             with this project.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``auto`` takes a GPU where there is one.
-        engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch.
+        engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch; ``auto`` takes PyTorch where it is
+            installed, unless the weights are an ``.onnx`` file.
         tta: How many copies of a picture, mirrored and turned, are looked at: 1, 2, 4 or 8. More is better and
             slower, see :class:`~wm_lightning.inference.tta_engine.AugmentedEngine`.
         sensitivity: ``low``, ``normal``, ``high``, or a number in 0..1: how little evidence a mark needs to be taken
@@ -79,7 +82,7 @@ class Remover:
         self,
         weights: str = DEFAULT,
         device: str = "auto",
-        engine: EngineName = "torch",
+        engine: EngineName = "auto",
         tta: int = 1,
         sensitivity: str | float = "normal",
         scales: str | int = "auto",
@@ -225,7 +228,7 @@ class Remover:
 def open_engine(
     weights: str,
     device: str = "auto",
-    engine: EngineName = "torch",
+    engine: EngineName = "auto",
     tta: int = 1,
     trust: Sequence[str] = (),
 ) -> Engine:
@@ -236,14 +239,20 @@ def open_engine(
 
 
 def _open_engine(weights: str, device: str, engine: EngineName, trust: Sequence[str]) -> Engine:
-    if engine == "onnx":
+    if engine == "onnx" or (engine == "auto" and _without_torch(weights)):
         from wm_lightning.inference.onnx_engine import OnnxEngine
 
         return OnnxEngine(weights, device)
-    from wm_lightning.inference.torch_engine import TorchEngine
-    from wm_lightning.trained import load
+    with needing(f"Running {weights}"):
+        from wm_lightning.inference.torch_engine import TorchEngine
+        from wm_lightning.trained import load
 
     return TorchEngine(load(weights, trust).net, device)
+
+
+def _without_torch(weights: str) -> bool:
+    """Says whether ONNX Runtime can run weights, and PyTorch is not there or cannot."""
+    return Path(weights).suffix == ".onnx" or (find_spec("torch") is None and not Path(weights).is_file())
 
 
 def _name_of(image: Image.Image) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wm_lightning.commands import as_path
 from wm_lightning.errors import UserError
+from wm_lightning.extras import needing
 from wm_lightning.files import pictures_below
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _estimate(options: argparse.Namespace) -> None:
-    from wm_lightning.mark.estimate import estimate_mark  # what was mistyped, or --help, need not wait for it
+    with needing("Finding a mark"):
+        from wm_lightning.mark.estimate import estimate_mark  # what was mistyped, or --help, need not wait for it
 
     if not options.folder.is_dir():
         raise UserError(f"{options.folder} is no folder; give one of pictures that share a mark.")

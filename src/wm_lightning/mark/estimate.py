@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from wm_lightning.mark.known import Floats, KnownMark
 from wm_lightning.mark.layers import MARGIN, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
 from wm_lightning.mark.shared import Shared, agreement, area_of, shared_gradients
+from wm_lightning.mark.spread import spread_of
 
 LEAST = 5  # pictures that a mark can be found on
 MOST = 50  # that are looked at
@@ -177,4 +179,5 @@ def _measured(found: Found, paths: list[Path], looked_at: int, factor: int, told
     where = way._replace(anchor=nearest(corner, layers.alpha.shape, whole)) if found.alike else way
     agree = _halves_agree(stack, shared)
     noise = noise_of(layers, len(stack))
-    return KnownMark(layers.alpha, layers.paint, noise, where.place(corner, whole), looked_at, len(paths), agree)
+    mark = KnownMark(layers.alpha, layers.paint, noise, where.place(corner, whole), looked_at, len(paths), agree)
+    return replace(mark, spread=spread_of(mark, paths))

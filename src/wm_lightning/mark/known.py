@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +61,23 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How pictures differ in how they have a mark: ranges (least, most).
+
+    Attributes:
+        scale: Of its size, as a share of its own.
+        strength: Of its opacity, likewise.
+        jpeg: Share of the pictures that are JPEG files.
+        jpeg_quality: Of these, 1..100.
+    """
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    strength: tuple[float, float] = (1.0, 1.0)
+    jpeg: float = 0.5
+    jpeg_quality: tuple[int, int] = (60, 95)
+
+
+@dataclass(frozen=True)
 class KnownMark:
     """A mark that pictures share: ``x = (1 - a) c + b`` with opacity a and paint b, the opacity times the colour.
 
@@ -70,6 +89,7 @@ class KnownMark:
         pictures: How many were looked at; 0 where it was not estimated.
         carriers: How many of these carry it.
         agreement: Correlation of the mark's gradients in one half of the pictures with those in the other, -1..1.
+        spread: How pictures differ in how they have it; a guess where it was not estimated.
     """
 
     alpha: Floats
@@ -79,6 +99,12 @@ class KnownMark:
     pictures: int = 0
     carriers: int = 0
     agreement: float = 1.0
+    spread: Spread = Spread()
+
+    @property
+    def peak(self) -> float:
+        """Its largest opacity, or paint where that is more."""
+        return float(max(self.alpha.max(initial=0), self.paint.max(initial=0)))
 
     @property
     def area(self) -> npt.NDArray[np.bool_]:
@@ -117,6 +143,7 @@ def save_mark(mark: KnownMark, path: Path) -> None:
         "pictures": mark.pictures,
         "carriers": mark.carriers,
         "agreement": mark.agreement,
+        "spread": asdict(mark.spread),
     }
     from safetensors.numpy import save_file  # see load_mark
 
@@ -163,11 +190,22 @@ def load_mark(path: str | Path) -> KnownMark:
         anchor = None if place["anchor"] is None else (float(place["anchor"][0]), float(place["anchor"][1]))
         where = Place(anchor, (float(place["offset"][0]), float(place["offset"][1])), place["width"])
         counts = int(facts["pictures"]), int(facts["carriers"]), float(facts["agreement"])
-        mark = KnownMark(arrays["alpha"], arrays["paint"], arrays["noise"], where, *counts)
+        spread = _spread(facts.get("spread"))  # not in older ones
+        mark = KnownMark(arrays["alpha"], arrays["paint"], arrays["noise"], where, *counts, spread)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise UserError(f"{path} is damaged: what it says of its mark cannot be read; estimate it again.") from error
     _check(mark, path)
     return mark
+
+
+def _spread(facts: Mapping[str, Any] | None) -> Spread:
+    if facts is None:
+        return Spread()
+    (small, large), (faint, strong) = facts["scale"], facts["strength"]
+    low, high = facts["jpeg_quality"]
+    return Spread(
+        (float(small), float(large)), (float(faint), float(strong)), float(facts["jpeg"]), (int(low), int(high))
+    )
 
 
 def _check(mark: KnownMark, path: str | Path) -> None:

@@ -21,6 +21,11 @@ MARGIN = 6  # pixels around a mark that are looked at with it
 DEEPEST = 40  # pixels from the rim on that a guess is no better
 STEPS = 250
 VALUES = 2_000_000  # that a step looks at; of a large mark so many pictures at a time
+RATES = 0.2, 0.04  # of Adam, of the opacity's logit and of the paint
+COLOURS = 3  # that a mark is taken to have
+RECOLOURED = 50  # steps after which these are looked for again
+ALIKE = 10  # weight of the distance from them
+NEAR = 0.01  # a distance that is no more than chance
 SMOOTH = 0.3  # weight of the paint's total variation; the opacity's is three times it
 NOISE = 0.05  # standard deviation of what inpainting guesses, near the rim
 LEAST_LEFT = 0.05  # of a picture beneath, that a first guess assumes
@@ -81,8 +86,9 @@ def _line(stack: Stack, hole: npt.NDArray[np.uint8]) -> tuple[Floats, Floats, Fl
 def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Layers:
     """Finds the opacity and paint beneath which the pictures are likeliest, from a first guess on.
 
-    What is minimised is :func:`wm_lightning.mark.likelihood.energy`, a mean over pictures, and the layers' total
-    variation, over the opacity's logit and the paint, by Adam.
+    What is minimised is :func:`wm_lightning.mark.likelihood.energy`, a mean over pictures, the layers' total variation,
+    and how far the paint is from the nearest of a few colours, which most marks have; over the opacity's logit and the
+    paint, by Adam. Without the last, few pictures, and wide areas in which they are flat, say little of both at once.
 
     Args:
         stack: Pictures with a margin around the mark.
@@ -100,20 +106,50 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
     inside = torch.from_numpy(area.astype(np.float32))
     logit = torch.logit(torch.from_numpy(guess.alpha).clamp(0.02, 0.95)).requires_grad_()
     paint = torch.from_numpy(guess.paint).permute(2, 0, 1).contiguous().requires_grad_()
-    optimizer = torch.optim.Adam([{"params": [logit], "lr": 0.05}, {"params": [paint], "lr": 0.01}])
+    optimizer = torch.optim.Adam(
+        [{"params": [part], "lr": rate} for part, rate in zip((logit, paint), RATES, strict=True)]
+    )
     slower = torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(0.7 * steps)], 0.2)
     generator = torch.Generator().manual_seed(0)
     at_once = max(4, VALUES // pictures[0].numel())
-    for _ in range(steps):
+    for step in range(steps):
+        alpha, own = torch.sigmoid(logit) * inside, paint * inside
+        if step % RECOLOURED == 0:
+            colours = torch.from_numpy(
+                colours_of(Layers(alpha.detach().numpy(), own.detach().permute(1, 2, 0).numpy()))
+            )
         chosen = torch.randperm(len(stack), generator=generator)[:at_once]
-        loss = _loss(pictures[chosen].float() / 255, torch.sigmoid(logit) * inside, paint * inside, scales[chosen])
+        loss = _loss(pictures[chosen].float() / 255, alpha, own, scales[chosen]) + ALIKE * _apart(alpha, own, colours)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         slower.step()
     with torch.no_grad():
-        alpha, paint = torch.sigmoid(logit) * inside, paint * inside
-    return Layers(alpha.numpy(), paint.permute(1, 2, 0).contiguous().numpy())
+        alpha, own = torch.sigmoid(logit) * inside, paint * inside
+    return Layers(alpha.numpy(), own.permute(1, 2, 0).contiguous().numpy())
+
+
+def colours_of(layers: Layers) -> Floats:
+    """Returns the few colours that the more opaque half of a mark is nearest to, (k, 3) in 0..1, by k-means.
+
+    The clusters begin as thirds of the pixels from dark to light, so that equal marks have equal colours.
+    """
+    opaque = layers.alpha > 0.5 * np.quantile(layers.alpha[layers.alpha > 0], 0.95)
+    found = (layers.paint[opaque] / layers.alpha[opaque][:, None]).astype(np.float32)
+    if len(found) < COLOURS:
+        return np.asarray(found.clip(0, 1), np.float32)
+    labels = np.empty((len(found), 1), np.int32)
+    labels[found.sum(axis=1).argsort(kind="stable"), 0] = np.arange(len(found)) * COLOURS // len(found)
+    ending = cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 30, 1e-3
+    _, nearest, _ = cv2.kmeans(found, COLOURS, labels, ending, 1, cv2.KMEANS_USE_INITIAL_LABELS)
+    groups = (found[np.asarray(nearest)[:, 0] == number] for number in range(COLOURS))
+    return np.stack([np.median(group, axis=0) for group in groups if len(group)]).clip(0, 1).astype(np.float32)
+
+
+def _apart(alpha: Tensor, paint: Tensor, colours: Tensor) -> Tensor:
+    """Returns the sum of the paint's distances from the nearest of some colours, (k, 3)."""
+    distances = (paint - alpha * colours[..., None, None]).square().sum(dim=1)
+    return (distances + NEAR**2).sqrt().amin(dim=0).sum()
 
 
 def window(area: Mask, margin: int) -> tuple[slice, slice]:

@@ -14,6 +14,8 @@ Stack = npt.NDArray[np.uint8]  # (N, H, W, C)
 Floats = npt.NDArray[np.float32]
 
 SURE = 2.5  # standard errors from which a median is surely not 0
+LIKELY = 1.5  # and from which it likely is not, near to where it surely is not
+REACH = 30  # pixels that count as near
 GROUP = 40  # pixels; smaller groups of sure gradients are chance
 NOISE = 0.006  # standard deviation that gradients have at least, 1.5 of 255
 VISIBLE = 0.03  # what a mark changes a value by at least
@@ -47,12 +49,23 @@ def shared_gradients(stack: Stack) -> Shared:
     across, down, errors = (np.concatenate(parts) for parts in zip(*_medians(stack), strict=True))
     # Pixels that are the same in all pictures out to the edge are a border, and their end is no mark's.
     off_border = ~cv2.dilate(border_of(stack).astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
-    sure = cv2.dilate(((errors > SURE) & off_border).astype(np.uint8), np.ones((3, 3), np.uint8))
-    count, labels, groups, _ = cv2.connectedComponentsWithStats(sure)
+    surely, _ = _groups((errors > SURE) & off_border)
+    # Of few pictures a part of the mark is less sure: letters are told from chance by what lies beside them, as Canny's
+    # edges are by hysteresis.
+    near = cv2.dilate(surely.astype(np.uint8), np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)).astype(bool)
+    likely, labels = _groups((errors > LIKELY) & off_border)
+    kept = surely | (likely & np.isin(labels, np.unique(labels[likely & near])))
+    return Shared(across * kept[..., None], down * kept[..., None], kept, float(errors[kept].sum()))
+
+
+def _groups(where: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int32]]:
+    """Returns where pixels form large groups, with one pixel around them, and each pixel's group."""
+    _, labels, groups, _ = cv2.connectedComponentsWithStats(
+        cv2.dilate(where.astype(np.uint8), np.ones((3, 3), np.uint8))
+    )
     large = groups[:, cv2.CC_STAT_AREA] > GROUP
     large[0] = False
-    kept = large[labels] if count > 1 else np.zeros(errors.shape, bool)
-    return Shared(across * kept[..., None], down * kept[..., None], kept, float(errors[kept].sum()))
+    return large[labels], np.asarray(labels, np.int32)
 
 
 def _medians(stack: Stack) -> Iterator[tuple[Floats, Floats, Floats]]:

@@ -26,7 +26,7 @@ from wm_lightning.trained.weights import with_texts
 log = logging.getLogger(__name__)
 
 # Keys of data, of its synthesis and of the loss's terms: folders, and what may be a path or a word for something else
-FOLDERS = ("root", "logos", "cache_dir")
+FOLDERS = ("root", "logos", "cache_dir", "mark")
 PATHS_OR_WORDS = ("fonts", "weights")
 WORDS = ("auto", "imagenet", "random", "dejavu")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")

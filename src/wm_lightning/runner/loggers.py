@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from wm_lightning.errors import UserError
+from wm_lightning.extras import installing
 from wm_lightning.runner.configuration import plain
 
 EXTRAS = ("wandb", "mlflow")  # loggers whose packages pyproject.toml has as extras of the same name
@@ -40,7 +41,7 @@ def _build_logger(name: str, node: DictConfig) -> Logger:
     except InstantiationException as error:
         if name not in EXTRAS or not isinstance(error.__cause__, ModuleNotFoundError):
             raise
-        raise UserError(f'logger={name} needs packages that are not installed: pip install -e ".[{name}]"') from error
+        raise UserError(f"logger={name} needs packages that are not installed: {installing(name)}.") from error
     return logger
 
 

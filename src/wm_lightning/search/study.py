@@ -26,6 +26,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from wm_lightning.errors import UserError
+from wm_lightning.extras import EXTRAS, installing
 from wm_lightning.search.space import describe
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,11 @@ def open_storage(address: str) -> BaseStorage:
             again = RetryHeartbeatStaleTrialCallback(max_retry=ATTEMPTS - 1)
             return RDBStorage(address, heartbeat_interval=HEARTBEAT, heartbeat_stale_trial_callback=again)
     except Exception as error:  # each database has exceptions of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"sweep.storage={shown(address)} cannot be opened as a database: {reason}") from error
+        cause = error.__cause__ or error if isinstance(error, ImportError) else error  # Optuna's names no module
+        reason = (str(cause).splitlines() or [type(cause).__name__])[0]
+        extra = EXTRAS.get(getattr(cause, "name", ""))
+        advice = f"; {installing(extra)}" if extra else ""
+        raise UserError(f"sweep.storage={shown(address)} cannot be opened as a database: {reason}{advice}") from error
 
 
 def shown(address: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from wm_lightning.errors import ArgumentError, UserError
-from wm_lightning.files import SHIPPED, shipped_names
+from wm_lightning.files import shipped, shipped_names
 from wm_lightning.models import RestorationNet
 from wm_lightning.trained.older import of_today, renamed
 from wm_lightning.trained.weights import SUFFIX, read_weights
@@ -21,8 +21,7 @@ def located(name: str) -> str:
     Args:
         name: A path, or the name of weights that come with this project, such as ``general``; a file comes first.
     """
-    shipped = SHIPPED / f"{name}{SUFFIX}"
-    return str(shipped) if not Path(name).exists() and Path(name).name == name and shipped.is_file() else name
+    return str(shipped(name, SUFFIX) or name)
 
 
 def read(name: str) -> dict[str, Any]:

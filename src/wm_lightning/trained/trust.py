@@ -31,6 +31,7 @@ OWN = frozenset(
         *(f"data.{kind}DataModule" for kind in ("Demo", "Folder", "Paired", "Streaming", "StreamingPairs")),
         "data.Augmentation",
         "data.synthesis.Synthesizer",
+        "mark.drawing.MarkFileSynthesizer",
         *(f"data.synthesis.{kind}Sampler" for kind in ("Mark", "Text", "Logo", "Design", "Degradation")),
         "engine.WatermarkRemoval",
     )

@@ -17,7 +17,7 @@ from wm_lightning.files import replacing
 
 SUFFIX = ".safetensors"
 # What stands in for paths of the machine a network was trained on, and for what may be a path or a word
-PLACEHOLDERS = {"root": "PHOTOS", "logos": "LOGOS", "split_dir": None, "cache_dir": None}
+PLACEHOLDERS = {"root": "PHOTOS", "logos": "LOGOS", "mark": "MARK", "split_dir": None, "cache_dir": None}
 FOR_ABSOLUTE = {"fonts": "FONTS", "weights": "auto"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,6 @@ from wm_lightning.data.synthesis.blend import Overlay, changed
 from wm_lightning.data.synthesis.degradation import DegradationSampler, degrade
 from wm_lightning.data.synthesis.ranges import checked_range, checked_share
 from wm_lightning.data.synthesis.render import render
-from wm_lightning.data.synthesis.sampler import MarkSampler
 from wm_lightning.data.synthesis.spec import DegradationSpec, MarkSpec, ViewSpec
 from wm_lightning.errors import UserError
 
@@ -45,6 +44,19 @@ class View(NamedTuple):
     spec: ViewSpec
 
 
+class Sampler(Protocol):
+    """Draws the marks of a view, as :class:`~wm_lightning.data.synthesis.MarkSampler` does."""
+
+    def how_many(self, generator: np.random.Generator) -> int:
+        """Draws how many marks a view has."""
+
+    def __call__(self, generator: np.random.Generator) -> MarkSpec:
+        """Draws one mark."""
+
+    def placed(self, mark: MarkSpec, generator: np.random.Generator) -> MarkSpec:
+        """Returns the same mark elsewhere."""
+
+
 class Synthesizer:
     """Watermarks photographs.
 
@@ -71,7 +83,7 @@ class Synthesizer:
 
     def __init__(
         self,
-        sampler: Callable[[Assets], MarkSampler],
+        sampler: Callable[[Assets], Sampler],
         fonts: Sequence[str] = (),
         bundled_fonts: bool = True,
         system_fonts: bool = False,

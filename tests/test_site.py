@@ -1,0 +1,74 @@
+"""The documentation as a site: it builds without a warning, links lead somewhere, first commands can be typed."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from wm_lightning.files import CONF
+from wm_lightning.inference.command import _check, _parser
+from wm_lightning.runner.launched import add_resolvers
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/start_clean.md", "docs/start_train.md", "docs/start_mark.md")
+
+
+def commands(page):
+    """Lines to type in a page's code blocks, in words, joined where a backslash ends one, without comments."""
+    text = (REPOSITORY / page).read_text(encoding="utf-8").replace("\\\n", " ")
+    for block in re.findall(r"(?ms)^```bash\n(.*?)^```", text):
+        yield from (shlex.split(line, comments=True) for line in block.splitlines())
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    pytest.importorskip("mkdocs", reason="MkDocs is not installed: the extra docs")
+    done = subprocess.run(build, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_page_and_every_class_is_there(site):
+    for name in (path.stem for path in (REPOSITORY / "docs").glob("*.md")):
+        assert (site / f"{name}.html").is_file()
+    api = (site / "api.html").read_text(encoding="utf-8")
+    assert 'id="wm_lightning.inference.remover.Remover.remove"' in api
+    assert not re.search(r":(class|func|meth|mod):", api)
+
+
+def test_links_of_the_site_lead_to_its_own_pages(site):
+    index = (site / "index.html").read_text(encoding="utf-8")
+    for page in ("predict", "weights", "comfyui", "licences", "configuration"):
+        assert f'href="{page}.html"' in index
+    assert (site / "general_examples.jpg").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_of_the_repository_lead_to_files(page):
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    targets = [target for target in re.findall(r"\]\(([^()#\s]+)[^()\s]*\)", text) if "://" not in target]
+    assert targets
+    for target in targets:
+        assert ((REPOSITORY / page).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_first_commands_can_be_typed(page):
+    add_resolvers()
+    lines = [words for words in commands(page) if words and words[0].startswith("wm-")]
+    assert lines
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for name, *arguments in lines:
+            if name == "wm-predict":
+                parser = _parser()
+                _check(parser, parser.parse_args(arguments))
+            else:
+                assert compose(name.removeprefix("wm-"), overrides=arguments)

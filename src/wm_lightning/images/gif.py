@@ -155,7 +155,9 @@ def _colours(codes: Codes) -> npt.NDArray[np.uint8]:
 def _indices(codes: Codes, palette: npt.NDArray[np.uint8], hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """Returns for each pixel the number of its colour, or of the nearest."""
     found, where = np.unique(codes, return_inverse=True)
-    nearest = np.concatenate([_nearest(_colours(found[at : at + AT_ONCE]), palette) for at in range(0, len(found), AT_ONCE)])
+    nearest = np.concatenate(
+        [_nearest(_colours(found[at : at + AT_ONCE]), palette) for at in range(0, len(found), AT_ONCE)]
+    )
     indices: npt.NDArray[np.uint8] = nearest[where.reshape(codes.shape)]
     return np.where(hidden, np.uint8(COLOURS - 1), indices)
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from wm_lightning import files
 from wm_lightning.errors import UserError
 from wm_lightning.files import SHIPPED
 from wm_lightning.models import PixelUnshuffleUNet
-from wm_lightning.trained import contents, load
+from wm_lightning.trained import load
 from wm_lightning.trained.weights import write_weights
 
 
@@ -39,7 +40,7 @@ def test_shipped_weights_are_found_by_name_and_a_file_of_that_name_comes_first(t
     assert [path.stem for path in SHIPPED.glob("*.safetensors")] != []
     for path in SHIPPED.glob("*.safetensors"):
         assert isinstance(load(path.stem).net, PixelUnshuffleUNet)
-    monkeypatch.setattr(contents, "SHIPPED", tmp_path)
+    monkeypatch.setattr(files, "SHIPPED", tmp_path)
     save(tmp_path / "mine.safetensors")
     monkeypatch.chdir(tmp_path)
     assert isinstance(load("mine").net, PixelUnshuffleUNet)

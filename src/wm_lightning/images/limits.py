@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 MEGAPIXELS = 178.956970  # Pillow's own: twice what it warns of; half a gigabyte of RGB
@@ -71,4 +71,5 @@ def limit_memory(gigabytes: float) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard != resource.RLIM_INFINITY:
         most = min(most, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    with suppress(ValueError, OSError):  # macOS refuses less than a process has mapped already
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))

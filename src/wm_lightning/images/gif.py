@@ -167,7 +167,7 @@ def _nearest(colours: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> 
     given, offered = colours.astype(np.float32), palette.astype(np.float32)
     # The squared distance less that of the colour to black: all are whole numbers that float32 holds
     distances = (offered**2).sum(axis=1) - 2 * given @ offered.T
-    return distances.argmin(axis=1).astype(np.uint8)
+    return np.asarray(distances.argmin(axis=1), np.uint8)
 
 
 def _compressed(indices: npt.NDArray[np.uint8]) -> bytes:

@@ -47,6 +47,8 @@ def deepened(trained: TrainedNetwork, below: Sequence[int]) -> TrainedNetwork:
         if part in ("up", "decoder"):  # counted from the bottom
             number, _, rest = rest.partition(".")
             name = f"{part}.{int(number) + len(below)}.{rest}"
+        if part == "recognition" and value.shape != state[name].shape:
+            continue  # a further level is among those that it looks at: to be fitted anew
         state[name] = value
     deep.load_state_dict(state)
     for block in (*deep.encoder[-len(below) :], *deep.up[: len(below)], *deep.decoder[: len(below) - 1]):

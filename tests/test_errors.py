@@ -11,7 +11,7 @@ CASES = [
     (["debug=fst"], "Could not find 'debug/fst'; did you mean fast?"),
     (
         ["data.root=/x", "model=unet"],
-        "data.root: data=demo has no root; add data=folder or data=paired or data=streaming.",
+        "data.root: data=demo has no root; add data=folder or data=paired or data=streaming or data=streaming_pairs.",
     ),
     (["model=dncnn", "model.attention=sdpa"], "model.attention: model=dncnn has no attention; add model="),
     (

@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parents[1]
 # Imported names of packages that are called otherwise
 NAMES = {
     "PIL": "pillow", "cv2": "opencv-python-headless", "hydra": "hydra-core", "skimage": "scikit-image",
+    "pillow_heif": "pillow-heif", "mozjpeg_lossless_optimization": "mozjpeg-lossless-optimization",
 }  # fmt: skip
 # Of extras that say so in sentences of their own, or come with a package that another line names
 ELSEWHERE = {

@@ -366,7 +366,7 @@ def test_a_network_for_one_mark_is_scored_beside_two_other_ways(command, tiny, t
     alpha = np.zeros((10, 24), np.float32)
     alpha[2:-2, 3:-3] = 0.4
     save_mark(KnownMark(alpha, np.repeat(alpha[..., None], 3, axis=-1), np.zeros_like(alpha)), tmp_path / "my.mark")
-    small = [option for option in tiny if not option.startswith(("data=", "loss.alpha", "synthesis", "model.head"))]
+    small = [option for option in tiny if not option.startswith(("data=", "loss.alpha", "synthesis", "model"))]
     options = ("synthesis.mark=my.mark", "data.size=64", "trainer.limit_train_batches=1", "trainer.limit_val_batches=1")
     outcome = command("train", "experiment=own_mark", *small, *options, RUN)
     assert outcome.status == 0, outcome.err

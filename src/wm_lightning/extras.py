@@ -18,6 +18,8 @@ EXTRAS = {
         "train",
     ),
     **dict.fromkeys(("onnx", "onnxscript"), "export"),
+    **dict.fromkeys(("jpeglib", "mozjpeg_lossless_optimization"), "jpeg"),
+    "pillow_heif": "heif",
     "gradio": "app",
     "optuna": "sweep",
     "pg8000": "postgres",

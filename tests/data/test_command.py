@@ -36,7 +36,7 @@ def test_of_many_broken_files_some_are_named(photographs, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("folder", "sentence"),
-    [("nowhere", "is not a folder; give the folder that holds"), ("empty", "holds no picture (bmp, jpeg, ")],
+    [("nowhere", "is not a folder; give the folder that holds"), ("empty", "holds no picture (apng, avif, bmp, ")],
 )
 def test_a_folder_without_photographs_is_one_sentence(tmp_path, capsys, folder, sentence):
     (tmp_path / "empty").mkdir()

@@ -98,6 +98,8 @@ def test_engines_side_by_side_share_and_leave_the_threads_as_they_were():
 def test_a_remover_may_be_used_by_several_threads(tmp_path):
     net = PixelUnshuffleUNet((4, 8), attention=0, head="decomposition").eval()
     net.last.reset_parameters()  # it begins as the identity, which finds nothing
+    with torch.no_grad():
+        net.last.bias[:4] = 3.0  # the masks of the four pixels of a position
     config = {"model": {"_target_": "wm_lightning.models.PixelUnshuffleUNet", "widths": [4, 8], "attention": 0}}
     save(TrainedNetwork(net, config), tmp_path / "net.safetensors")
     torch.set_num_threads(1)  # as many for each picture alone as beside others, so that sums are the same

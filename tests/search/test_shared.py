@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,7 @@ def postgres():
             assert running.poll() is None
             time.sleep(0.1)
         yield f"postgresql+pg8000://tests@/postgres?unix_sock={folder}/.s.PGSQL.5432"
-        running.terminate()
+        running.send_signal(signal.SIGINT)  # SIGTERM would wait for those who are connected
     shutil.rmtree(folder)
 
 

@@ -205,11 +205,12 @@ def test_layer_stays_finite_where_nothing_shines_through(opacity, colour):
     maps[:, 1:4], maps[:, 4:7] = opacity, colour
     image = random_picture(4, 4, batch=1).requires_grad_()
     maps.requires_grad_()
-    found = [value for value in build_head("decomposition")(maps, image) if value is not None]
-    assert all(value.isfinite().all() for value in found)
+    found = build_head("decomposition")(maps, image)
+    values = [value for value in found if value is not None]
+    assert all(value.isfinite().all() for value in values)
     assert found.background.min() >= -OVERSHOOT
     assert found.background.max() <= 1 + OVERSHOOT
-    sum(value.square().sum() for value in found).backward()
+    sum(value.square().sum() for value in values).backward()
     for gradient in (maps.grad, image.grad):
         assert gradient.isfinite().all()
         assert gradient.abs().max() < 1e3

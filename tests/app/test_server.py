@@ -117,7 +117,7 @@ def test_fifty_jobs_in_a_queue_leave_memory_flat(server, tmp_path):
     many(10)
     before = memory(server.process)
     assert many(JOBS) == [small.name] * JOBS
-    assert memory(server.process) < before + 60
+    assert memory(server.process) < before + 100  # threads keep some; fifty decoded tiles and results would be more
 
 
 def test_a_password_is_asked_for_but_not_for_health(cleaner, tmp_path):

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from tests.mark.conftest import CORNER, photograph, put
-from wm_lightning.mark.shared import Shared, agreement, area_of, border_of, constant, integrated, shared_gradients
+from wm_lightning.mark.shared import (
+    Shared,
+    agreement,
+    area_of,
+    border_of,
+    constant,
+    integrated,
+    median_of,
+    shared_gradients,
+)
 
 
 def test_a_picture_comes_back_from_its_gradients():
@@ -54,3 +63,9 @@ def test_what_is_less_sure_counts_beside_what_is_sure():
     seen = [shared.sure[38:56, left - 2 : left + 16].mean() for left in (10, 40, 130)]
     assert min(seen[:2]) > 0.3
     assert seen[2] == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6])
+def test_the_median_is_that_of_numpy(count):
+    values = np.random.default_rng(count).normal(size=(count, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(median_of(values), np.median(values, axis=0))

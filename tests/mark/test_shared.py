@@ -69,3 +69,16 @@ def test_what_is_less_sure_counts_beside_what_is_sure():
 def test_the_median_is_that_of_numpy(count):
     values = np.random.default_rng(count).normal(size=(count, 4, 5)).astype(np.float32)
     np.testing.assert_array_equal(median_of(values), np.median(values, axis=0))
+
+
+def test_the_faint_end_of_a_halo_belongs_to_the_area():
+    rng = np.random.default_rng(0)
+    down, across = np.mgrid[-40:41, -40:41]
+    halo = (0.25 * np.exp(-(down**2 + across**2) / (2 * 9**2))).astype(np.float32)
+    greys = rng.uniform(0.1, 0.4, 40)
+    stack = np.stack([np.rint(255 * ((1 - halo) * grey + halo)).astype(np.uint8) for grey in greys])[..., None]
+    area = area_of(shared_gradients(stack))
+    faint = (halo * (1 - greys.mean()) < 0.027) & (halo > 0.02)
+    assert area[faint].mean() > 0.7
+    assert area[halo > 0.1].all()
+    assert not area[halo < 0.002].any()

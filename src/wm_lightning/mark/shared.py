@@ -123,7 +123,8 @@ def area_of(shared: Shared) -> npt.NDArray[np.bool_]:
     near[max(rows.min() - NEAR, 0) : rows.max() + NEAR + 1, max(columns.min() - NEAR, 0) : columns.max() + NEAR + 1] = 1
     if not near.all():
         mark -= np.median(mark[~near], axis=0).astype(np.float32)
-    area: npt.NDArray[np.bool_] = (np.abs(mark).max(axis=-1) > VISIBLE) & near
+    # A halo's outer parts are fainter than what counts as visible, but have gradients.
+    area: npt.NDArray[np.bool_] = ((np.abs(mark).max(axis=-1) > VISIBLE) & near) | shared.sure
     return area
 
 

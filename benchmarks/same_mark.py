@@ -164,6 +164,8 @@ def row_of(
             found = None
 
     def score(pictures: Sequence[Picture]) -> str:
+        if not pictures:
+            return "-"
         each = zip(pictures, clean, [own.alpha > SEEN for own in marks], strict=False)
         return f"{np.mean([psnr(one[inside], true[inside]) for one, true, inside in each]):.1f}"
 
@@ -190,7 +192,9 @@ def main() -> None:
     parser.add_argument("--qualities", type=int, nargs="+", default=[0, 95], help="of JPEG; 0: PNG")
     parser.add_argument("--pictures", type=int, nargs="+", default=[10, 50])
     parser.add_argument("--kinds", choices=KINDS, nargs="+", default=["same"], help="how the pictures have the mark")
-    parser.add_argument("--blind", type=int, default=10, help="pictures that the network is run on without knowing it")
+    parser.add_argument(
+        "--blind", type=int, default=10, help="pictures that the network is run on without knowing it; 0: none"
+    )
     options = parser.parse_args()
     engine = open_engine("general")
     log.info("| mark | pictures | input | network alone | this | correlation | error of opacity | limit |")

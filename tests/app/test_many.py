@@ -14,6 +14,7 @@ pytest.importorskip("gradio", reason="Gradio is not installed")
 from tests.mark.conftest import CORNER, lettering, photograph, put
 from wm_lightning.app import many
 from wm_lightning.app.sessions import Sessions
+from wm_lightning.errors import UserError
 from wm_lightning.mark.known import KnownMark
 
 REQUEST = SimpleNamespace(session_hash="one", headers={})
@@ -69,7 +70,7 @@ def test_pictures_that_share_no_mark_are_refused_in_a_sentence(work, tmp_path):
 
 def test_errors_name_no_folder(cleaner, tmp_path):
     gone = [tmp_path / f"{number}.png" for number in range(5)]
-    with pytest.raises(many.UserError) as error:
+    with pytest.raises(UserError) as error:
         cleaner.shared_mark(gone, lambda _: None)
     assert "0.png" in str(error.value)
     assert str(tmp_path) not in str(error.value)

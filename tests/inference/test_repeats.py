@@ -30,7 +30,9 @@ def written(textured, marked):
         where = np.zeros(size, bool)
         for (top, left), word in words.items():
             shape = letters(word)
-            down, across = (min(side, whole - start) for side, whole, start in zip(shape.shape, size, (top, left)))
+            down, across = (
+                min(side, whole - start) for side, whole, start in zip(shape.shape, size, (top, left), strict=True)
+            )
             where[top : top + down, left : left + across] |= shape[:down, :across]
         return np.where(where[..., None], marked(picture, slice(None), slice(None)), picture)
 

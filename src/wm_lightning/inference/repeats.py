@@ -46,8 +46,11 @@ def with_repeats(
     """
     compared = (marks.areas >= LEAST) & (marks.sides + 2 * SIGHT + ALIGN <= search.tile)
     sure = compared & (certainty >= least)
-    doubtful = compared & ~sure & (certainty >= DOUBTFUL)
-    if not sure.any() or not doubtful.any():
+    if not sure.any():
+        return certainty
+    least_area, most_area = PART * marks.areas[sure].min(), marks.areas[sure].max() / PART
+    doubtful = compared & ~sure & (certainty >= DOUBTFUL) & (marks.areas >= least_area) & (marks.areas <= most_area)
+    if not doubtful.any():
         return certainty
     numbers = _surest(certainty, sure | doubtful)
     factor = max(1.0, float(marks.sides[numbers].max()) / LONGEST)

@@ -78,6 +78,14 @@ def test_what_repeats_a_repetition_is_one_too(engine, written):
     assert set(certainties_of(engine, written({**halves, (110, 10): "Ra7y"}), given).values()) == {0.93}
 
 
+def test_thin_strips_say_nothing_of_each_other(engine, textured, marked):
+    picture = marked(marked(textured(200, 300), slice(10, 15), slice(10, 80)), slice(110, 115), slice(150, 220))
+    given = {(10, 10): 0.93, (110, 150): 0.7}
+    assert certainties_of(engine, picture, given) == given
+    thicker = marked(marked(textured(200, 300), slice(10, 20), slice(10, 80)), slice(110, 120), slice(150, 220))
+    assert certainties_of(engine, thicker, given)[110, 150] == 0.93
+
+
 def test_marks_that_are_longer_than_what_the_network_is_shown_are_left_alone(engine, written):
     picture = written({(10, 10): "Rana", (110, 150): "Rana"})
     given = {(20, 20): 0.93, (120, 160): 0.7}

@@ -17,6 +17,7 @@ DOUBTFUL = 0.5  # certainty from which a mark may be the repetition of a surer o
 ALIKE = 0.7  # correlation from which two marks are one that is repeated
 PART = 0.2  # of the larger mark's pixels that the smaller one has at least, since the picture's edge may cut it
 LEAST = 60  # pixels; what is smaller looks like anything
+THIN = 8  # pixels of the shorter side; a thinner strip looks like any other
 MOST = 64  # marks that are compared
 LONGEST = 192  # pixels that the longest of them is reduced to
 SMOOTH = 1.5  # standard deviation, in pixels, by which a change is blurred: it is rough where the scene is
@@ -44,7 +45,8 @@ def with_repeats(
         least: How sure each must be, likewise.
         search: Has the longest side of what the network is shown.
     """
-    compared = (marks.areas >= LEAST) & (marks.sides + 2 * SIGHT + ALIGN <= search.tile)
+    compared = (marks.areas >= LEAST) & (marks.boxes[:, 2:].min(axis=1) >= THIN)
+    compared &= marks.sides + 2 * SIGHT + ALIGN <= search.tile
     sure = compared & (certainty >= least)
     if not sure.any():
         return certainty

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.evidence import certainties
-from wm_lightning.inference.marks import BLOCK, SPECK, SURE, Mark, Marks, find_marks
+from wm_lightning.inference.marks import BLOCK, SURE, Mark, Marks, find_marks
 from wm_lightning.inference.pixels import Pixels, as_floats, as_map
 from wm_lightning.inference.repeats import with_repeats
 from wm_lightning.inference.search import Search
@@ -129,11 +129,10 @@ def judged(
         The marks, whether each is one, (N,), and how sure it is, (N,).
     """
     marks = find_marks(mask)
-    worth = (marks.areas >= SPECK) & (marks.sides > larger)
-    worth[0] = False
+    worth = marks.worth_a_look(larger)
     if allowed is not None:
         worth &= marks.touching(allowed > 0)
-    marks = marks._replace(sure=marks.sure & worth[marks.labels])
+    marks = marks.only(worth)
     if not worth.any():
         return marks, worth, np.zeros(len(worth))
     least = search.least_certainties(marks.areas / mask.size)

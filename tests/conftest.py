@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -145,6 +145,19 @@ def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., Com
         return run_script(script, *words, folder=tmp_path)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _composed_once() -> Iterator[None]:
+    """Lets Hydra compose the configuration of a command in this process once.
+
+    It composes all of it before only to read ``hydra.mode``, which nothing here sets: a sixth of a short training.
+    """
+    from hydra._internal.hydra import Hydra
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hydra, "get_mode", lambda *_, **__: None)  # as where it is not set
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

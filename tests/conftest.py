@@ -40,6 +40,11 @@ def pytest_configure() -> None:
         torch.set_num_threads(threads)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts whole commands first: of two processes one would wait for the other's if they came last."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+
+
 class Outcome(NamedTuple):
     """How a command ended."""
 

@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -38,6 +38,11 @@ def pytest_configure() -> None:
         threads = max(1, (os.cpu_count() or 1) // processes)
         os.environ["OMP_NUM_THREADS"] = str(threads)
         torch.set_num_threads(threads)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts whole commands first: of two processes one would wait for the other's if they came last."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 
 class Outcome(NamedTuple):
@@ -145,6 +150,19 @@ def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., Com
         return run_script(script, *words, folder=tmp_path)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _composed_once() -> Iterator[None]:
+    """Lets Hydra compose the configuration of a command in this process once.
+
+    It composes all of it before only to read ``hydra.mode``, which nothing here sets: a sixth of a short training.
+    """
+    from hydra._internal.hydra import Hydra
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hydra, "get_mode", lambda *_, **__: None)  # as where it is not set
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -127,6 +127,7 @@ def assert_close(one, other, tolerance=1e-5):
             assert other[name] == pytest.approx(value, abs=tolerance, nan_ok=True), name
 
 
+@pytest.mark.slow  # half a minute of importing; two processes of one machine are in test_distributed
 def test_two_machines_compute_what_one_process_does(tmp_path, two_machines, alone):
     with on_two_machines(tmp_path, (*two_machines, "logger=tensorboard")) as (machines, _):
         outputs = printed_by(machines, tmp_path)

@@ -26,6 +26,6 @@ class Server:
     def stop(self, kind=signal.SIGTERM):
         """Sends a signal; returns the exit status and what is left of its files."""
         self.process.send_signal(kind)
-        status = self.process.wait(timeout=60)
+        status = self.process.wait(timeout=600)
         self.process.stdout.close()
         return status, list(self.folder.glob("wm-app-*"))

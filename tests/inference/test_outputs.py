@@ -263,7 +263,7 @@ def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, mon
     def interrupted(*arguments):
         if Path("out/0.png").exists():
             os.kill(os.getpid(), number)
-            time.sleep(0.2)
+            time.sleep(1)  # until it has come
         return clean_pixels(*arguments)
 
     monkeypatch.setattr(known, "clean_pixels", interrupted)

@@ -1,9 +1,10 @@
 """One mark on many pictures, estimated and undone: ``python benchmarks/same_mark.py PHOTOS``.
 
-Photographs share a mark at one place, words or a logo of a chosen opacity, as PNG and as JPEG; from these
-:func:`wm_lightning.estimate_mark` measures the mark, which is then taken away. Beside it: *the limit*, the true mark
-undone on the same 8-bit or JPEG pictures, and the network that knows nothing of it, on a few of them. PSNR in dB inside
-the mark, means over pictures; of the opacity, its correlation with the true one and mean error inside the mark.
+Photographs share a mark, words or a logo of a chosen opacity, as PNG and as JPEG; from these
+:func:`wm_lightning.estimate_mark` measures the mark, which is then taken away. It is at one place, or jittered by a few
+pixels, tiled over the picture, with a soft halo, or grows with pictures of two sizes. Beside it: *the limit*, the true
+mark undone on the same 8-bit or JPEG pictures, and the network that knows nothing of it, on a few of them. PSNR in dB
+inside the mark, means over pictures; of the opacity, its correlation with the true one and mean error inside the mark.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import io
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,6 +39,10 @@ from wm_lightning.mark.known import KnownMark, Place
 log = logging.getLogger("same_mark")
 SIZE = 240, 320  # of the photographs, reduced and cropped
 SEEN = 0.004  # opacity from which a pixel is inside the mark
+KINDS = "same", "jittered", "scaled", "tiled", "halo"
+JITTER = 5  # pixels that a jittered mark is off its place by, at most
+LARGER = 1.5  # how much larger every other picture is whose mark grows with it
+HALO = 8  # standard deviation of a halo, in pixels
 
 Picture = npt.NDArray[np.uint8]
 
@@ -54,9 +62,15 @@ def photographs(root: Path, count: int) -> list[Picture]:
     return found
 
 
-def true_mark(logo: Path | None, opacity: float) -> KnownMark:
+def true_mark(logo: Path | None, opacity: float, kind: str) -> KnownMark:
     """Returns white words, or a logo, in the middle of a picture of SIZE."""
-    if logo is None:
+    if kind == "tiled":
+        drawn = np.zeros(SIZE, np.uint8)
+        for number, row in enumerate(range(20, SIZE[0], 40)):
+            for column in range(10 + 60 * (number % 2), SIZE[1], 120):
+                cv2.putText(drawn, "Studio", (column, row), cv2.FONT_HERSHEY_DUPLEX, 0.6, 255, 1, cv2.LINE_AA)
+        rgba = np.dstack((np.full((*SIZE, 3), 255, np.uint8), drawn))
+    elif logo is None:
         drawn = np.zeros(SIZE, np.uint8)
         cv2.putText(drawn, "Sample Studio", (60, 130), cv2.FONT_HERSHEY_DUPLEX, 0.9, 255, 2, cv2.LINE_AA)
         rgba = np.dstack((np.full((*SIZE, 3), 255, np.uint8), drawn))
@@ -70,7 +84,32 @@ def true_mark(logo: Path | None, opacity: float) -> KnownMark:
         rgba = np.asarray(canvas)
     floats = rgba.astype(np.float32) / np.float32(255)
     alpha = floats[..., 3] * np.float32(opacity)
+    if kind == "halo":
+        alpha = np.maximum(alpha, cv2.GaussianBlur(alpha, (0, 0), HALO))
+        floats[..., :3][floats[..., 3] == 0] = 1
     return KnownMark(alpha, alpha[..., None] * floats[..., :3], np.zeros_like(alpha), Place((0.0, 0.0)))
+
+
+def on_each(clean: Sequence[Picture], mark: KnownMark, kind: str) -> tuple[list[Picture], list[KnownMark]]:
+    """Returns photographs, and of each the mark as it has it, on the whole of it."""
+    if kind == "jittered":
+        rng = np.random.default_rng(0)
+        shifts = [rng.integers(-JITTER, JITTER + 1, 2) for _ in clean]
+        return list(clean), [
+            replace(mark, alpha=np.roll(mark.alpha, shift, (0, 1)), paint=np.roll(mark.paint, shift, (0, 1)))
+            for shift in shifts
+        ]
+    if kind == "scaled":
+        marks = [mark, replace(mark, alpha=enlarged(mark.alpha), paint=enlarged(mark.paint))]
+        return [enlarged(one) if at % 2 else one for at, one in enumerate(clean)], [
+            marks[at % 2] for at in range(len(clean))
+        ]
+    return list(clean), [mark] * len(clean)
+
+
+def enlarged(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns a picture or map LARGER times as large."""
+    return cv2.resize(values, None, fx=LARGER, fy=LARGER, interpolation=cv2.INTER_LINEAR)
 
 
 def encoded(clean: Picture, mark: KnownMark, quality: int | None) -> bytes:
@@ -90,27 +129,33 @@ def undone(picture: Picture, mark: KnownMark) -> Picture:
 
 def whole(found: KnownMark) -> npt.NDArray[np.float32]:
     """Returns an estimated opacity on a picture of SIZE."""
+    scale = found.place.scale_on(SIZE)
+    own = found.alpha if scale == 1 else cv2.resize(found.alpha, None, fx=scale, fy=scale)
     row, column = (round(value) for value in found.place.corner_on(SIZE) or (0, 0))
     alpha = np.zeros(SIZE, np.float32)
-    alpha[row : row + found.alpha.shape[0], column : column + found.alpha.shape[1]] = found.alpha
+    there = alpha[row : row + own.shape[0], column : column + own.shape[1]]
+    there[:] = own[: there.shape[0], : there.shape[1]]
     return alpha
 
 
-def row_of(clean: Sequence[Picture], mark: KnownMark, quality: int | None, engine: Engine, blind: int) -> list[str]:
+def row_of(
+    photographs: Sequence[Picture], mark: KnownMark, kind: str, quality: int | None, engine: Engine, blind: int
+) -> list[str]:
     """Measures one case; returns its cells.
 
     Args:
-        clean: The photographs.
+        photographs: Without it.
         mark: That is put on them.
+        kind: How, one of KINDS.
         quality: Of JPEG; None for PNG.
         engine: Runs the network.
         blind: On how many of the pictures it is run without knowing the mark.
     """
-    inside = mark.alpha > SEEN
+    clean, marks = on_each(photographs, mark, kind)
     with TemporaryDirectory() as folder:
         paths = [Path(folder, f"{number:04}{'.png' if quality is None else '.jpg'}") for number in range(len(clean))]
-        for path, picture in zip(paths, clean, strict=True):
-            path.write_bytes(encoded(picture, mark, quality))
+        for path, picture, own in zip(paths, clean, marks, strict=True):
+            path.write_bytes(encoded(picture, own, quality))
         marked = [decode(path) for path in paths]
         try:
             found = estimate_mark(paths)
@@ -119,7 +164,10 @@ def row_of(clean: Sequence[Picture], mark: KnownMark, quality: int | None, engin
             found = None
 
     def score(pictures: Sequence[Picture]) -> str:
-        return f"{np.mean([psnr(one[inside], true[inside]) for one, true in zip(pictures, clean, strict=False)]):.1f}"
+        if not pictures:
+            return "-"
+        each = zip(pictures, clean, [own.alpha > SEEN for own in marks], strict=False)
+        return f"{np.mean([psnr(one[inside], true[inside]) for one, true, inside in each]):.1f}"
 
     cells = [score(marked), score([clean_pixels(engine, one).pixels for one in marked[:blind]])]
     if found is None:
@@ -129,9 +177,9 @@ def row_of(clean: Sequence[Picture], mark: KnownMark, quality: int | None, engin
         cells += [
             score([without_known(engine, one, found).pixels for one in marked]),
             f"{np.corrcoef(estimated.ravel(), mark.alpha.ravel())[0, 1]:.2f}",
-            f"{np.abs(estimated - mark.alpha)[inside].mean():.3f}",
+            f"{np.abs(estimated - mark.alpha)[mark.alpha > SEEN].mean():.3f}",
         ]
-    return [*cells, score([undone(one, mark) for one in marked])]
+    return [*cells, score([undone(one, own) for one, own in zip(marked, marks, strict=True)])]
 
 
 def main() -> None:
@@ -143,20 +191,22 @@ def main() -> None:
     parser.add_argument("--opacities", type=float, nargs="+", default=[0.2, 0.4, 0.7])
     parser.add_argument("--qualities", type=int, nargs="+", default=[0, 95], help="of JPEG; 0: PNG")
     parser.add_argument("--pictures", type=int, nargs="+", default=[10, 50])
-    parser.add_argument("--blind", type=int, default=10, help="pictures that the network is run on without knowing it")
+    parser.add_argument("--kinds", choices=KINDS, nargs="+", default=["same"], help="how the pictures have the mark")
+    parser.add_argument(
+        "--blind", type=int, default=10, help="pictures that the network is run on without knowing it; 0: none"
+    )
     options = parser.parse_args()
     engine = open_engine("general")
     log.info("| mark | pictures | input | network alone | this | correlation | error of opacity | limit |")
     log.info("|---|---:|---:|---:|---:|---:|---:|---:|")
-    for opacity in options.opacities:
-        for quality in options.qualities:
-            for count in options.pictures:
-                clean = photographs(options.photographs, count)
-                mark = true_mark(options.logo, opacity)
-                cells = row_of(clean, mark, quality or None, engine, options.blind)
-                kind = f"{'words' if options.logo is None else options.logo.stem}, {opacity:g}"
-                name = f"{kind}, {f'JPEG {quality}' if quality else 'PNG'}"
-                log.info("| %s |", " | ".join([name, str(count), *cells]))
+    cases = product(options.kinds, options.opacities, options.qualities, options.pictures)
+    for kind, opacity, quality, count in cases:
+        mark = true_mark(options.logo, opacity, kind)
+        clean = photographs(options.photographs, count)
+        cells = row_of(clean, mark, kind, quality or None, engine, options.blind)
+        what = "words" if options.logo is None else options.logo.stem
+        name = [what, *([] if kind == "same" else [kind]), f"{opacity:g}", f"JPEG {quality}" if quality else "PNG"]
+        log.info("| %s |", " | ".join([", ".join(name), str(count), *cells]))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from wm_lightning.callbacks import RunSummary
 from wm_lightning.commands import shell
 from wm_lightning.engine import WatermarkRemoval, WeightAverage
 from wm_lightning.files import SHIPPED
+from wm_lightning.inference.command import predict
 from wm_lightning.losses import CompositeLoss
 from wm_lightning.mark.known import KnownMark, save_mark
 from wm_lightning.metrics import COLUMNS
@@ -360,7 +361,7 @@ def test_every_experiment_trains_and_is_scored(command, tiny, experiment):
     }
 
 
-def test_a_network_for_one_mark_is_scored_beside_two_other_ways(command, tiny, tmp_path):
+def test_a_network_for_one_mark_is_scored_beside_two_other_ways(command, tiny, photographs, tmp_path):
     alpha = np.zeros((10, 24), np.float32)
     alpha[2:-2, 3:-3] = 0.4
     save_mark(KnownMark(alpha, np.repeat(alpha[..., None], 3, axis=-1), np.zeros_like(alpha)), tmp_path / "my.mark")
@@ -376,6 +377,10 @@ def test_a_network_for_one_mark_is_scored_beside_two_other_ways(command, tiny, t
     assert summary_of("run")["test"]["gain_in"] > 1  # of the network alone, which began as the shipped one
     evaluated = command("evaluate", "ckpt=run/checkpoints/best.ckpt", "report=false", "hydra.run.dir=scored")
     assert evaluated.status == 0, evaluated.err
+    photo = sorted(photographs.iterdir())[0]
+    assert predict([str(photo), "-o", "cleaned", "--weights", "run/checkpoints/best.ckpt", "--device", "cpu"]) == 0
+    with Image.open(Path("cleaned", photo.name)) as cleaned, Image.open(photo) as before:
+        assert cleaned.size == before.size
     missing = command("train", "experiment=own_mark", *small, "synthesis.mark=none.mark", "hydra.run.dir=other")
     assert (missing.status, "no file" in missing.err) == (1, True)
     nameless = command("train", "experiment=own_mark", *small, "hydra.run.dir=other")

@@ -65,7 +65,7 @@ def test_many_end_with_the_next_tile_too(own_cleaner, uploaded, marked, tmp_path
     engine = Watched(own_cleaner.engines["general"], lambda: sessions.end("one"))
     own_cleaner.engines["general"] = engine
     sources = work.take([uploaded, str(other)], REQUEST)[0]
-    list(work.clean(sources, "general", 1, 0.15, REQUEST, progress))
+    list(work.clean(sources, False, "general", 1, 0.15, REQUEST, progress))
     assert engine.tiles == 1
     assert list(root.iterdir()) == []
 

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from wm_lightning.app import work
+from wm_lightning.app.boxes import belonging
 from wm_lightning.app.outcomes import Outcome, pack
 from wm_lightning.app.painting import Painting
 from wm_lightning.app.sessions import AbandonedError
@@ -139,15 +140,15 @@ def test_a_box_within_another_is_switched_by_itself():
     outer, inner = (0, 0, 10, 10), (2, 2, 5, 5)
     marks = [Mark(inner, 0.9, 9), Mark(outer, 0.9, 50)]
     changed = np.ones((12, 12), np.bool_)
-    assert work._belonging(marks, {1}, changed).sum() == 144 - 9  # with its rim
-    assert work._belonging(marks, {0}, changed).sum() == 9
+    assert belonging(marks, {1}, changed).sum() == 144 - 9  # with its rim
+    assert belonging(marks, {0}, changed).sum() == 9
     changed[:4] = False
-    assert work._belonging(marks, {0}, changed).sum() == 3
+    assert belonging(marks, {0}, changed).sum() == 3
 
 
 def test_a_rim_belongs_to_the_nearest_mark():
     marks = [Mark((0, 0, 4, 4), 0.9, 9), Mark((10, 0, 14, 4), 0.9, 9)]
-    rims = work._belonging(marks, {1}, np.ones((4, 20), np.bool_))
+    rims = belonging(marks, {1}, np.ones((4, 20), np.bool_))
     assert rims[0].tolist() == [False] * 7 + [True] * 13
 
 

@@ -1,6 +1,7 @@
 """Each benchmark runs as a command on next to nothing and prints its table; what it measures is not judged here."""
 
 import hydra
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -311,3 +312,21 @@ def test_same_mark(photographs):
     cells = dict(zip(columns, table["words, 0.4, PNG"], strict=True))
     assert cells["this"] == "refused"  # four are too few
     assert float(cells["limit"]) > float(cells["input"]) + 20
+
+
+@pytest.mark.usefixtures("beside")
+def test_how_pictures_have_the_same_mark():
+    from same_mark import JITTER, KINDS, SIZE, on_each, true_mark
+
+    grey = [np.full((*SIZE, 3), 128, np.uint8)] * 4
+    for kind in KINDS:
+        mark = true_mark(None, 0.4, kind)
+        assert mark.alpha.max() == pytest.approx(0.4, abs=0.01)
+        clean, marks = on_each(grey, mark, kind)
+        assert [one.shape[:2] for one in clean] == [one.alpha.shape for one in marks]
+        sums = [float(one.alpha.sum()) / one.alpha.size for one in marks]
+        assert sums == pytest.approx(sums[:1] * 4, rel=0.02)
+        assert (len({one.alpha.tobytes() for one in marks}) > 1) == (kind in ("jittered", "scaled"))
+    whole, letters = (true_mark(None, 0.4, kind).alpha > 0.004 for kind in ("halo", "same"))
+    assert whole.sum() > 2 * letters.sum()
+    assert not letters[:JITTER].any()  # so that no jitter takes it round the edge

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from tests.mark.conftest import CORNER, photograph, put
-from wm_lightning.mark.shared import Shared, agreement, area_of, border_of, constant, integrated, shared_gradients
+from wm_lightning.mark.shared import (
+    Shared,
+    agreement,
+    area_of,
+    border_of,
+    constant,
+    integrated,
+    median_of,
+    shared_gradients,
+)
 
 
 def test_a_picture_comes_back_from_its_gradients():
@@ -54,3 +63,22 @@ def test_what_is_less_sure_counts_beside_what_is_sure():
     seen = [shared.sure[38:56, left - 2 : left + 16].mean() for left in (10, 40, 130)]
     assert min(seen[:2]) > 0.3
     assert seen[2] == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6])
+def test_the_median_is_that_of_numpy(count):
+    values = np.random.default_rng(count).normal(size=(count, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(median_of(values), np.median(values, axis=0))
+
+
+def test_the_faint_end_of_a_halo_belongs_to_the_area():
+    rng = np.random.default_rng(0)
+    down, across = np.mgrid[-40:41, -40:41]
+    halo = (0.25 * np.exp(-(down**2 + across**2) / (2 * 9**2))).astype(np.float32)
+    greys = rng.uniform(0.1, 0.4, 40)
+    stack = np.stack([np.rint(255 * ((1 - halo) * grey + halo)).astype(np.uint8) for grey in greys])[..., None]
+    area = area_of(shared_gradients(stack))
+    faint = (halo * (1 - greys.mean()) < 0.027) & (halo > 0.02)
+    assert area[faint].mean() > 0.7
+    assert area[halo > 0.1].all()
+    assert not area[halo < 0.002].any()

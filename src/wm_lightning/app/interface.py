@@ -44,7 +44,8 @@ def _clean(cleaner: Cleaner, sessions: Sessions) -> Callable[..., tuple[str, str
             with sessions.job(session_of(request)) as job:
                 folder = job.call()
                 (source, *rest) = job.take(folder, [path for path in (picture, mask) if path])
-                settings = Settings(model, strength, sensitivity, Painting.read(strokes or ""), *rest)
+                painting, own_mask = Painting.read(strokes or ""), rest[0] if rest else None
+                settings = Settings(model, strength, sensitivity, painting, own_mask)
                 result = cleaner.clean(source, job.results(folder), settings, lambda tiles: job.check())
         except Exception as error:
             raise gr.Error(sentence_of(error, Path(picture).name), print_exception=False) from error

@@ -49,6 +49,7 @@ def many_pictures(page: gr.Blocks, cleaner: Cleaner, sessions: Sessions, max_pic
                 label=texts("drop_many"), file_types=list(FORMATS), file_count="multiple", height=150,
                 elem_id="drop-many",
             )  # fmt: skip
+            same_mark = gr.Checkbox(label=texts("same_mark"), info=texts("same_mark_info"), elem_id="same-mark")
             strength, sensitivity, weights = settings_of(cleaner, texts, "many")
             start = gr.Button(texts("clean_many"), variant="primary", elem_id="start")
             status = status_line("status-many")
@@ -60,7 +61,7 @@ def many_pictures(page: gr.Blocks, cleaner: Cleaner, sessions: Sessions, max_pic
     shown = [status, table, download]
     page.load(work.greet, None, status, **LIGHT)
     start.click(work.take, drop, [sources, drop, *shown], **LIGHT).then(
-        work.clean, [sources, weights, strength, sensitivity], shown, show_progress_on=[status], **HEAVY
+        work.clean, [sources, same_mark, weights, strength, sensitivity], shown, show_progress_on=[status], **HEAVY
     )
 
 
@@ -89,8 +90,8 @@ class _Work:
         return sources, None, _done(0, count, words), gr.update(value=table, visible=True), HIDDEN
 
     def clean(
-        self, sources: list[Path] | None, weights: str, strength: float, sensitivity: float, request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio finds it
+        self, sources: list[Path] | None, same_mark: bool, weights: str, strength: float, sensitivity: float,
+        request: gr.Request, progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio finds it
     ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
         words = words_for(request)
         if sources is None:  # they could not be taken, which is said already
@@ -101,12 +102,16 @@ class _Work:
             with self.sessions.job(session_of(request)) as job:
                 folder = job.results(MANY)
                 settings = Settings(weights, strength, sensitivity)
+                if same_mark:
+                    yield views.said(words("measuring")), gr.skip(), HIDDEN
+                    settings = settings._replace(known=self.cleaner.shared_mark(sources, lambda _: job.check()))
 
                 def tell(tiles: int) -> None:
                     teller(progress, names[len(outcomes)], words, job)(tiles)
 
                 for outcome in self.cleaner.clean_each(sources, folder, settings, tell):
                     outcomes.append(outcome)
+                    job.check()  # no tile does where a known mark is undone
                     yield _done(len(outcomes), count, words), views.table(names, outcomes, words), HIDDEN
                 done = sum(one.error is None for one in outcomes)
                 packed = HIDDEN

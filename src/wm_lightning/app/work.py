@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from wm_lightning.app.boxes import belonging
 from wm_lightning.app.outcomes import Outcome
 from wm_lightning.app.painting import Painting
 from wm_lightning.app.previews import encoded, tinted
 from wm_lightning.app.sessions import AbandonedError
 from wm_lightning.errors import ArgumentError, TooLargeError, UserError
+from wm_lightning.extras import needing
 from wm_lightning.files import shipped_names
 from wm_lightning.images.decoding import open_picture
 from wm_lightning.inference.choices import DEFAULT
@@ -27,11 +29,12 @@ from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import plan, write_png, write_whole
 from wm_lightning.inference.findings import Findings
 from wm_lightning.inference.given_masks import as_allowed, mask_values
-from wm_lightning.inference.marks import Mark
+from wm_lightning.inference.known import clean
 from wm_lightning.inference.pictures import Picture, read_picture
 from wm_lightning.inference.remover import EngineName, open_engine
 from wm_lightning.inference.search import NORMAL, Search
 from wm_lightning.inference.watched import WatchedEngine
+from wm_lightning.mark.known import KnownMark
 
 BYTES_A_PIXEL = 8  # of the largest file there is: four channels of 16 bits that are not compressed
 BESIDE_PIXELS = 16_000_000  # bytes that a file may hold besides: profiles, EXIF, a thumbnail
@@ -51,6 +54,7 @@ class Settings(NamedTuple):
         sensitivity: How little evidence a mark needs, 0..1.
         painting: Where marks are, and what is to be left alone.
         mask: A picture of the same size that is white where pixels may change; None allows it everywhere.
+        known: The mark, see :meth:`Cleaner.shared_mark`; None to seek marks.
     """
 
     weights: str
@@ -58,6 +62,7 @@ class Settings(NamedTuple):
     sensitivity: float = NORMAL
     painting: Painting = Painting()
     mask: Path | None = None
+    known: KnownMark | None = None
 
 
 class Result(NamedTuple):
@@ -163,12 +168,29 @@ class Cleaner:
             marks = result.findings.marks
             with np.load(result.change) as stored:
                 change, mask = stored["change"], stored["mask"]
-            given_back = _belonging(marks, off, change.any(axis=-1) | (mask > 0))
+            given_back = belonging(marks, off, change.any(axis=-1) | (mask > 0))
             change[given_back], mask[given_back] = 0, 0
             pixels = picture.pixels + change
             left = tuple(mark for number, mark in enumerate(marks) if number not in off)
             again = _results(source, folder, picture, Cleaned(pixels, mask, left), result.change, result.unseen)
             return again._replace(marks=result.marks)
+
+    def shared_mark(self, sources: Sequence[Path], tell: Callable[[str], None]) -> KnownMark:
+        """Finds the mark that pictures share, as ``predict.py --same-mark`` does.
+
+        Args:
+            sources: The pictures' files; those that are too large or broken are passed over, of which
+                :meth:`clean_each` tells.
+            tell: Is told what is done, in sentences. What it raises ends the work.
+
+        Raises:
+            UserError: There are too few pictures, or they share no mark that can be measured.
+        """
+        with needing("Finding a shared mark"):
+            from wm_lightning.mark.estimate import estimate_mark
+
+        with _without_folder(*sources):
+            return estimate_mark([source for source in sources if not self._too_large(source)], tell)
 
     def clean_each(
         self, sources: Sequence[Path], folder: Path, settings: Settings, tell: Tell = lambda tiles: None
@@ -191,13 +213,18 @@ class Cleaner:
                 yield Outcome(source.name, error=sentence_of(error, source.name))
 
     def _read(self, source: Path) -> Picture:
-        width, height = _size(source)
-        if width * height > self.max_megapixels * 1e6:
+        if megapixels := self._too_large(source):
             raise TooLargeError(
-                f"{source} has {width * height / 1e6:.1f} megapixels; at most {self.max_megapixels:g} are taken here, "
+                f"{source} has {megapixels:.1f} megapixels; at most {self.max_megapixels:g} are taken here, "
                 "so reduce it first."
             )
         return read_picture(source, first=True)
+
+    def _too_large(self, source: Path) -> float:
+        """Returns how many megapixels a picture has; 0 where they are not too many."""
+        width, height = _size(source)
+        megapixels = width * height / 1e6
+        return megapixels if megapixels > self.max_megapixels else 0.0
 
     def _cleaned(self, source: Path, picture: Picture, settings: Settings, tell: Tell) -> tuple[Cleaned, bool]:
         """Returns a picture without its marks, and whether one was painted where the network sees none."""
@@ -208,7 +235,9 @@ class Cleaner:
         if kept.any():
             allowed = np.where(kept, np.float32(0), np.float32(1) if allowed is None else allowed)
         engine = WatchedEngine(self.engines[settings.weights], tell, self.max_minutes, source.name)
-        cleaned = clean_pixels(engine, picture.pixels, allowed, settings.strength, Search(settings.sensitivity))
+        cleaned = clean(
+            engine, picture.pixels, settings.known, allowed, settings.strength, Search(settings.sensitivity)
+        )
         if not marked.any():
             return cleaned, False
         there = marked.astype(np.float32)
@@ -257,30 +286,6 @@ def _write(source: Path, folder: Path, picture: Picture, cleaned: Cleaned) -> tu
     return job.target, tuple(notes)
 
 
-def _belonging(marks: Sequence[Mark], chosen: Collection[int], changed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Returns which of the changed pixels, (H, W), belong to the chosen marks.
-
-    A mark's rim lies outside its box, the wider the smaller the picture on which it was found. So each pixel belongs to
-    the nearest box, and within several of them to the smallest.
-    """
-    rows, columns = np.nonzero(changed)
-    nearest = np.full(len(rows), np.iinfo(np.int64).max)
-    given = np.zeros(len(rows), np.bool_)
-    for number in sorted(range(len(marks)), key=lambda number: -_area(marks[number].box)):
-        left, top, right, bottom = marks[number].box
-        away = np.maximum.reduce((left - columns, columns - right + 1, top - rows, rows - bottom + 1)).clip(0)
-        closer = away <= nearest
-        nearest[closer], given[closer] = away[closer], number in chosen
-    where = np.zeros(changed.shape, np.bool_)
-    where[rows, columns] = given
-    return where
-
-
-def _area(box: tuple[int, int, int, int]) -> int:
-    left, top, right, bottom = box
-    return (right - left) * (bottom - top)
-
-
 def _size(source: Path) -> tuple[int, int]:
     """Returns width and height as a file's first bytes say; 0 where they say nothing, which reading it explains."""
     try:
@@ -294,11 +299,14 @@ def _size(source: Path) -> tuple[int, int]:
 
 
 @contextmanager
-def _without_folder(source: Path) -> Iterator[None]:
-    """Takes a file's folder out of an error's sentence: it is none of the user's."""
+def _without_folder(*sources: Path) -> Iterator[None]:
+    """Takes files' folders out of an error's sentence: they are none of the user's."""
     try:
         yield
     except AbandonedError:
         raise
     except UserError as error:
-        raise UserError(str(error).replace(str(source), source.name)) from error
+        sentence = str(error)
+        for source in sources:
+            sentence = sentence.replace(str(source), source.name)
+        raise UserError(sentence) from error

@@ -18,7 +18,7 @@ from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, cut, neare
 from wm_lightning.mark.known import Floats, KnownMark
 from wm_lightning.mark.layers import MARGIN, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
-from wm_lightning.mark.shared import Shared, agreement, area_of, shared_gradients
+from wm_lightning.mark.shared import Shared, agreement, area_of, median_of, shared_gradients
 from wm_lightning.mark.spread import spread_of
 
 LEAST = 5  # pictures that a mark can be found on
@@ -129,7 +129,7 @@ def _halves_agree(stack: Picture, shared: Shared) -> float:
     for half in (stack[::2], stack[1::2]):
         across, down = differences(half[:, rows, columns].astype(np.float32))
         sure = shared.sure[rows, columns]
-        values = np.median(across, axis=0)[sure[:, 1:]], np.median(down, axis=0)[sure[1:]]
+        values = median_of(across)[sure[:, 1:]], median_of(down)[sure[1:]]
         medians.append(np.concatenate(values).ravel())
     if not medians[0].size or not all(one.any() for one in medians):
         return 0.0

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+Indices = npt.NDArray[np.intp]
+
 LEAST = 0.003  # scale of gradients, that of noise in 8 bits
 EDGE = 0.1  # of its steepest step, from which a step is an edge of a mark
 AROUND = 25  # pixels around a mark that tell a picture's texture
@@ -47,23 +49,28 @@ def energy(
     Returns:
         Negative logarithms of the likelihoods, with the mark and without, and of how many gradients.
     """
-    left = (1 - alpha)[..., None]
-    beneath = (picture - paint) / left
+    left = 1 - alpha
+    beneath = (picture - paint) / left[..., None]
     beyond = np.square(np.maximum(beneath - 1, 0)) + np.square(np.maximum(-beneath, 0))
     energies, count = np.array([50 * float(beyond.sum(dtype=np.float64)), 0.0]), 0
-    middles = (left[:, 1:] + left[:, :-1]) / 2, (left[1:] + left[:-1]) / 2
-    layers = np.concatenate((alpha[..., None], paint), axis=-1)
-    each = zip(differences(beneath), differences(picture), differences(layers), middles, strict=True)
-    for cleaned, own, steps, middle in each:
-        sizes = np.abs(steps).max(axis=-1)
-        edges = sizes > EDGE * sizes.max(initial=0)
-        with_it = np.log1p(np.square(cleaned[edges] / scale)) + np.log(middle[edges])
-        energies += (
-            with_it.sum(dtype=np.float64),
-            np.log1p(np.square(own[edges] / scale)).sum(dtype=np.float64),
-        )
-        count += 3 * int(edges.sum())
+    for axis in (1, 0):
+        one, other = _edges(alpha, paint, axis)
+        cleaned, own = beneath[other] - beneath[one], picture[other] - picture[one]
+        with_it = np.log1p(np.square(cleaned / scale)) + np.log((left[other] + left[one]) / 2)[:, None]
+        energies += with_it.sum(dtype=np.float64), np.log1p(np.square(own / scale)).sum(dtype=np.float64)
+        count += own.size
     return float(energies[0]), float(energies[1]), count
+
+
+def _edges(
+    alpha: npt.NDArray[np.float32], paint: npt.NDArray[np.float32], axis: int
+) -> tuple[tuple[Indices, Indices], tuple[Indices, Indices]]:
+    """Returns rows and columns of both neighbours along an axis between which a mark has an edge."""
+    sizes = np.abs(np.diff(alpha, axis=axis))
+    for colour in np.moveaxis(paint, -1, 0):
+        np.maximum(sizes, np.abs(np.diff(colour, axis=axis)), out=sizes)
+    rows, columns = np.nonzero(sizes > EDGE * sizes.max(initial=0))
+    return (rows, columns), (rows + (axis == 0), columns + (axis == 1))
 
 
 def scale_around(picture: npt.NDArray[np.float32], area: npt.NDArray[np.bool_]) -> float:

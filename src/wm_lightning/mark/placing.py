@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -148,6 +149,7 @@ def _climbed(view: _View, start: tuple[float, float]) -> tuple[float, tuple[floa
     """Returns the most evidence near a corner, and for which corner and strength."""
     scale = _scale(view, start)
 
+    @cache
     def gain(row: float, column: float, strength: float = 1.0) -> float:
         return view.gain(row, column, strength, scale)
 

@@ -80,12 +80,19 @@ def _medians(stack: Stack) -> Iterator[tuple[Floats, Floats, Floats]]:
         )
         medians, squares = [], np.zeros(rows[0, :own].shape, np.float32)
         for gradient in gradients:
-            median = np.median(gradient, axis=0)
-            spread = 1.4826 * np.median(np.abs(gradient - median), axis=0) + NOISE
+            median = median_of(gradient)
+            spread = 1.4826 * median_of(np.abs(gradient - median)) + NOISE
             # The standard error of a median is 1.25 times that of a mean.
             squares += np.square(median / (1.25 * spread / np.sqrt(count)))
             medians.append(median)
         yield medians[0], medians[1], np.sqrt(squares.mean(axis=-1) / 2)
+
+
+def median_of(values: Floats) -> Floats:
+    """Returns the median along the first axis; of a few values, sorting them is several times as fast as np.median."""
+    ordered = np.sort(values, axis=0)
+    middle = len(values) // 2
+    return np.asarray(ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2, values.dtype)
 
 
 def border_of(stack: Stack) -> npt.NDArray[np.bool_]:
@@ -116,7 +123,8 @@ def area_of(shared: Shared) -> npt.NDArray[np.bool_]:
     near[max(rows.min() - NEAR, 0) : rows.max() + NEAR + 1, max(columns.min() - NEAR, 0) : columns.max() + NEAR + 1] = 1
     if not near.all():
         mark -= np.median(mark[~near], axis=0).astype(np.float32)
-    area: npt.NDArray[np.bool_] = (np.abs(mark).max(axis=-1) > VISIBLE) & near
+    # A halo's outer parts are fainter than what counts as visible, but have gradients.
+    area: npt.NDArray[np.bool_] = ((np.abs(mark).max(axis=-1) > VISIBLE) & near) | shared.sure
     return area
 
 

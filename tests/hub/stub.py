@@ -27,6 +27,7 @@ class Hub(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: Hub
 
     def log_message(self, *_):
         pass

@@ -36,7 +36,7 @@ def export_reduced(net: RestorationNet, path: Path, precision: str, pictures: Pa
     Args:
         net: The network.
         path: A file that ends in ``.onnx``.
-        precision: ``float16``: all values; half the size, and faster where the hardware computes with float16.
+        precision: ``float16``: all values; half the size; faster only where the hardware computes with float16.
             ``int8``: weights and activations of convolutions, but for the first and the last one, whose rounding would
             show in the picture; per channel, from the least to the greatest value seen. Faster on CPUs.
         pictures: A folder of pictures such as will be cleaned, marked ones among them: up to 64 are read, of which

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -44,13 +45,13 @@ def of_pytorch(name: str) -> dict[str, Run]:
     if engine.dtype is None:
         log.info("This machine is fastest in float32, so that PyTorch has one row.")
 
-    def run(image: Floats, dtype: torch.dtype | None) -> list[Floats]:
+    def run(dtype: torch.dtype | None, image: Floats) -> list[Floats]:
         tensor = torch.from_numpy(image).to(memory_format=torch.channels_last)
         with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype is not None):
             return [part.float().numpy() for part in engine.net(tensor)]
 
     types = {"float32": None, **({str(engine.dtype).removeprefix("torch."): engine.dtype} if engine.dtype else {})}
-    return {f"PyTorch, {kind}": lambda image, dtype=dtype: run(image, dtype) for kind, dtype in types.items()}
+    return {f"PyTorch, {kind}": partial(run, dtype) for kind, dtype in types.items()}
 
 
 def of_torch_files(name: str, folder: Path, example: Floats) -> dict[Path, tuple[str, Run]]:
@@ -59,16 +60,16 @@ def of_torch_files(name: str, folder: Path, example: Floats) -> dict[Path, tuple
     wrapped = CorrectionNet(net).float().eval()
     script, archive = folder / "net.pt", folder / "net.pt2"
     with silent(), torch.no_grad():
-        torch.jit.save(torch.jit.freeze(torch.jit.trace(wrapped, torch.from_numpy(example))), script)
+        torch.jit.save(torch.jit.freeze(torch.jit.trace(wrapped, torch.from_numpy(example))), script)  # type: ignore[no-untyped-call]
         export(net, archive)
-        opened = {"TorchScript": (script, torch.jit.load(script))}
+        opened = {"TorchScript": (script, torch.jit.load(script))}  # type: ignore[no-untyped-call]
         opened["torch.export"] = (archive, torch.export.load(archive).module())
 
-    def run(image: Floats, module: Callable[[torch.Tensor], Any]) -> list[Floats]:
+    def run(module: Callable[[torch.Tensor], Any], image: Floats) -> list[Floats]:
         with torch.inference_mode():
             return [part.numpy() for part in module(torch.from_numpy(image))]
 
-    return {file: (form, lambda image, module=module: run(image, module)) for form, (file, module) in opened.items()}
+    return {file: (form, partial(run, module)) for form, (file, module) in opened.items()}
 
 
 def of_onnx_files(name: str, folder: Path, pictures: Path) -> dict[Path, tuple[str, Run]]:
@@ -78,7 +79,12 @@ def of_onnx_files(name: str, folder: Path, pictures: Path) -> dict[Path, tuple[s
     threads = torch.get_num_threads()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    found: dict[Path, tuple[str, Run]] = {}
+
+    def run(session: onnxruntime.InferenceSession, image: Floats) -> list[Floats]:
+        found: list[Floats] = session.run(None, {"image": image})
+        return found
+
+    files: dict[Path, tuple[str, Run]] = {}
     for kind in ("float32", "float16", "int8"):
         file = folder / f"{kind}.onnx"
         if kind == "float32":
@@ -86,8 +92,8 @@ def of_onnx_files(name: str, folder: Path, pictures: Path) -> dict[Path, tuple[s
         else:
             export_reduced(load(name).net, file, kind, pictures)
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        found[file] = (f"ONNX Runtime, {kind}", lambda image, session=session: session.run(None, {"image": image}))
-    return found
+        files[file] = (f"ONNX Runtime, {kind}", partial(run, session))
+    return files
 
 
 def of_openvino(folder: Path) -> dict[str, Run]:
@@ -97,15 +103,18 @@ def of_openvino(folder: Path) -> dict[str, Run]:
         return {}
     import openvino
 
+    def run(compiled: openvino.CompiledModel, image: Floats) -> list[Floats]:
+        return list(compiled(image).values())
+
     threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
-    core, found = openvino.Core(), {}
+    core, found = openvino.Core(), dict[str, Run]()
     for form, file, more in (
         ("float32", "float32", {"INFERENCE_PRECISION_HINT": "f32"}),
         ("its own choice", "float32", {}),
         ("int8", "int8", {}),
     ):
         compiled = core.compile_model(str(folder / f"{file}.onnx"), "CPU", {**threads, **more})
-        found[f"OpenVINO, {form}"] = lambda image, compiled=compiled: list(compiled(image).values())
+        found[f"OpenVINO, {form}"] = partial(run, compiled)
     return found
 
 
@@ -128,7 +137,7 @@ def measure(forms: dict[str, Run], tiles: list[Floats]) -> dict[str, tuple[float
 
 def cut_up(photograph: npt.NDArray[np.uint8], net: CorrectionNet, side: int) -> list[Floats]:
     """Cuts a photograph (H, W, 3) into tiles (1, 3, side, side) in 0..1, those at the borders moved inwards."""
-    whole = photograph.astype(np.float32) / 255
+    whole = photograph.astype(np.float32) / np.float32(255)
     places = (
         sorted({min(start, max(0, length - side)) for start in range(0, length, side)}) for length in whole.shape[:2]
     )

@@ -70,8 +70,10 @@ def _batches(folder: Path, size: SizeRequirement) -> list[Batch]:
     for file in files:
         pixels = as_floats(read_picture(file, first=True).pixels)
         share = min(1, SIDE / max(pixels.shape[:2]))
-        reduced = cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA) if share < 1 else pixels
-        batches.append(np.ascontiguousarray(pad(reduced, size).transpose(2, 0, 1)[None]))
+        if share < 1:
+            reduced = cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+            pixels = np.asarray(reduced, np.float32)
+        batches.append(np.ascontiguousarray(pad(pixels, size).transpose(2, 0, 1)[None]))
     return batches
 
 

@@ -136,7 +136,7 @@ def test_a_doubtful_result_is_written_with_a_warning_or_refused(run, save, monke
     monkeypatch.setattr(findings, "MUCH", 0.2)
     warning = "25% of its pixels changed, which few watermarks cover"
     status, out, err = run("photo.png", "-o", "out", "--quiet")
-    assert (status, out, err) == (0, "", f"warning: out/photo.png: {warning}; look at it.\n")
+    assert (status, out, err) == (0, "", f"warning: out/photo.png: {warning}; check it.\n")
     assert Path("out/photo.png").exists()
     status, out, err = run("photo.png", "-o", "strict", "--strict", "--report", "found.json")
     (refused,) = json.loads(Path("found.json").read_text())

@@ -28,6 +28,7 @@ from inference import large_file, small_files
 from synthesis import make_photographs
 
 from wm_lightning.data.sources import decode
+from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import pad
 from wm_lightning.inference.export import export, silent
 from wm_lightning.inference.reduced import export_reduced
@@ -127,9 +128,9 @@ def measure(forms: dict[str, Run], tiles: list[Floats]) -> dict[str, tuple[float
         expected = None
         for name, run in forms.items():
             started = time.process_time()
-            gain, offset = run(tile)[:2]
+            found = run(tile)[:3]
             seconds[name] += time.process_time() - started
-            restored = np.clip(tile + gain * tile + offset, 0, 1)
+            restored = Correction(*found).apply(tile)
             expected = restored if expected is None else expected
             errors[name] += float(np.square(restored - expected).mean()) / len(tiles)
     return {name: (seconds[name], errors[name]) for name in forms}

@@ -336,7 +336,7 @@ def test_forms_of_a_network_are_compared_tile_by_tile(beside):
     assert tiles[-1][0] == pytest.approx(corner, abs=1e-6)
     grey = [np.full((1, 3, 8, 8), 0.5, np.float32)]
     zero = np.zeros_like(grey[0])
-    found = measure({"one": lambda image: (zero, zero), "other": lambda image: (zero + 0.2, zero, zero)}, grey)
+    found = measure({"one": lambda image: (zero, zero, zero), "other": lambda image: (zero + 0.2, zero, zero)}, grey)
     assert [error for _, error in found.values()] == pytest.approx([0, 0.01])
     assert all(seconds >= 0 for seconds, _ in found.values())
 

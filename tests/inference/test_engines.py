@@ -188,7 +188,7 @@ def kinds_of_weights(path):
 def test_a_loss_is_that_of_the_restored_pictures(files):
     image = np.full((1, 3, 16, 16), 0.5, np.float32)
     zero = CorrectionNet(files.net)
-    zero.forward = lambda picture: (torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16))
+    zero.forward = lambda picture: (torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), torch.zeros(1, 1, 16, 16))
     restored = (
         OnnxEngine(str(files.onnx), "cpu").correct(image[0].transpose(1, 2, 0)).apply(image[0].transpose(1, 2, 0))
     )

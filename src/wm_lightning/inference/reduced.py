@@ -13,6 +13,7 @@ import torch
 
 from wm_lightning.errors import ArgumentError
 from wm_lightning.files import pictures_below, replacing
+from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import pad
 from wm_lightning.inference.export import exported, silent
 from wm_lightning.inference.pictures import read_picture
@@ -120,13 +121,7 @@ def _loss(net: CorrectionNet, path: Path, batches: Sequence[Batch]) -> float:
     errors = []
     for image in batches:
         with torch.no_grad():
-            expected = _restored(image, *(part.numpy() for part in net(torch.from_numpy(image))[:2]))
-        found = _restored(image, *session.run(None, {"image": image})[:2])
+            expected = Correction(*(part.numpy() for part in net(torch.from_numpy(image))[:3])).apply(image)
+        found = Correction(*session.run(None, {"image": image})[:3]).apply(image)
         errors.append(float(np.square(expected - found).mean()))
     return float(-10 * np.log10(max(float(np.mean(errors)), 1e-12)))
-
-
-def _restored(image: Batch, gain: Batch, offset: Batch) -> Batch:
-    """See :class:`~wm_lightning.inference.correction.Correction`."""
-    restored: Batch = np.clip(image + gain * image + offset, 0, 1)
-    return restored

@@ -19,6 +19,7 @@ EXTRAS = {
     ),
     **dict.fromkeys(("onnx", "onnxscript"), "export"),
     **dict.fromkeys(("jpeglib", "mozjpeg_lossless_optimization"), "jpeg"),
+    "huggingface_hub": "hub",
     "pillow_heif": "heif",
     "gradio": "app",
     "optuna": "sweep",

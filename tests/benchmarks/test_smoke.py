@@ -1,5 +1,8 @@
 """Each benchmark runs as a command on next to nothing and prints its table; what it measures is not judged here."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import hydra
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from PIL import Image
 from tests.benchmarks.running import BENCHMARKS, filled, run, run_here, table_of
 from wm_lightning.files import CONF
 from wm_lightning.runner.configuration import check_config
+from wm_lightning.sizes import SizeRequirement
 
 
 @pytest.fixture
@@ -330,3 +334,30 @@ def test_how_pictures_have_the_same_mark():
     whole, letters = (true_mark(None, 0.4, kind).alpha > 0.004 for kind in ("halo", "same"))
     assert whole.sum() > 2 * letters.sum()
     assert not letters[:JITTER].any()  # so that no jitter takes it round the edge
+
+
+def test_forms_of_a_network_are_compared_tile_by_tile(beside):
+    from exports import cut_up, measure
+
+    photograph = np.arange(100 * 130 * 3, dtype=np.float64).reshape(100, 130, 3) % 251
+    tiles = cut_up(photograph.astype(np.uint8), SimpleNamespace(size=SizeRequirement(8, 8)), 64)
+    assert [tile.shape for tile in tiles] == 6 * [(1, 3, 64, 64)]
+    corner = photograph[-64:, -64:].transpose(2, 0, 1) / 255
+    assert tiles[-1][0] == pytest.approx(corner, abs=1e-6)
+    grey = [np.full((1, 3, 8, 8), 0.5, np.float32)]
+    zero = np.zeros_like(grey[0])
+    found = measure({"one": lambda image: (zero, zero, zero), "other": lambda image: (zero + 0.2, zero, zero)}, grey)
+    assert [error for _, error in found.values()] == pytest.approx([0, 0.01])
+    assert all(seconds >= 0 for seconds, _ in found.values())
+
+
+@pytest.mark.slow
+def test_exports():
+    table = table_of("exports", "--weights", "general_small", "--megapixels", 0.02, "--side", 64, "--pictures", 4)
+    (heading,) = (first for first in table if "megapixels" in first)
+    assert table.pop(heading) == ["seconds", "ratio", "MiB", "loss"]
+    forms = {"PyTorch, float32", "TorchScript", "torch.export"}
+    assert forms | {f"ONNX Runtime, {kind}" for kind in ("float32", "float16", "int8")} <= set(table)
+    assert table["PyTorch, float32"][3] == "none"
+    loss = {name: float(cells[3].removesuffix(" dB")) for name, cells in table.items() if cells[3] != "none"}
+    assert loss["ONNX Runtime, float32"] > loss["ONNX Runtime, float16"] > loss["ONNX Runtime, int8"] > 30

@@ -81,7 +81,7 @@ def test_a_file_that_comes_into_being_meanwhile_stays(run, save, monkeypatch):
     status, _, err = run("a.png", "-o", "out")
     assert (status, err) == (
         1,
-        "error: out/a.png exists since a moment ago and was not written over; --overwrite would.\n",
+        "error: out/a.png appeared a moment ago and was not overwritten; --overwrite replaces it.\n",
     )
     assert below("out") == {"a.png": b"mine"}
 

@@ -63,7 +63,7 @@ def test_a_list_that_is_missing_or_empty_is_one_sentence(folder):
 
 
 def test_pictures_of_other_kinds_are_counted(folder):
-    kinds = "passed over, since they cannot be read: 1 dng, 1 jxl; save them as JPEG, PNG, WebP, TIFF or BMP."
+    kinds = "skipped, since they cannot be read: 1 dng, 1 jxl; save them as JPEG, PNG, WebP, TIFF or BMP."
     assert passed_over(["in"]) == kinds
     assert passed_over(["in"], Choice(exclude=("*.dng", "*.JXL"))) is None
     assert passed_over(["in/a.jpg"]) is None

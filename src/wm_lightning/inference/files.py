@@ -77,7 +77,7 @@ def plan(
     for source, target, *_ in sorted(jobs, key=lambda job: job.source.suffix != job.target.suffix):
         if real(target) in sources:
             raise ArgumentError(
-                "{} is one of the inputs, which are never written over; give another {output}, or --in-place.", target
+                "{} is one of the inputs, which are never overwritten; give another {output}, or --in-place.", target
             )
         taken.setdefault(real(target), source)
     return [_checked(job, taken[real(job.target)]) for job in jobs]

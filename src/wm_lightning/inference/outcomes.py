@@ -113,7 +113,7 @@ class Teller:
             return
         name = outcome.job.source if self.options.detect else outcome.job.target
         if outcome.findings.doubt is not None:
-            self.warn(f"{name}: {outcome.findings.doubt}; look at it.")
+            self.warn(f"{name}: {outcome.findings.doubt}; check it.")
         if not self.options.quiet and not self.options.json:
             say(self.words, f"{name}: {self._told(outcome)}")
 

@@ -123,7 +123,7 @@ def put(content: bytes, path: Path, options: argparse.Namespace) -> None:
     elif options.overwrite or not os.path.lexists(path):
         write_whole(content, path)
     elif not options.skip_existing:
-        raise UserError(f"{path} exists since a moment ago and was not written over; --overwrite would.")
+        raise UserError(f"{path} appeared a moment ago and was not overwritten; --overwrite replaces it.")
 
 
 def put_result(content: bytes, picture: Picture, job: Job, options: argparse.Namespace) -> None:

@@ -41,10 +41,11 @@ class Removal(NamedTuple, Generic[Kind]):
     """A picture without its watermarks.
 
     Attributes:
-        image: Of the kind, size and type that was given; pixels that no mark touches are as they were, to the bit.
+        image: A picture of the same kind, size and type as the input; pixels that no mark touches are the same to the
+            bit.
         mask: How sure it is that a pixel was marked: an array (H, W) uint8 in 0..255, a Pillow picture of mode L, or a
             tensor (1, H, W) or (B, 1, H, W) in 0..1.
-        marks: What was taken away, the largest first; of a batch, as much for each picture.
+        marks: What was removed, the largest first; for a batch, a tuple for each picture.
     """
 
     image: Kind
@@ -63,15 +64,15 @@ class Remover:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``auto`` takes a GPU where there is one.
         engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch; ``auto`` takes PyTorch where it is
             installed, unless the weights are an ``.onnx`` file.
-        tta: How many copies of a picture, mirrored and turned, are looked at: 1, 2, 4 or 8. More is better and
+        tta: How many mirrored and rotated copies of a picture to take the mean over: 1, 2, 4 or 8. More is better and
             slower, see :class:`~wm_lightning.inference.tta_engine.AugmentedEngine`.
-        sensitivity: ``low``, ``normal``, ``high``, or a number in 0..1: how little evidence a mark needs to be taken
-            away. docs/predict.md says what that means in misses and false alarms.
-        scales: How many sizes of a picture are looked at, its own included: ``auto``, or a number from 1. Large marks
-            are seen on small pictures.
+        sensitivity: ``low``, ``normal``, ``high``, or a number in 0..1: how little evidence a mark needs to be removed.
+            docs/predict.md says what that means in misses and false alarms.
+        scales: How many sizes of a picture are looked at, including its own: ``auto``, or a number from 1. Large marks
+            are found on reduced pictures.
         trust: Packages beside this one whose networks the weights may be of.
-        mark: The mark that the pictures have, or the path of its file: then it is taken away, and no other sought, so
-            that sensitivity and scales are of no effect, and no network is opened where it hides nothing.
+        mark: The mark that the pictures have, or the path of its file. Then only this mark is removed, sensitivity and
+            scales have no effect, and no network is opened unless the mark hides what is beneath it.
 
     Raises:
         UserError: The weights, the device or the engine's package are not there, the mark's file is

@@ -105,7 +105,7 @@ def passed_over(names: Iterable[str], choice: Choice = EVERYTHING) -> str | None
         return None
     each = ", ".join(f"{count} {suffix[1:]}" for suffix, count in sorted(kinds.items()))
     heic = ' (HEIC: pip install "wm-lightning[heif]")' if {".heic", ".heif", ".hif"} & kinds.keys() else ""
-    return f"passed over, since they cannot be read: {each}; save them as JPEG, PNG, WebP, TIFF or BMP{heic}."
+    return f"skipped, since they cannot be read: {each}; save them as JPEG, PNG, WebP, TIFF or BMP{heic}."
 
 
 def real(path: Path) -> str:

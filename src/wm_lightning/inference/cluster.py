@@ -68,7 +68,8 @@ def planned_on_cluster(options: argparse.Namespace) -> list[Job]:
         UserError: The input is no folder, holds no picture, or is where results would go; or a package is missing.
     """
     with needing("--ray"):
-        import ray  # noqa: F401 - said before a long list is read
+        import pyarrow  # noqa: F401 - said before a long list is read
+        import ray  # noqa: F401
     (root,), out = options.inputs, options.output
     source, results = open_store(root), open_store(out)
     if isinstance(source, FolderStore) and not Path(source.root).is_dir():

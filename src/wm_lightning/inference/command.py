@@ -55,13 +55,13 @@ def _with_paths(arguments: Sequence[str]) -> list[str]:
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuses options that contradict each other; argparse ends the command with status 2."""
     places = ["-o"] * (options.output is not None) + ["--in-place"] * options.in_place + ["--detect"] * options.detect
+    _check_ray(parser, options)
     if not options.inputs and options.files_from is None:
         parser.error("give pictures, or a list of them with --files-from")
     if not places and not options.suffix and options.inputs != ["-"]:
         parser.error("say where results go: -o FOLDER, --suffix _clean beside the pictures, or --in-place; or --detect")
     if len(places) > 1:
         parser.error(f"{places[0]} and {places[1]} contradict each other; leave one out")
-    _check_ray(parser, options)
     streamed = options.output == "-" or (options.output is None and options.inputs == ["-"])
     for given, other, wrong in (
         (options.skip_existing, "--skip-existing", _first(options, "overwrite")),

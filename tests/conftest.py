@@ -11,6 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import NamedTuple
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -171,3 +172,26 @@ def _own_settings() -> None:
     os.environ.pop("HYDRA_FULL_ERROR", None)
     for name in [name for name in os.environ if name.startswith(("SLURM_", "TORCHELASTIC_"))]:
         del os.environ[name]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[None]:
+    """An S3-compatible server on this machine with an empty bucket; boto3 finds it by its environment."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    running.start()
+    host, port = running.get_host_and_port()
+    # What other servers of this process were given is kept for all of them.
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="bucket")
+        yield
+    running.stop()

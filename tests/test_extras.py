@@ -90,6 +90,7 @@ def test_without_extras_marks_are_removed_and_all_else_says_what_it_needs(tmp_pa
         "inference.command main in.png -o out": 0,
         "inference.command main in.png -o other --weights mine.safetensors": "needs torch",
         "inference.command main in.png -o other --same-mark": "needs torch",
+        "inference.command main . -o other --ray": "needs pyarrow, which is not installed: pip install",
         "inference.command main in.png -o other --weights nowhere": "There are no weights nowhere; give",
         "inference.export_command main -o general.onnx": "wm-export needs torch",
         "mark.command main estimate . -o mark": "needs torch",

@@ -25,6 +25,7 @@ EXTRAS = {
     "optuna": "sweep",
     "pg8000": "postgres",
     "boto3": "streaming",
+    **dict.fromkeys(("pyarrow", "ray"), "ray"),
 }  # fmt: skip
 
 

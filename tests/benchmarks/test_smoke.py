@@ -123,7 +123,8 @@ def gpu(photographs, tmp_path_factory):
     """The folder of what the benchmark of a GPU trains at its end, a row of an ablation, and its table."""
     folder = tmp_path_factory.mktemp("gpu")
     return folder, table_of(
-        "gpu", photographs, "--size", 32, "--batches", 2, "--precisions", "32-true", "--steps", 1, "--minutes", 1e-4,
+        "gpu", photographs, "--size", 32, "--models", "unet", "--batches", 2, "--precisions", "32-true", "--steps", 1,
+        "--pair-seconds", 0.1, "--minutes", 1e-4,
         "--pictures", 2, "--output", folder, "--set", "data.num_workers=0", "--set", "loss.alpha=0",
         run=run_here,
     )  # fmt: skip
@@ -131,8 +132,11 @@ def gpu(photographs, tmp_path_factory):
 
 def test_gpu(gpu):
     _, table = gpu
-    assert table["precision"] == ["batch", "images/s", "waiting for data", "peak memory"]
-    assert filled(table["32-true"])
+    assert table["network"] == [
+        "precision", "batch", "images/s", "waiting", "without waiting", "cores for that", "peak memory",
+    ]  # fmt: skip
+    assert table["`unet`"][:2] == ["32-true", "2"]
+    assert filled(table["`unet`"][2:])
     steps, psnr, gain, *_ = table["0.0001 minutes, batch 2"]
     assert steps == "1"
     assert filled((psnr, gain))

@@ -55,6 +55,7 @@ def _with_paths(arguments: Sequence[str]) -> list[str]:
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuses options that contradict each other; argparse ends the command with status 2."""
     places = ["-o"] * (options.output is not None) + ["--in-place"] * options.in_place + ["--detect"] * options.detect
+    _check_ray(parser, options)
     if not options.inputs and options.files_from is None:
         parser.error("give pictures, or a list of them with --files-from")
     if not places and not options.suffix and options.inputs != ["-"]:
@@ -75,12 +76,28 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         (options.quiet, "--quiet", _first(options, "verbose")),
         (options.mark is not None, "--mark", _first(options, "sensitivity", "scales")),
         (options.same_mark, "--same-mark", _first(options, "sensitivity", "scales")),
+        (
+            options.ray is not None,
+            "--ray",
+            _first(options, "in_place", "detect", "compare", "same_mark", "files_from"),
+        ),
     ):
         if given and wrong is not None:
             parser.error(f"{wrong} and {other} contradict each other; leave one out")
     if options.sensitivity is None:
         options.sensitivity = "normal"
     options.scales = options.scales or "auto"
+
+
+def _check_ray(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.ray is None:
+        stores = [name for name in (*options.inputs, options.output or "") if name.startswith("s3://")]
+        if stores:
+            parser.error(f"{stores[0]} is a store, of which pictures are cleaned with --ray")
+    elif options.ray not in ("local", "auto") and ":" not in options.ray:
+        parser.error(f"--ray {options.ray} is no address; give HOST:6379 or auto, or write --ray behind all else")
+    elif len(options.inputs) != 1 or options.output in (None, "-"):
+        parser.error("--ray takes one folder, or s3://BUCKET/PREFIX, and -o with another one")
 
 
 def _first(options: argparse.Namespace, *names: str) -> str | None:
@@ -138,6 +155,13 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         help="take only these, such as '*.jpg' or 'trip/*'",
     )
     add("--exclude", metavar="PATTERN", action="append", default=[], help="leave these out")
+    add(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="clean a folder, or s3://BUCKET/PREFIX, into another on a Ray cluster; without an address on this machine",
+    )
     add("--recursive", action=argparse.BooleanOptionalAction, default=True, help="search folders in folders (default)")
 
 
@@ -207,7 +231,10 @@ def _add_finding(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--on-error", choices=("skip", "stop"), default="skip", help="after a picture that failed")
     parser.add_argument(
-        "--jobs", type=count, metavar="N", help="pictures processed at once; default: one per core, up to 8"
+        "--jobs",
+        type=count,
+        metavar="N",
+        help="pictures processed at once; default: one per core, up to 8; with --ray: workers, default all",
     )
 
 

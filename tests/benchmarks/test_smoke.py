@@ -1,6 +1,5 @@
 """Each benchmark runs as a command on next to nothing and prints its table; what it measures is not judged here."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import hydra

@@ -54,7 +54,7 @@ def main() -> None:
     if status := serve():
         sys.exit(status)
     # All is closed and deleted. Python would now wait for every thread, and take apart object by object all that was
-    # imported, which takes a loaded machine half a minute: longer than many a system waits before it kills.
+    # imported: on a loaded machine as long again as the rest of the end, and systems that shut down do not wait long.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -54,6 +54,20 @@ def test_a_list_names_files_as_they_are(folder, end):
     ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_list_may_begin_with_what_windows_writes(folder, encoding):
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    Path("list").write_bytes(f"{mark}in/a.jpg\r\nin/é.jpg\r\n".encode(encoding))
+    assert listed("list") == ["in/a.jpg", "in/é.jpg"]
+
+
+def test_a_name_of_a_list_that_is_too_long_ends_no_list(folder):
+    assert [str(source) for source, _ in find([], None, listed_names=["in/a.jpg", "x" * 5000])] == [
+        "in/a.jpg",
+        "x" * 5000,
+    ]
+
+
 def test_a_list_that_is_missing_or_empty_is_one_sentence(folder):
     Path("list").write_text("\n\n")
     with pytest.raises(UserError, match=r"^--files-from list names no file; write one a line\.$"):

@@ -18,17 +18,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wm_lightning.errors import UserError, named, with_flags
+from wm_lightning.errors import TooLargeError, UserError, with_flags
 from wm_lightning.extras import needing
 from wm_lightning.files import FORMATS, SUFFIXES
 from wm_lightning.images.limits import Limits, limited_pixels
-from wm_lightning.inference.cleaning import Cleaned
+from wm_lightning.inference.cleaning import Cleaned, gigabytes_for
 from wm_lightning.inference.codecs import Codecs
 from wm_lightning.inference.encoding import file_of
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, as_png, write_whole
 from wm_lightning.inference.findings import Findings
-from wm_lightning.inference.given_masks import as_allowed, mask_values
+from wm_lightning.inference.given_masks import allowed_by, opened_mask
 from wm_lightning.inference.known import NoEngine, clean, needs_network
 from wm_lightning.inference.outcomes import Outcome, Teller, as_report
 from wm_lightning.inference.outputs import is_done, places_of, planned, put, put_result
@@ -69,13 +69,16 @@ def _planned_and_cleaned(options: argparse.Namespace, limits: Limits, tell: Tell
             return _told_alone(jobs, tell, options)
         options.known = _known_mark(jobs, options, tell)
         with Codecs(min(_workers(options), len(jobs)), limits) as options.codecs:
-            mask = None if options.mask == "auto" else _opened_mask(options.codecs, options.mask)
+            mask = None if options.mask == "auto" else opened_mask(options.codecs, options.mask)
             if mask is not None and not mask.any():
                 tell.warn(f"--mask {options.mask} is black: no pixel may change.")
             engine = _opened_engine(options)
             return _cleaned(jobs, engine, mask, options, tell)
     except UserError as error:
         tell.error(error)
+        return FAILED
+    except OSError as error:  # of a name that is too long, a folder that may not be read, ...
+        tell.error(f"{error.filename} cannot be looked at: {error.strerror}.")
         return FAILED
 
 
@@ -124,16 +127,22 @@ def _before(job: Job, options: argparse.Namespace) -> Outcome | None:
 def _cleaned(
     jobs: list[Job], engine: Engine, mask: npt.NDArray[Any] | None, options: argparse.Namespace, tell: Teller
 ) -> int:
-    started, outcomes, interrupted = time.perf_counter(), list[Outcome](), 0
+    started, outcomes, late, interrupted = time.perf_counter(), list[Outcome](), list[Outcome](), 0
     try:
-        _clean_all(jobs, engine, mask, options, tell, outcomes)
+        _clean_all(jobs, engine, mask, options, tell, outcomes, late)
     except KeyboardInterrupt as error:
         interrupted = getattr(error, "status", INTERRUPTED)
+    for outcome in late:
+        outcomes.append(outcome)
+        tell.outcome(outcome)
     if options.report:  # also of a run that was interrupted
         write_whole(as_report(outcomes), Path(options.report))
     if interrupted or not options.quiet:
         tell.sum(outcomes, len(jobs), time.perf_counter() - started, bool(interrupted))
-    return interrupted or _status(outcomes)
+    lost = tell.lost()
+    if lost is not None:
+        tell.error(f"The standard output cannot be written: {lost}.")
+    return interrupted or (_status(outcomes) if lost is None else FAILED)
 
 
 def _status(outcomes: Sequence[Outcome]) -> int:
@@ -148,15 +157,16 @@ def _clean_all(
     options: argparse.Namespace,
     tell: Teller,
     outcomes: list[Outcome],
+    late: list[Outcome],
 ) -> None:
-    """Cleans the pictures, tells of each, and adds what became of it to ``outcomes``."""
+    """Cleans the pictures, tells of each, and adds what became of it to ``outcomes``, or ``late`` if it was to stop."""
     started = time.perf_counter()
     sheets = Sheets(Path(options.output), options.first_sheet) if options.sheet else None
     with tell.progress() as progress:
         task = progress.add_task(
             "looking for watermarks" if options.detect else "removing watermarks", total=len(jobs), rate=""
         )
-        for outcome in _outcomes(jobs, engine, mask, options):
+        for outcome in _outcomes(jobs, engine, mask, options, late):
             outcomes.append(outcome._replace(row=None))
             rate = len(outcomes) / (time.perf_counter() - started)
             progress.update(task, advance=1, rate=f"{rate:.1f} pictures/s")
@@ -170,9 +180,16 @@ def _clean_all(
 
 
 def _outcomes(
-    jobs: list[Job], engine: Engine, mask: npt.NDArray[Any] | None, options: argparse.Namespace
+    jobs: list[Job],
+    engine: Engine,
+    mask: npt.NDArray[Any] | None,
+    options: argparse.Namespace,
+    late: list[Outcome],
 ) -> Iterator[Outcome]:
-    """Cleans pictures side by side and says in their order what became of them."""
+    """Cleans pictures side by side and says in their order what became of them.
+
+    Those that were done while nobody asked for more are added to ``late``.
+    """
     stopping, rest = threading.Event(), iter(jobs)
 
     def go_on(_: int = 0) -> None:
@@ -201,6 +218,10 @@ def _outcomes(
         if job.error is not None:  # after what is said of a file that could not be read anyway
             raise UserError(job.error)
         pages = [picture, *(picture.further if _holds_all(job, picture) else ())]
+        needed, most = gigabytes_for([page.pixels for page in pages]), options.max_memory
+        if most is not None and needed > most:
+            told = f"would take some {needed:.2g} GB to be looked at, and {most:.2g} are allowed"
+            raise TooLargeError(f"{job.source} {told}; reduce it first.")
         # Large pictures one after the other: they take the memory, and all cores by themselves.
         with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
             watched = WatchedEngine(engine, go_on, options.max_minutes, job.source)
@@ -209,7 +230,7 @@ def _outcomes(
         return _write(job, picture, cleaned, options)
 
     def cleaned_page(watched: WatchedEngine, page: Picture) -> Cleaned:
-        allowed = _allowed(mask, page.pixels.shape[:2], options.mask)
+        allowed = allowed_by(mask, page.pixels.shape[:2], options.mask)
         return clean(watched, page.pixels, options.known, allowed, options.strength, options.search)
 
     workers = _workers(options)
@@ -218,15 +239,17 @@ def _outcomes(
         begun = deque(pool.submit(work, job) for job in islice(rest, workers))
         try:
             while begun:
-                outcome = begun.popleft().result()
+                outcome = begun[0].result()
+                begun.popleft()
                 begun.extend(pool.submit(work, job) for job in islice(rest, 1))
                 yield outcome
-        finally:
+        except BaseException:  # nobody waits for what is in hand, nor for a decoder that hangs
             stopping.set()
-            for future in begun:
-                future.cancel()
-            if begun:  # nobody waits for them, nor for a decoder that hangs
-                options.codecs.stop()
+            in_hand = [future for future in begun if not future.cancel()]
+            options.codecs.stop()
+            ended = [future.result() for future in in_hand]
+            late += [outcome for outcome in ended if outcome.status != "failed"]
+            raise
 
 
 class _StoppedError(Exception):
@@ -271,24 +294,3 @@ def _mask_of_all(pages: Sequence[Cleaned]) -> npt.NDArray[np.uint8]:
     masks = [page.mask for page in pages if page.mask.shape == pages[0].mask.shape]
     together: npt.NDArray[np.uint8] = np.maximum.reduce(masks)
     return together
-
-
-def _opened_mask(codecs: Codecs, path: str) -> npt.NDArray[Any]:
-    """Reads a mask: (H, W), of the file's depth.
-
-    Raises:
-        UserError: It cannot be read.
-    """
-    if not Path(path).is_file():
-        raise UserError(f"--mask {path} is no file; give a picture, white where pixels may change, or auto.")
-    try:
-        return mask_values(codecs.read(Path(path)))
-    except UserError as error:
-        raise named("--mask", error) from error
-
-
-def _allowed(mask: npt.NDArray[Any] | None, size: tuple[int, int], path: str) -> npt.NDArray[np.float32] | None:
-    try:
-        return as_allowed(mask, size)
-    except UserError as error:
-        raise UserError(f"--mask {path}: {error}") from error

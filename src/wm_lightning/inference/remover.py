@@ -185,6 +185,8 @@ class Remover:
                 type(image).__name__,
                 shape,
             )
+        if image.is_meta or image.layout is not torch.strided or not image.numel():
+            raise ArgumentError("{image} is a tensor that is empty, sparse or without values; give a dense one.")
         if image.ndim == 4:
             each = [self._tensor(one, mask, strength) for one in image]
             images, masks, marks = zip(*each, strict=True)
@@ -202,13 +204,17 @@ class Remover:
         mask: Any,  # noqa: ANN401
         strength: float,
     ) -> Cleaned:
+        image = np.asarray(image)  # a matrix has always two dimensions, and NumPy crashes where it repeats one
+        image = image.astype(image.dtype.newbyteorder("="), copy=False)
         planes = image[..., None] if image.ndim == 2 else image
         if planes.ndim != 3 or planes.shape[-1] not in (1, 2, 3, 4) or not planes.size:
             raise ArgumentError("{image} has the shape {}; it must be (H, W), (H, W, 3) or (H, W, 4).", image.shape)
         floating = np.issubdtype(planes.dtype, np.floating)
         if planes.dtype not in (np.uint8, np.uint16) and not floating:
             raise ArgumentError("{image} holds {}; it must be uint8, uint16, or floating in 0..1.", planes.dtype)
-        if floating and not (planes.min() >= -ROUNDING and planes.max() <= 1 + ROUNDING):  # NaN is neither
+        if floating and not np.isfinite(planes).all():
+            raise ArgumentError("{image} holds values that are infinite or no numbers; put others in their places.")
+        if floating and not (planes.min() >= -ROUNDING and planes.max() <= 1 + ROUNDING):
             low, high = f"{planes.min():g}", f"{planes.max():g}"
             raise ArgumentError("{image} holds values from {} to {}; divide them by what white is: 0..1.", low, high)
         grey = planes.shape[-1] <= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import sys
@@ -63,7 +64,8 @@ def find(
         raise UserError("An input is an empty name; give a picture, a folder or a pattern ('.' is this folder).")
     found = [pair for name in names for pair in _found(name, out)]
     for name in listed_names:
-        found += _found(name, out) if Path(name).is_dir() else [(Path(name), Path(Path(name).name))]
+        # A name that is too long is that of no folder; reading says so, as pathlib would here.
+        found += _found(name, out) if os.path.isdir(name) else [(Path(name), Path(Path(name).name))]  # noqa: PTH112
     for source, place in found:
         if choice.takes(place):
             once.setdefault(real(source), (source, place))
@@ -85,6 +87,9 @@ def listed(path: str) -> list[str]:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"--files-from {path} cannot be read: {error.strerror}.") from error
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes it
+        data = os.fsencode(data.decode("utf-16", "replace"))
+    data = data.removeprefix(codecs.BOM_UTF8)
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
     names = [os.fsdecode(line) for line in lines if line]
     if not names:

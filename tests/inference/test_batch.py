@@ -106,7 +106,9 @@ def test_a_pipe_in_a_folder_is_waited_for_by_nobody(run, save):
     os.mkfifo("photos/pipe.jpg")
     status, _, err = run("photos", "-o", "out")
     assert status == 1
-    assert err.startswith("error: photos/pipe.jpg is a folder, a pipe or a device; give a file, or -")
+    assert err.startswith(
+        "error: photos/pipe.jpg cannot be read: it is a folder, a pipe or a device; give a file, or -"
+    )
     assert Path("out/a.png").exists()
 
 

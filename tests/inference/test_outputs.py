@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import wm_lightning
-from wm_lightning.inference import batch, known
+from wm_lightning.inference import batch, known, outcomes, outputs
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 
@@ -289,7 +289,7 @@ def test_what_was_written_while_a_run_was_ending_is_counted(run, save, monkeypat
     for name in range(8):
         save(f"photos/{name}.png")
     (Path("photos") / "0.png").write_bytes(b"")
-    written = batch.put_result
+    written = outputs.put_result
 
     def slowly(*arguments):
         time.sleep(0.5)  # until the first, which failed, has ended the run
@@ -304,7 +304,7 @@ def test_what_was_written_while_a_run_was_ending_is_counted(run, save, monkeypat
 
 def test_lines_for_scripts_that_could_not_be_written_are_a_failure(run, save, monkeypatch):
     save("a.png")
-    monkeypatch.setattr(batch.Teller, "lost", lambda self: "No space left on device")
+    monkeypatch.setattr(outcomes.Teller, "lost", lambda self: "No space left on device")
     status, _, err = run("a.png", "--detect", "--json")
     assert status == 1
     assert "error: The standard output cannot be written: No space left on device.\n" in err

@@ -304,3 +304,12 @@ def test_a_mask_of_any_mode_is_what_it_shows(mask, values):
 def test_a_mask_that_is_none_is_one_sentence(mask, sentence):
     with pytest.raises(UserError, match=sentence):
         as_allowed(mask, (1, 3))
+
+
+def test_a_device_of_pytorch_s_is_one_and_an_engine_that_is_none_is_one_sentence(monkeypatch):
+    opened = []
+    monkeypatch.setattr(module, "_open_engine", lambda *arguments: opened.append(arguments))
+    module.open_engine("general", torch.device("cuda", 1))
+    assert opened == [("general", "cuda:1", "auto", ())]
+    with pytest.raises(UserError, match=r"^engine=tensorrt must be one of auto, torch, onnx\.$"):
+        module.open_engine("general", engine="tensorrt")

@@ -206,7 +206,7 @@ def _outcomes(
         except _StoppedError:
             return Outcome(job, error=f"{job.source} was given up.", status="failed")
         except UserError as error:
-            outcome = Outcome(job, error=with_flags(error, vars(options)), status="failed")
+            outcome = Outcome(job, error=_naming(job, with_flags(error, vars(options)), options), status="failed")
         except Exception as error:  # the others go on
             outcome = Outcome(job, error=f"{job.source} failed: {type(error).__name__}: {error}.", status="failed")
         if outcome.status == "failed" and options.on_error == "stop":
@@ -250,6 +250,12 @@ def _outcomes(
             ended = [future.result() for future in in_hand]
             late += [outcome for outcome in ended if outcome.status != "failed"]
             raise
+
+
+def _naming(job: Job, sentence: str, options: argparse.Namespace) -> str:
+    """Returns an error that names its picture, or a file that is made of it: one of a network or a mask does not."""
+    own = [job.source, *(options.places[job].files() if job in options.places else ())]
+    return sentence if any(str(path) in sentence for path in own) else f"{job.source}: {sentence}"
 
 
 class _StoppedError(Exception):

@@ -83,7 +83,8 @@ def read_picture(path: Path, data: bytes | None = None, first: bool = False) -> 
     """
     try:
         if data is None and path.exists() and not path.is_file():
-            raise UnreadableError(f"{path} is a folder, a pipe or a device; give a file, or - for the standard input.")
+            what = "it is a folder, a pipe or a device; give a file, or - for the standard input"
+            raise UnreadableError(f"{path} cannot be read: {what}.")
         data = path.read_bytes() if data is None else data
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}.") from error

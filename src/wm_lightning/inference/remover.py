@@ -16,7 +16,7 @@ from wm_lightning.extras import needing
 from wm_lightning.images.decoding import DEEP_GREY, orientation_of, plain, turned, turned_back
 from wm_lightning.images.profiles import colours_of
 from wm_lightning.images.tiff import ORIENTATION
-from wm_lightning.inference.choices import DEFAULT
+from wm_lightning.inference.choices import DEFAULT, ENGINES
 from wm_lightning.inference.cleaning import Cleaned
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.given_masks import as_allowed
@@ -60,7 +60,8 @@ class Remover:
     Args:
         weights: A ``.safetensors`` file, a checkpoint, an exported ``.onnx`` file, or the name of weights that come
             with this project.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``auto`` takes a GPU where there is one.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``, or PyTorch's own of these; ``auto`` takes a GPU
+            where there is one.
         engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch; ``auto`` takes PyTorch where it is
             installed, unless the weights are an ``.onnx`` file.
         tta: How many copies of a picture, mirrored and turned, are looked at: 1, 2, 4 or 8. More is better and
@@ -81,7 +82,7 @@ class Remover:
     def __init__(
         self,
         weights: str = DEFAULT,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         engine: EngineName = "auto",
         tta: int = 1,
         sensitivity: str | float = "normal",
@@ -233,14 +234,16 @@ class Remover:
 
 def open_engine(
     weights: str,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     engine: EngineName = "auto",
     tta: int = 1,
     trust: Sequence[str] = (),
 ) -> Engine:
     """Opens what runs a network; arguments and errors as for :class:`Remover`."""
     check_tta(tta)
-    opened = _open_engine(weights, device, engine, trust)
+    if engine not in ENGINES:
+        raise ArgumentError("{engine}={} must be one of {}.", engine, ", ".join(ENGINES))
+    opened = _open_engine(weights, str(device), engine, trust)
     return opened if tta == 1 else AugmentedEngine(opened, tta)
 
 

@@ -278,9 +278,9 @@ def test_a_tiff_says_no_more_of_its_resolution_than_it_did(tmp_path, said):
     tifffile.imwrite(buffer, noise(3), photometric="rgb", metadata=None, **said)
     data = bytearray(buffer.getvalue())
     if not said:  # tifffile says 1 of itself
-        for tag in (282, 283):
-            at = data.index(struct.pack("<HH", tag, 5))
-            data[at : at + 2] = struct.pack("<H", 65000 + tag - 282)
+        for tag, kind in ((282, 5), (283, 5), (296, 3)):
+            at = data.index(struct.pack("<HH", tag, kind))
+            data[at : at + 2] = struct.pack("<H", 65000 + tag)
     content, _ = rewritten(tmp_path, bytes(data), ".tif")
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         assert (282 in file.pages.first.tags) is bool(said)

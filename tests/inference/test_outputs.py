@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pytest
 from PIL import Image
 
 import wm_lightning
-from wm_lightning.inference import batch, known, outcomes, outputs
+from tests.inference.awkward import wait_or_grow
+from wm_lightning.inference import batch, codecs, known, outcomes, outputs
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 
@@ -282,6 +284,24 @@ def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, mon
     assert f"{len(done)} of 6 pictures written; interrupted, {6 - len(done)} left; " in out
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert all(len(as_photo(path)) == 40 for path in Path("out").iterdir())
+    monkeypatch.undo()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are of POSIX")
+def test_an_interrupt_waits_for_no_decoder_that_hangs(run, save, monkeypatch):
+    save("hang.png")
+    monkeypatch.setattr(codecs, "read_picture", wait_or_grow)
+    before, started = signal.signal(signal.SIGINT, signal.default_int_handler), time.monotonic()
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        status, out, _ = run("hang.png", "-o", "out", "--max-minutes", "1")
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+    assert status == 130
+    assert "0 of 1 pictures written; interrupted, 1 left; " in out
+    assert time.monotonic() - started < 40
     monkeypatch.undo()
 
 

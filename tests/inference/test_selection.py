@@ -1,5 +1,6 @@
 """Which files a command takes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,20 @@ def test_pictures_of_other_kinds_are_counted(folder):
     assert passed_over(["in"]) == kinds
     assert passed_over(["in"], Choice(exclude=("*.dng", "*.JXL"))) is None
     assert passed_over(["in/a.jpg"]) is None
+
+
+def test_folders_that_are_closed_or_links_are_told_of(folder, monkeypatch):
+    Path("in/closed").mkdir()
+    Path("in/link").symlink_to("deep")
+    listing = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    said = passed_over(["in", "in/a.jpg"], Choice(exclude=("*.*",)))
+    monkeypatch.undo()
+    linked = "Links to folders were not followed (1); name what they lead to."
+    assert said == f"in/closed cannot be searched: Permission denied. {linked}"

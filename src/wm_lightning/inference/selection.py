@@ -98,19 +98,31 @@ def listed(path: str) -> list[str]:
 
 
 def passed_over(names: Iterable[str], choice: Choice = EVERYTHING) -> str | None:
-    """Says how many files in folders are pictures of a kind that is not taken; None where there are none."""
-    kinds = Counter[str]()
-    for name in names:
-        for here, subfolders, files in os.walk(name):
+    """Says what in folders is not looked at: pictures of kinds that are not taken, folders that are links or closed.
+
+    Returns:
+        A sentence or two; None where there is nothing of that.
+    """
+    kinds, closed, linked = Counter[str](), list[OSError](), 0
+    for name in filter(os.path.isdir, names):
+        for here, subfolders, files in os.walk(name, onerror=closed.append):
             subfolders[:] = [folder for folder in subfolders if not folder.startswith(".")]
+            linked += choice.recursive and sum(Path(here, folder).is_symlink() for folder in subfolders)
             places = (Path(os.path.relpath(here, name)) / file for file in files if not file.startswith("."))
             kinds.update(place.suffix.lower() for place in places if choice.takes(place))
     kinds = Counter({suffix: count for suffix, count in kinds.items() if suffix in OTHERS})
+    folders = [f"{error.filename} cannot be searched: {error.strerror}." for error in closed]
+    if linked:
+        folders.append(f"Links to folders were not followed ({linked}); name what they lead to.")
+    return " ".join([*_of_kinds(kinds), *folders]) or None
+
+
+def _of_kinds(kinds: Counter[str]) -> list[str]:
     if not kinds:
-        return None
+        return []
     each = ", ".join(f"{count} {suffix[1:]}" for suffix, count in sorted(kinds.items()))
     heic = ' (HEIC: pip install "wm-lightning[heif]")' if {".heic", ".heif", ".hif"} & kinds.keys() else ""
-    return f"passed over, since they cannot be read: {each}; save them as JPEG, PNG, WebP, TIFF or BMP{heic}."
+    return [f"passed over, since they cannot be read: {each}; save them as JPEG, PNG, WebP, TIFF or BMP{heic}."]
 
 
 def real(path: Path) -> str:

@@ -82,6 +82,7 @@ def test_a_file_of_a_kind_that_cannot_be_written_becomes_png(folder):
         (["photos"], "out.png", "output=out.png is the name of a file; give a folder for several pictures"),
         (["photos/a.jpg", "other/a.jpg"], "out.jp2", "output=out.jp2 is the name of a file; give a folder"),
         (["photos/a.jpg"], "out.jp2", "output=out.jp2 cannot be written; give a folder, or a file of .jpg, .jpeg"),
+        (["photos/a.jpg"], "out.jxl", "output=out.jxl cannot be written; give a folder, or a file of .jpg, .jpeg"),
         (["photos", "other/a.jpg"], "photos/a.jpg", "output=photos/a.jpg is the name of a file; give a folder for"),
     ],
 )  # fmt: skip
@@ -90,6 +91,12 @@ def test_what_cannot_be_planned_is_one_sentence(folder, inputs, output, sentence
     with pytest.raises(UserError) as found:
         plan(inputs, output)
     assert sentence in str(found.value)
+
+
+@pytest.mark.parametrize("suffix", ["/x", "../x", "\0"])
+def test_a_suffix_leads_to_no_folder(folder, suffix):
+    with pytest.raises(UserError, match="is part of a name, and no folder; give something like _clean"):
+        plan(["photos/a.jpg"], "out", suffix=suffix)
 
 
 def test_an_input_that_is_named_twice_is_taken_once(folder):

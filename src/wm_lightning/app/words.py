@@ -47,7 +47,10 @@ TEXTS = {
     ),
     "clean_many": ("Clean them", "开始去除"),
     # What the page says
-    "limits": ("{formats}; up to {megapixels:g} megapixels.", "{formats}；最多 {megapixels:g} 百万像素。"),
+    "limits": (
+        "{formats}; up to {megapixels:g} megapixels; of an animation, or of pages, the first picture.",
+        "{formats}；最多 {megapixels:g} 百万像素；动图和多页文件只处理第一张。",
+    ),
     "at_most": ("At most {count} pictures at once.", "一次最多 {count} 张图片。"),
     "working": ("{name} ...", "{name}……"),
     "tiles": ("tiles", "块"),

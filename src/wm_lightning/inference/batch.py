@@ -8,18 +8,15 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
-
-from wm_lightning.errors import UserError, named
+from wm_lightning.errors import UserError
 from wm_lightning.extras import needing
 from wm_lightning.images.limits import Limits, limited_pixels
 from wm_lightning.inference.cleaner import FileCleaner, known_before, opened_engine
 from wm_lightning.inference.cluster import on_cluster, planned_on_cluster
 from wm_lightning.inference.codecs import Codecs
 from wm_lightning.inference.files import Job, write_whole
-from wm_lightning.inference.given_masks import mask_values
+from wm_lightning.inference.given_masks import opened_mask
 from wm_lightning.inference.outcomes import Outcome, Teller, as_report
 from wm_lightning.inference.outputs import places_of, planned
 from wm_lightning.inference.search import Search, as_scales, as_sensitivity
@@ -57,15 +54,18 @@ def _planned_and_cleaned(options: argparse.Namespace, limits: Limits, tell: Tell
         options.known = _known_mark(jobs, options, tell)
         workers = min(_workers(options), len(jobs)) if options.ray is None else 1
         with Codecs(workers, limits) as codecs:
-            mask = None if options.mask == "auto" else _opened_mask(codecs, options.mask)
+            mask = None if options.mask == "auto" else opened_mask(codecs, options.mask)
             if mask is not None and not mask.any():
                 tell.warn(f"--mask {options.mask} is black: no pixel may change.")
             if options.ray is not None:
-                return _cleaned(jobs, on_cluster(jobs, mask, options), options, tell)
+                return _cleaned(jobs, on_cluster(jobs, mask, options), [], options, tell)
             cleaner = FileCleaner(opened_engine(options), codecs, mask, options, workers)
-            return _cleaned(jobs, cleaner.outcomes(jobs, options.places), options, tell)
+            return _cleaned(jobs, cleaner.outcomes(jobs, options.places), cleaner.late, options, tell)
     except UserError as error:
         tell.error(error)
+        return FAILED
+    except OSError as error:  # of a name that is too long, a folder that may not be read, ...
+        tell.error(f"{error.filename} cannot be looked at: {error.strerror}.")
         return FAILED
 
 
@@ -97,18 +97,27 @@ def _told_alone(jobs: Sequence[Job], tell: Teller, options: argparse.Namespace) 
     return _status(outcomes)
 
 
-def _cleaned(jobs: list[Job], each: Generator[Outcome], options: argparse.Namespace, tell: Teller) -> int:
+def _cleaned(
+    jobs: list[Job], each: Generator[Outcome], late: list[Outcome], options: argparse.Namespace, tell: Teller
+) -> int:
+    """Cleans the pictures; of those in ``late`` nobody asked any more."""
     started, outcomes, interrupted = time.perf_counter(), list[Outcome](), 0
     try:
         with closing(each):
             _clean_all(jobs, each, options, tell, outcomes)
     except KeyboardInterrupt as error:
         interrupted = getattr(error, "status", INTERRUPTED)
+    for outcome in late:
+        outcomes.append(outcome)
+        tell.outcome(outcome)
     if options.report:  # also of a run that was interrupted
         write_whole(as_report(outcomes), Path(options.report))
     if interrupted or not options.quiet:
         tell.sum(outcomes, len(jobs), time.perf_counter() - started, bool(interrupted))
-    return interrupted or _status(outcomes)
+    lost = tell.lost()
+    if lost is not None:
+        tell.error(f"The standard output cannot be written: {lost}.")
+    return interrupted or (_status(outcomes) if lost is None else FAILED)
 
 
 def _status(outcomes: Sequence[Outcome]) -> int:
@@ -145,17 +154,3 @@ def _clean_all(
 
 def _workers(options: argparse.Namespace) -> int:
     return int(options.jobs or min(os.cpu_count() or 1, MOST))
-
-
-def _opened_mask(codecs: Codecs, path: str) -> npt.NDArray[Any]:
-    """Reads a mask: (H, W), of the file's depth.
-
-    Raises:
-        UserError: It cannot be read.
-    """
-    if not Path(path).is_file():
-        raise UserError(f"--mask {path} is no file; give a picture, white where pixels may change, or auto.")
-    try:
-        return mask_values(codecs.read(Path(path)))
-    except UserError as error:
-        raise named("--mask", error) from error

@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wm_lightning.errors import UserError, with_flags
+from wm_lightning.errors import TooLargeError, UserError, with_flags
 from wm_lightning.files import FORMATS, SUFFIXES
-from wm_lightning.inference.cleaning import Cleaned
+from wm_lightning.inference.cleaning import Cleaned, gigabytes_for
 from wm_lightning.inference.codecs import Codecs
 from wm_lightning.inference.encoding import file_of
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, as_png
 from wm_lightning.inference.findings import Findings
-from wm_lightning.inference.given_masks import as_allowed
+from wm_lightning.inference.given_masks import allowed_by
 from wm_lightning.inference.known import NoEngine, clean, needs_network
 from wm_lightning.inference.outcomes import Outcome
 from wm_lightning.inference.outputs import Place, is_done, put, put_result
@@ -47,6 +47,9 @@ class FileCleaner:
         options: Of the command, see :mod:`wm_lightning.inference.command`; also ``known``, the mark that the pictures
             have or None, ``search``, how marks are sought, and ``sheet``, whether rows for it are asked for.
         workers: Pictures that are worked on at once.
+
+    Attributes:
+        late: What became of pictures that were done while nobody asked for more.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class FileCleaner:
     ) -> None:
         self.engine, self.codecs, self.mask = engine, codecs, mask
         self.options, self.workers = options, workers
+        self.late: list[Outcome] = []
 
     def outcomes(self, jobs: Sequence[Job], places: Mapping[Job, Place]) -> Generator[Outcome]:
         """Cleans pictures side by side and says in their order what became of them.
@@ -73,15 +77,17 @@ class FileCleaner:
             begun = deque(pool.submit(self._outcome, job, places, stopping) for job in islice(rest, self.workers))
             try:
                 while begun:
-                    outcome = begun.popleft().result()
+                    outcome = begun[0].result()
+                    begun.popleft()
                     begun.extend(pool.submit(self._outcome, job, places, stopping) for job in islice(rest, 1))
                     yield outcome
-            finally:
+            except BaseException:  # nobody waits for what is in hand, nor for a decoder that hangs
                 stopping.set()
-                for future in begun:
-                    future.cancel()
-                if begun:  # nobody waits for them, nor for a decoder that hangs
-                    self.codecs.stop()
+                in_hand = [future for future in begun if not future.cancel()]
+                self.codecs.stop()
+                ended = [future.result() for future in in_hand]
+                self.late += [outcome for outcome in ended if outcome.status != "failed"]
+                raise
 
     def _outcome(self, job: Job, places: Mapping[Job, Place], stopping: threading.Event) -> Outcome:
         known = known_before(job, places, self.options)
@@ -93,7 +99,8 @@ class FileCleaner:
         except _StoppedError:
             return Outcome(job, error=f"{job.source} was given up.", status="failed")
         except UserError as error:
-            outcome = Outcome(job, error=with_flags(error, vars(self.options)), status="failed")
+            sentence = _naming(job, with_flags(error, vars(self.options)), places)
+            outcome = Outcome(job, error=sentence, status="failed")
         except Exception as error:  # the others go on
             outcome = Outcome(job, error=f"{job.source} failed: {type(error).__name__}: {error}.", status="failed")
         if outcome.status == "failed" and self.options.on_error == "stop":
@@ -109,6 +116,10 @@ class FileCleaner:
         if job.error is not None:  # after what is said of a file that could not be read anyway
             raise UserError(job.error)
         pages = [picture, *(picture.further if _holds_all(job, picture) else ())]
+        needed, most = gigabytes_for([page.pixels for page in pages]), self.options.max_memory
+        if most is not None and needed > most:
+            told = f"would take some {needed:.2g} GB to be looked at, and {most:.2g} are allowed"
+            raise TooLargeError(f"{job.source} {told}; reduce it first.")
         # Large pictures one after the other: they take the memory, and all cores by themselves.
         with LARGE_ONES if max(picture.pixels.shape) > TILE else nullcontext():
             watched = WatchedEngine(self.engine, go_on, self.options.max_minutes, job.source)
@@ -118,7 +129,7 @@ class FileCleaner:
 
     def _cleaned(self, engine: Engine, page: Picture) -> Cleaned:
         options = self.options
-        allowed = _allowed(self.mask, page.pixels.shape[:2], options.mask)
+        allowed = allowed_by(self.mask, page.pixels.shape[:2], options.mask)
         return clean(engine, page.pixels, options.known, allowed, options.strength, options.search)
 
     def _write(self, job: Job, place: Place, picture: Picture, pages: Sequence[Cleaned]) -> Outcome:
@@ -160,6 +171,12 @@ def known_before(job: Job, places: Mapping[Job, Place], options: argparse.Namesp
     return Outcome(job, status="skipped") if done else None
 
 
+def _naming(job: Job, sentence: str, places: Mapping[Job, Place]) -> str:
+    """Returns an error that names its picture, or a file that is made of it: one of a network or a mask does not."""
+    own = [job.source, *(places[job].files() if job in places else ())]
+    return sentence if any(str(path) in sentence for path in own) else f"{job.source}: {sentence}"
+
+
 class _StoppedError(Exception):
     """The command was told to stop."""
 
@@ -174,10 +191,3 @@ def _mask_of_all(pages: Sequence[Cleaned]) -> npt.NDArray[np.uint8]:
     masks = [page.mask for page in pages if page.mask.shape == pages[0].mask.shape]
     together: npt.NDArray[np.uint8] = np.maximum.reduce(masks)
     return together
-
-
-def _allowed(mask: npt.NDArray[Any] | None, size: tuple[int, int], path: str) -> npt.NDArray[np.float32] | None:
-    try:
-        return as_allowed(mask, size)
-    except UserError as error:
-        raise UserError(f"--mask {path}: {error}") from error

@@ -27,6 +27,8 @@ def predict(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog} {version('wm-lightning')}")  # noqa: T201 - consoles are not imported yet
         return 0
     _check(parser, options)
+    for key in ("output", "report", "mask", "mark", "weights", "files_from"):  # `--output=~/clean` comes as it is typed
+        setattr(options, key, _at_home(getattr(options, key)))
     try:
         from wm_lightning.inference.batch import clean_files  # what was mistyped, or --help, need not wait for it
 
@@ -52,6 +54,11 @@ def _with_paths(arguments: Sequence[str]) -> list[str]:
     return given
 
 
+def _at_home(name: str | None) -> str | None:
+    """Returns a path whose `~` no shell has replaced, unless a file is called so."""
+    return name if not name or os.path.lexists(name) else os.path.expanduser(name)  # noqa: PTH111
+
+
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuses options that contradict each other; argparse ends the command with status 2."""
     places = ["-o"] * (options.output is not None) + ["--in-place"] * options.in_place + ["--detect"] * options.detect
@@ -72,6 +79,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             _first(options, "suffix", "save_mask", "compare", "strict", "dry_run", "overwrite"),
         ),
         (options.detect, "--detect", "--skip-existing" if options.skip_existing else None),
+        ("-" in options.inputs, "-", _first(options, "in_place")),
         (streamed and not options.detect, "-o -", _first(options, "json", "suffix", "save_mask", "compare")),
         (options.quiet, "--quiet", _first(options, "verbose")),
         (options.mark is not None, "--mark", _first(options, "sensitivity", "scales")),
@@ -169,7 +177,7 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
     memory = half_the_memory()
     for name, default, unit, help_ in (
         ("megapixels", MEGAPIXELS, "N", "width times height; a larger one is refused before it is decoded"),
-        ("memory", memory, "GB", "for each process that reads and writes pictures; default: half of the machine's"),
+        ("memory", memory, "GB", "to read, clean or write it; default: half of the machine's"),
         ("minutes", MINUTES, "N", "for reading it, for cleaning it and for writing it, each"),
     ):
         told = help_ if name == "memory" else f"{help_}; default: {default:.0f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ from PIL import Image
 
 from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import FORMATS, replacing
-from wm_lightning.inference.selection import EVERYTHING, Choice, find, real
+from wm_lightning.inference.selection import EVERYTHING, OTHERS, Choice, find, real
 
 
 class Job(NamedTuple):
@@ -58,6 +59,8 @@ def plan(
     """
     if output == "":
         raise ArgumentError("{output} is an empty name; give a folder or a file ('.' is this folder).")
+    if {"/", "\0", os.sep} & set(suffix):
+        raise ArgumentError("{suffix}={} is part of a name, and no folder; give something like _clean.", suffix)
     found = find(inputs, None if output is None else Path(output), choice, listed_names)
     if over:
         return [Job(source, source) for source, _ in found]
@@ -131,7 +134,7 @@ def _is_for_one(out: Path, one: bool) -> bool:
     if out.is_dir():
         return False
     suffix = out.suffix.lower()
-    if not out.is_file() and suffix not in Image.registered_extensions():
+    if not out.is_file() and suffix not in Image.registered_extensions().keys() | FORMATS.keys() | OTHERS:
         return False
     if not one:
         raise ArgumentError(

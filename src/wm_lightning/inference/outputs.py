@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import filecmp
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -74,6 +75,8 @@ def _from_stream(options: argparse.Namespace, names: Sequence[str]) -> list[Job]
         raise ArgumentError(
             "{output}={} must be - or a file of {} for a picture that has no name.", output, ", ".join(FORMATS)
         )
+    if sys.stdin is None:
+        raise UserError("The standard input is closed; give a picture by its name.")
     return [Job(Path(STREAM), Path(output), data=sys.stdin.buffer.read())]
 
 
@@ -113,8 +116,13 @@ def places_of(jobs: Sequence[Job], options: argparse.Namespace) -> dict[Job, Pla
 
 def is_done(place: Place, options: argparse.Namespace) -> bool:
     """Says whether all files of a picture are there, and are to stay."""
-    made = [backup_of(place.result) if options.in_place else place.result, *place.files()[:-1]]
-    return options.skip_existing and all(options.there(path) for path in made)
+    if not options.skip_existing:
+        return False
+    if options.in_place:
+        backup = backup_of(place.result)
+        # A run that was killed may have kept a picture and not yet written over it.
+        return options.there(backup) and not filecmp.cmp(backup, place.result, shallow=False)
+    return all(options.there(path) for path in place.files())
 
 
 def put(content: bytes, path: Path, options: argparse.Namespace) -> None:

@@ -22,6 +22,8 @@ VISIBLE = 0.03  # what a mark changes a value by at least
 ROWS = 64  # that medians are taken of at once
 CONSTANT = 2.0  # standard deviation over pictures, of 255, up to which a pixel is the same in all
 NEAR = 4  # pixels around sure gradients that a mark may cover
+RIM = 3  # pixels around what is visible whose sure gradients are those of its rim, and of JPEG
+HALO = 0.1  # share of the visible area, from which sure gradients beyond the rim are a halo's
 
 
 class Shared(NamedTuple):
@@ -123,9 +125,11 @@ def area_of(shared: Shared) -> npt.NDArray[np.bool_]:
     near[max(rows.min() - NEAR, 0) : rows.max() + NEAR + 1, max(columns.min() - NEAR, 0) : columns.max() + NEAR + 1] = 1
     if not near.all():
         mark -= np.median(mark[~near], axis=0).astype(np.float32)
-    # A halo's outer parts are fainter than what counts as visible, but have gradients.
-    area: npt.NDArray[np.bool_] = ((np.abs(mark).max(axis=-1) > VISIBLE) & near) | shared.sure
-    return area
+    visible: npt.NDArray[np.bool_] = (np.abs(mark).max(axis=-1) > VISIBLE) & near
+    away = cv2.distanceTransform((~visible).astype(np.uint8), cv2.DIST_L2, 3)
+    # A halo's outer parts are fainter than what counts as visible, but have gradients, and not at its rim alone.
+    halo = int((shared.sure & (away > RIM)).sum()) > HALO * int(visible.sum())
+    return visible | shared.sure if halo else visible
 
 
 def integrated(shared: Shared) -> Floats:

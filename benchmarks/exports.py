@@ -174,7 +174,7 @@ def main() -> None:
 def tell(found: dict[str, tuple[float, float]], sizes: dict[str, float], megapixels: float) -> None:
     """Prints the table."""
     first = next(iter(found.values()))[0]
-    log.info("| %.3g megapixels, %d threads | seconds | ratio | MiB | loss |", megapixels, torch.get_num_threads())
+    log.info("| %.3g megapixels, threads: %d | seconds | ratio | MiB | loss |", megapixels, torch.get_num_threads())
     log.info("|---|---:|---:|---:|---:|")
     for name, (seconds, error) in found.items():
         size = f"{sizes[name]:.1f}" if name in sizes else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -138,6 +139,7 @@ def _in_sentences(repository: str) -> Iterator[None]:
     Raises:
         UserError: In place of each.
     """
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # not its advice; what it raises is told below
     try:
         yield
     except HFValidationError as error:

@@ -83,7 +83,7 @@ def measure(row: Row, options: argparse.Namespace, pairs: float) -> float:
             children.turn(NAME, Order(2))
             turn = children.turn(NAME, Order(steps))
             memory = children.finish(NAME)
-    rate = batch * steps / turn.seconds
+    rate: float = batch * steps / turn.seconds
     waited = sum(part.get(DATA, 0.0) for part in turn.parts)
     eaten = batch * steps / (turn.seconds - waited)
     log.info(
@@ -118,17 +118,17 @@ def main() -> None:
     log.info("| network | precision | batch | images/s | waiting | without waiting | cores for that | peak memory |")
     log.info("|---|---|---:|---:|---:|---:|---:|---:|")
     rates: dict[int, float] = {}  # of the network and in the precision that the training takes
-    for row in (Row(*three) for three in product(options.models, options.precisions, options.batches)):
+    for each in (Row(*three) for three in product(options.models, options.precisions, options.batches)):
         left = options.limit - options.minutes - SCORING - (time.monotonic() - began) / 60
         try:
             if rates and left < 0:
-                log.info("| `%s` | %s | %d | left out: no time | | | | |", *row)
+                log.info("| `%s` | %s | %d | left out: no time | | | | |", *each)
                 continue
-            rate = measure(row, options, pairs)
-            if (row.model, row.precision) == (options.models[0], options.precisions[0]):
-                rates[row.batch] = rate
+            rate = measure(each, options, pairs)
+            if (each.model, each.precision) == (options.models[0], options.precisions[0]):
+                rates[each.batch] = rate
         except ChildError as error:
-            log.info("| `%s` | %s | %d | %s | | | | |", *row, error)
+            log.info("| `%s` | %s | %d | %s | | | | |", *each, error)
     if not rates:
         sys.exit("error: no batch could be measured.")
     if options.minutes:

@@ -152,6 +152,7 @@ def _streamed(
     context.max_errored_blocks = -1  # pictures that killed their workers are told of, and the others go on
     together = min(MOST, max(size.threads, len(jobs) // (EACH * size.workers)))
     tasks = -(-len(jobs) // together)
+    workers = min(size.workers, tasks)
     work = [{"work": pickle.dumps((job, options.places[job]))} for job in jobs]
     own = argparse.Namespace(**{key: value for key, value in vars(options).items() if key not in ("places", "there")})
     with warnings.catch_warnings():
@@ -161,7 +162,7 @@ def _streamed(
             fn_constructor_args=(mask, own, size.threads),
             batch_format="pyarrow",
             batch_size=None,
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(size.workers, tasks)),
+            compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=workers, max_size=workers),
             num_cpus=1,
             num_gpus=size.gpus,
             max_task_retries=TRIES - 1,  # without it a picture that kills its worker would be tried for ever

@@ -12,12 +12,12 @@ which is how it is tried.
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,14 +51,13 @@ def pairs_a_second(options: argparse.Namespace) -> float:
         data = build_data(configured(_arguments(options, options.set), folder))
         data.setup()
         pairs = data.pairs("train")
-        began, made = time.process_time(), 0
-        warm = 0.0  # letters and words that were drawn once are remembered
-        while time.process_time() - began < 2 * options.pair_seconds:
-            if not warm and time.process_time() - began > options.pair_seconds:
-                warm, made = time.process_time(), 0
-            pairs.draw([divmod(made, len(pairs))])
-            made += 1
-        return made / (time.process_time() - warm)
+        keys = (divmod(number, len(pairs)) for number in itertools.count())
+        for _ in range(2):  # letters and words that were drawn the first time are remembered
+            began, made = time.process_time(), 0
+            while time.process_time() - began < options.pair_seconds:
+                pairs.draw([next(keys)])
+                made += 1
+        return made / (time.process_time() - began)
 
 
 def _arguments(options: argparse.Namespace, settings: Sequence[str], batch: int | None = None) -> argparse.Namespace:
@@ -118,7 +117,7 @@ def main() -> None:
     log.info("| network | precision | batch | images/s | waiting | without waiting | cores for that | peak memory |")
     log.info("|---|---|---:|---:|---:|---:|---:|---:|")
     rates: dict[int, float] = {}  # of the network and in the precision that the training takes
-    for each in (Row(*three) for three in product(options.models, options.precisions, options.batches)):
+    for each in (Row(*three) for three in itertools.product(options.models, options.precisions, options.batches)):
         left = options.limit - options.minutes - SCORING - (time.monotonic() - began) / 60
         try:
             if rates and left < 0:

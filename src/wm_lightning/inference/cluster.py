@@ -155,6 +155,8 @@ def _streamed(
     workers = min(size.workers, tasks)
     work = [{"work": pickle.dumps((job, options.places[job]))} for job in jobs]
     own = argparse.Namespace(**{key: value for key, value in vars(options).items() if key not in ("places", "there")})
+    own.inputs, own.output = [_absolute(options.inputs[0])], _absolute(options.output)
+    own.weights = _absolute(options.weights) if Path(options.weights).is_file() else options.weights
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `max_task_retries` is said to go, and nothing is in its place
         done = ray.data.from_items(work, override_num_blocks=tasks).map_batches(
@@ -175,6 +177,11 @@ def _streamed(
             yield outcome
 
 
+def _absolute(place: str) -> str:
+    """Returns a name that means the same in processes that were started elsewhere."""
+    return place if place.startswith(S3) else os.path.abspath(os.path.expanduser(place))  # noqa: PTH100, PTH111
+
+
 @contextmanager
 def _connected(address: str, options: argparse.Namespace) -> Iterator[Size]:
     """Connects with a cluster, or starts one of this machine's cores, and ends what was begun there.
@@ -190,9 +197,12 @@ def _connected(address: str, options: argparse.Namespace) -> Iterator[Size]:
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **of_this_machine)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--ray {address}: no cluster answers there ({reason}); start one with ray start.") from error
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UserError(
+            f"--ray {address}: no cluster answers there ({reason}); start one with ray start, "
+            "and set RAY_AUTH_MODE=token if it asks for one."
+        ) from error
     try:
         signal.signal(signal.SIGTERM, before)  # Ray puts its own there, which ends without a word
         yield _size(ray.cluster_resources(), options)  # type: ignore[no-untyped-call]

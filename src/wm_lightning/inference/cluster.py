@@ -164,7 +164,10 @@ def _streamed(
             fn_constructor_args=(mask, own, size.threads),
             batch_format="pyarrow",
             batch_size=None,
-            compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=workers, max_size=workers),
+            # One task at a time: what waited at a worker that ends would count as tried.
+            compute=ray.data.ActorPoolStrategy(
+                min_size=1, initial_size=workers, max_size=workers, max_tasks_in_flight_per_actor=1
+            ),
             num_cpus=1,
             num_gpus=size.gpus,
             max_task_retries=TRIES - 1,  # without it a picture that kills its worker would be tried for ever

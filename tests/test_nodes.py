@@ -25,6 +25,7 @@ SPLIT = "data.fractions=[0.6,0.2,0.2]"
 # Strikes the second process at a step, once: a file says that it has been. Its parent is its machine's torchrun.
 DRIVER = """\
 import os, signal
+import torch
 from pathlib import Path
 from wm_lightning import cli
 from wm_lightning.engine import WatermarkRemoval
@@ -41,6 +42,8 @@ def struck(self, sample, batch_idx):
 
 WatermarkRemoval.training_step = struck
 cli.train()
+# A process that exits within a group now and then aborts
+assert not torch.distributed.is_initialized()
 """
 
 

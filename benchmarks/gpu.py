@@ -12,12 +12,12 @@ which is how it is tried.
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,14 +51,13 @@ def pairs_a_second(options: argparse.Namespace) -> float:
         data = build_data(configured(_arguments(options, options.set), folder))
         data.setup()
         pairs = data.pairs("train")
-        began, made = time.process_time(), 0
-        warm = 0.0  # letters and words that were drawn once are remembered
-        while time.process_time() - began < 2 * options.pair_seconds:
-            if not warm and time.process_time() - began > options.pair_seconds:
-                warm, made = time.process_time(), 0
-            pairs.draw([divmod(made, len(pairs))])
-            made += 1
-        return made / (time.process_time() - warm)
+        keys = (divmod(number, len(pairs)) for number in itertools.count())
+        for _ in range(2):  # letters and words that were drawn the first time are remembered
+            began, made = time.process_time(), 0
+            while time.process_time() - began < options.pair_seconds:
+                pairs.draw([next(keys)])
+                made += 1
+        return made / (time.process_time() - began)
 
 
 def _arguments(options: argparse.Namespace, settings: Sequence[str], batch: int | None = None) -> argparse.Namespace:
@@ -83,7 +82,7 @@ def measure(row: Row, options: argparse.Namespace, pairs: float) -> float:
             children.turn(NAME, Order(2))
             turn = children.turn(NAME, Order(steps))
             memory = children.finish(NAME)
-    rate = batch * steps / turn.seconds
+    rate: float = batch * steps / turn.seconds
     waited = sum(part.get(DATA, 0.0) for part in turn.parts)
     eaten = batch * steps / (turn.seconds - waited)
     log.info(
@@ -118,17 +117,17 @@ def main() -> None:
     log.info("| network | precision | batch | images/s | waiting | without waiting | cores for that | peak memory |")
     log.info("|---|---|---:|---:|---:|---:|---:|---:|")
     rates: dict[int, float] = {}  # of the network and in the precision that the training takes
-    for row in (Row(*three) for three in product(options.models, options.precisions, options.batches)):
+    for each in (Row(*three) for three in itertools.product(options.models, options.precisions, options.batches)):
         left = options.limit - options.minutes - SCORING - (time.monotonic() - began) / 60
         try:
             if rates and left < 0:
-                log.info("| `%s` | %s | %d | left out: no time | | | | |", *row)
+                log.info("| `%s` | %s | %d | left out: no time | | | | |", *each)
                 continue
-            rate = measure(row, options, pairs)
-            if (row.model, row.precision) == (options.models[0], options.precisions[0]):
-                rates[row.batch] = rate
+            rate = measure(each, options, pairs)
+            if (each.model, each.precision) == (options.models[0], options.precisions[0]):
+                rates[each.batch] = rate
         except ChildError as error:
-            log.info("| `%s` | %s | %d | %s | | | | |", *row, error)
+            log.info("| `%s` | %s | %d | %s | | | | |", *each, error)
     if not rates:
         sys.exit("error: no batch could be measured.")
     if options.minutes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference.files import plan, write_whole
+from wm_lightning.inference.files import named_jobs, plan, write_whole
 
 
 @pytest.fixture
@@ -129,3 +129,11 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match="cannot be written: "):
         write_whole(b"new", tmp_path / "file" / "picture.png")
+
+
+def test_names_of_a_store_are_named_by_themselves():
+    tga, png, other = named_jobs(["deep/a.tga", "deep/a.png", "a.tga"], suffix="_clean")
+    assert [str(job.target) for job in (tga, png, other)] == ["deep/a_clean.png", "deep/a_clean.png", "a_clean.png"]
+    assert tga.error == "deep/a.tga and deep/a.png would both be written to deep/a_clean.png; take it by itself."
+    assert png.error is None
+    assert other.error is None

@@ -152,8 +152,11 @@ def _streamed(
     context.max_errored_blocks = -1  # pictures that killed their workers are told of, and the others go on
     together = min(MOST, max(size.threads, len(jobs) // (EACH * size.workers)))
     tasks = -(-len(jobs) // together)
+    workers = min(size.workers, tasks)
     work = [{"work": pickle.dumps((job, options.places[job]))} for job in jobs]
     own = argparse.Namespace(**{key: value for key, value in vars(options).items() if key not in ("places", "there")})
+    own.inputs, own.output = [_absolute(options.inputs[0])], _absolute(options.output)
+    own.weights = _absolute(options.weights) if Path(options.weights).is_file() else options.weights
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # `max_task_retries` is said to go, and nothing is in its place
         done = ray.data.from_items(work, override_num_blocks=tasks).map_batches(
@@ -161,7 +164,10 @@ def _streamed(
             fn_constructor_args=(mask, own, size.threads),
             batch_format="pyarrow",
             batch_size=None,
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(size.workers, tasks)),
+            # One task at a time: what waited at a worker that ends would count as tried.
+            compute=ray.data.ActorPoolStrategy(
+                min_size=1, initial_size=workers, max_size=workers, max_tasks_in_flight_per_actor=1
+            ),
             num_cpus=1,
             num_gpus=size.gpus,
             max_task_retries=TRIES - 1,  # without it a picture that kills its worker would be tried for ever
@@ -172,6 +178,11 @@ def _streamed(
             if isinstance(outcome, UserError):  # no worker could begin
                 raise outcome
             yield outcome
+
+
+def _absolute(place: str) -> str:
+    """Returns a name that means the same in processes that were started elsewhere."""
+    return place if place.startswith(S3) else os.path.abspath(os.path.expanduser(place))  # noqa: PTH100, PTH111
 
 
 @contextmanager
@@ -189,9 +200,12 @@ def _connected(address: str, options: argparse.Namespace) -> Iterator[Size]:
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **of_this_machine)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--ray {address}: no cluster answers there ({reason}); start one with ray start.") from error
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UserError(
+            f"--ray {address}: no cluster answers there ({reason}); start one with ray start, "
+            "and set RAY_AUTH_MODE=token if it asks for one."
+        ) from error
     try:
         signal.signal(signal.SIGTERM, before)  # Ray puts its own there, which ends without a word
         yield _size(ray.cluster_resources(), options)  # type: ignore[no-untyped-call]

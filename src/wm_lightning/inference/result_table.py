@@ -41,11 +41,13 @@ class ResultTable:
             self._write_part()
 
     def finish(self) -> None:
-        """Writes what is left, and the table of all."""
+        """Writes what is left, and the table of all; none where nothing is known of any picture."""
         import pyarrow as pa
         from pyarrow import csv, parquet
 
         self._write_part()
+        if not self.parts and not self._skipped:
+            return
         parts = [parquet.read_table(io.BytesIO(self.store.read(_part(number)))) for number in range(1, self.parts + 1)]
         every = pa.concat_tables([_table(self._skipped), *parts])
         every = every.append_column("order", pa.array(range(every.num_rows), pa.int64()))

@@ -16,7 +16,7 @@ from PIL import Image
 
 import wm_lightning
 from tests.inference.awkward import wait_or_grow
-from wm_lightning.inference import batch, codecs, known, outcomes, outputs
+from wm_lightning.inference import cleaner, codecs, known, outcomes, outputs
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 
@@ -315,7 +315,7 @@ def test_what_was_written_while_a_run_was_ending_is_counted(run, save, monkeypat
         time.sleep(0.5)  # until the first, which failed, has ended the run
         written(*arguments)
 
-    monkeypatch.setattr(batch, "put_result", slowly)
+    monkeypatch.setattr(cleaner, "put_result", slowly)
     run("photos", "-o", "out", "--jobs", "3", "--on-error", "stop", "--report", "found.json")
     told = [one["file"] for one in json.loads(Path("found.json").read_text()) if one["status"] == "written"]
     assert [Path(name).name for name in told] == sorted(below("out"))

@@ -15,7 +15,7 @@ weights: .venv/installed
 	$(BIN)/python scripts/make_weights.py general "$(PHOTOS)" --logos "$(LOGOS)"
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -m slow

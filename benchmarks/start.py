@@ -5,7 +5,9 @@ with ONNX Runtime where a file that ``export.py`` wrote is given; beside them ``
 command with PyTorch can be faster than. Medians, and the median of the ratios to that import, turn by turn.
 
 With ``--photographs FOLDER --count 100000`` it times in place of these how a training on so many photographs begins.
-They are links to those of the folder, over and over, or copies where there can be no links.
+They are links to those of the folder, over and over, or copies where there can be no links. Several counts, ``--count
+1000 10000 100000``, tell how cost grows, of ``data=folder`` beside ``data=streaming`` from shards of the same ones:
+seconds to the first batch and memory, then pairs a second of processor time, all in one process.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from pathlib import Path
 from PIL import Image
 
 from wm_lightning.data.index import NAME
+from wm_lightning.data.sharding import optimize
 from wm_lightning.data.sources import find_names
 
 log = logging.getLogger("start")
@@ -59,6 +62,31 @@ seconds = time.perf_counter() - began
 memory = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 print(seconds, max(memory))
 """
+
+# The same of any source, in one process; then the pairs a second of processor time that it makes.
+GROWTH = """
+import resource, sys, time
+from itertools import chain, repeat
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from wm_lightning.files import CONF
+root, kind = sys.argv[1:]
+with initialize_config_dir(str(CONF), version_base="1.3"):
+    changes = [f"data={kind}", f"data.root={root}", "data.num_workers=0", "paths.output_dir=/nowhere"]
+    config = compose("train", overrides=changes).data
+began = time.perf_counter(), time.process_time()
+data = instantiate(config)
+data.setup()
+loader = data.train_dataloader()
+batches = chain.from_iterable(repeat(loader))
+next(batches)
+seconds, processor = time.perf_counter() - began[0], time.process_time() - began[1]
+memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+made = [len(next(batches).name) for _ in range(40)]
+rate = sum(made) / (time.process_time() - began[1] - processor)
+print(seconds, processor, memory / 1024, rate)
+"""
+KINDS = ("folder", "streaming")
 
 
 def commands(folder: Path, weights: str, onnx: Path | None) -> dict[str, list[str]]:
@@ -120,11 +148,20 @@ def begin(root: Path, what: str) -> tuple[float, float]:
     Raises:
         SystemExit: It failed.
     """
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(root), what], capture_output=True, text=True, check=False)
+    seconds, memory = run(PROGRAM, root, what)
+    return seconds, memory / 1024
+
+
+def run(program: str, root: Path, what: str) -> list[float]:
+    """Runs a program; returns the numbers in its last line.
+
+    Raises:
+        SystemExit: It failed.
+    """
+    done = subprocess.run([sys.executable, "-c", program, str(root), what], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{what} failed: {done.stderr}")
-    seconds, memory = map(float, done.stdout.splitlines()[-1].split())
-    return seconds, memory / 1024
+    return [float(number) for number in done.stdout.splitlines()[-1].split()]
 
 
 def time_photographs(source: Path, count: int, rounds: int) -> None:
@@ -154,6 +191,27 @@ def time_photographs(source: Path, count: int, rounds: int) -> None:
         log.info("| %s | %.2f | %s | %.0f |", row, seconds, told, memory)
 
 
+def grow(source: Path, counts: list[int], rounds: int) -> None:
+    """Prints what a training costs at its beginning and then, by the number of photographs and where they are."""
+    log.info("| photographs | data | seconds | of processor time | MiB | pairs a second of processor time | ratio |")
+    log.info("|---:|---|---:|---:|---:|---:|---:|")
+    for photograph in find_names(source):  # files that were never read come from the disk
+        (source / photograph).read_bytes()
+    for count in counts:
+        with tempfile.TemporaryDirectory() as name:
+            roots = {kind: Path(name, kind) for kind in KINDS}
+            link(source, roots["folder"], count)
+            optimize(str(roots["folder"]), str(roots["streaming"]))
+            turns = [{kind: run(GROWTH, roots[kind], kind) for kind in KINDS} for _ in range(rounds)]
+        for kind in KINDS:
+            seconds, processor, memory, rate = (
+                statistics.median(turn[kind][value] for turn in turns) for value in range(4)
+            )
+            ratio = statistics.median(turn[kind][3] / turn["folder"][3] for turn in turns)
+            told = f"| {seconds:.2f} | {processor:.2f} | {memory:.0f} | {rate:.0f} | {ratio:.2f} |"
+            log.info("| %d | `%s` %s", count, kind, told)
+
+
 def time_commands(weights: str, onnx: Path | None, rounds: int) -> None:
     """Prints how long commands take to start."""
     with tempfile.TemporaryDirectory() as name:
@@ -176,10 +234,12 @@ def main() -> None:
     parser.add_argument("--weights", default="general")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--photographs", type=Path, help="folder: times how a training on many of its pictures begins")
-    parser.add_argument("--count", type=int, default=100_000, help="of these photographs")
+    parser.add_argument("--count", type=int, nargs="+", default=[100_000], help="of these photographs; several: growth")
     options = parser.parse_args()
-    if options.photographs is not None:
-        time_photographs(options.photographs, options.count, options.rounds)
+    if options.photographs is not None and len(options.count) > 1:
+        grow(options.photographs, options.count, options.rounds)
+    elif options.photographs is not None:
+        time_photographs(options.photographs, options.count[0], options.rounds)
     else:
         time_commands(options.weights, options.onnx, options.rounds)
 

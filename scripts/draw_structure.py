@@ -23,7 +23,7 @@ BEGIN, END = "<!-- structure: drawn by scripts/draw_structure.py -->", "<!-- str
 # The order of the project: every import leads from a row to a lower one.
 ROWS = (
     ("entry",),
-    ("wm_lightning", "app", "cli"),  # wm_lightning: what `from wm_lightning import Remover` gives
+    ("wm_lightning", "app", "cli", "hub"),  # wm_lightning: what `from wm_lightning import Remover` gives
     ("search",),
     ("runner",),
     ("inference",),

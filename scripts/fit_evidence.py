@@ -36,7 +36,7 @@ from wm_lightning.data.synthesis import Synthesizer
 from wm_lightning.files import CONF, pictures_below
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.evidence import gather, linear
-from wm_lightning.inference.marks import SPECK, find_marks
+from wm_lightning.inference.marks import find_marks
 from wm_lightning.inference.pictures import read_picture
 from wm_lightning.inference.pixels import Pixels, as_bytes
 from wm_lightning.inference.remover import open_engine
@@ -103,9 +103,8 @@ def look(
     """Finds marks in a picture of which the marked pixels, (H, W), are known; an unmarked one has a number."""
     view = View(pixels)
     marks = find_marks(seen(engine, view, AS_USUAL))
-    worth = marks.areas >= SPECK
-    worth[0] = False
-    marks = marks._replace(sure=marks.sure & worth[marks.labels])
+    worth = marks.worth_a_look()
+    marks = marks.only(worth)
     traits = gather(engine, view.tile, marks, AS_USUAL)._replace(recognised=None)
     share = np.bincount(marks.numbers()[marked], minlength=len(marks.areas)) / np.maximum(marks.areas, 1)
     chosen = worth & ((share > TRUE) | (share < FALSE))

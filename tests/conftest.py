@@ -6,11 +6,12 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import NamedTuple
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -38,6 +39,11 @@ def pytest_configure() -> None:
         threads = max(1, (os.cpu_count() or 1) // processes)
         os.environ["OMP_NUM_THREADS"] = str(threads)
         torch.set_num_threads(threads)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts whole commands first: of two processes one would wait for the other's if they came last."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 
 class Outcome(NamedTuple):
@@ -148,8 +154,44 @@ def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., Com
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _composed_once() -> Iterator[None]:
+    """Lets Hydra compose the configuration of a command in this process once.
+
+    It composes all of it before only to read ``hydra.mode``, which nothing here sets: a sixth of a short training.
+    """
+    from hydra._internal.hydra import Hydra
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hydra, "get_mode", lambda *_, **__: None)  # as where it is not set
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _own_settings() -> None:
     """Leaves no trace of the developer's own settings in a test, nor of a cluster that it runs on."""
     os.environ.pop("HYDRA_FULL_ERROR", None)
     for name in [name for name in os.environ if name.startswith(("SLURM_", "TORCHELASTIC_"))]:
         del os.environ[name]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[None]:
+    """An S3-compatible server on this machine with an empty bucket; boto3 finds it by its environment."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    running.start()
+    host, port = running.get_host_and_port()
+    # What other servers of this process were given is kept for all of them.
+    urlopen(Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="bucket")
+        yield
+    running.stop()

@@ -29,7 +29,7 @@ def start_script(
     return process
 
 
-def run_script(script: Path, *arguments: object, folder: Path, limit: float = 300) -> CompletedProcess[str]:
+def run_script(script: Path, *arguments: object, folder: Path, limit: float = 900) -> CompletedProcess[str]:
     """Runs ``python script arguments`` to its end, as ``subprocess.run`` does.
 
     Raises:

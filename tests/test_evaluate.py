@@ -22,6 +22,7 @@ from wm_lightning.files import CONF
 from wm_lightning.metrics import COLUMNS, PRESETS, measure
 from wm_lightning.metrics.extent import DEGREES
 from wm_lightning.models.cost import cost_of
+from wm_lightning.reports import evaluation as reported
 from wm_lightning.reports.contact_sheet import GAP, HEADER
 from wm_lightning.runner import evaluation
 from wm_lightning.trained import read
@@ -77,6 +78,13 @@ def slim(checkpoint, tmp_path):
         return name
 
     return save
+
+
+@pytest.fixture
+def _few_figures(monkeypatch):
+    """One figure of each kind: drawing all takes most of the time, and ``compared`` has them."""
+    for name in ("score_figures", "picture_figures", "network_figures", "training_figures"):
+        monkeypatch.setattr(reported, name, partial(lambda found, *of: found(*of)[:1], getattr(reported, name)))
 
 
 @pytest.fixture(scope="module")
@@ -339,6 +347,7 @@ def test_other_marks_are_scored_with_a_network_that_did_not_learn_them(command, 
     assert [row["psnr_input"] for row in own] != [row["psnr_input"] for row in others]
 
 
+@pytest.mark.usefixtures("_few_figures")
 def test_validation_pictures_are_scored_where_something_is_to_be_chosen(command, checkpoint, compared):
     assert command("evaluate", f"ckpt={checkpoint}", *CPU, "split=val", "examples=2").status == 0
     for split, folder in (("val", Path("scored")), ("test", compared.folder)):
@@ -373,6 +382,7 @@ def test_marks_of_real_pairs_cannot_be_others(command, checkpoint, tmp_path):
     assert "synthesis: real pairs have their marks already; leave it out." in outcome.err
 
 
+@pytest.mark.usefixtures("_few_figures")
 def test_a_weight_file_is_scored_as_its_checkpoint(command, checkpoint, photographs, compared):
     write_weights(read(str(checkpoint)), Path("net.safetensors"))
     outcome = command("evaluate", "ckpt=net.safetensors", *CPU, f"data.root={photographs}")
@@ -391,6 +401,7 @@ def test_a_weight_file_is_scored_as_its_checkpoint(command, checkpoint, photogra
     assert {"kind of mark", "opacity", "kind of mark and opacity", "coverage"} <= groups
 
 
+@pytest.mark.usefixtures("_few_figures")
 def test_a_broken_test_picture_is_left_out_of_scores_and_page_said_and_counted(command, checkpoint, own_photographs):
     options = (f"ckpt={checkpoint}", f"data.root={own_photographs}", *CPU, "split=val", "examples=4")
     assert command("evaluate", *options, "report=false").status == 0

@@ -16,7 +16,8 @@ REPOSITORY = Path(__file__).parents[1]
 # Imported names of packages that are called otherwise
 NAMES = {
     "PIL": "pillow", "cv2": "opencv-python-headless", "hydra": "hydra-core", "skimage": "scikit-image",
-    "pillow_heif": "pillow-heif", "mozjpeg_lossless_optimization": "mozjpeg-lossless-optimization",
+    "huggingface_hub": "huggingface-hub", "pillow_heif": "pillow-heif",
+    "mozjpeg_lossless_optimization": "mozjpeg-lossless-optimization",
 }  # fmt: skip
 # Of extras that say so in sentences of their own, or come with a package that another line names
 ELSEWHERE = {
@@ -89,9 +90,11 @@ def test_without_extras_marks_are_removed_and_all_else_says_what_it_needs(tmp_pa
         "inference.command main in.png -o out": 0,
         "inference.command main in.png -o other --weights mine.safetensors": "needs torch",
         "inference.command main in.png -o other --same-mark": "needs torch",
+        "inference.command main . -o other --ray": "needs pyarrow, which is not installed: pip install",
         "inference.command main in.png -o other --weights nowhere": "There are no weights nowhere; give",
         "inference.export_command main -o general.onnx": "wm-export needs torch",
         "mark.command main estimate . -o mark": "needs torch",
+        "hub.command main pull somebody/net": "wm-hub needs huggingface_hub",
         "data.command main index .": 0,
         "data.command main optimize . shards --layout plain": "wm-data optimize needs filelock",
         "mark.command main show nowhere": "nowhere",

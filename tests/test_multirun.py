@@ -39,25 +39,20 @@ def test_lists_are_in_the_table_as_they_were_typed_and_what_all_jobs_share_stand
     assert outcome.out.count("data.size=32") == 3  # Hydra's line for each job, and the heading of the table
 
 
-def test_two_processes_for_each_job_keep_to_its_folder(in_two_processes, tmp_path):
-    outcome = in_two_processes("-m", "loss.beta=0.1,0.2", *SHORT)
-    assert outcome.returncode == 0, outcome.stderr
+def test_two_processes_for_each_job_keep_to_its_folder_and_leave_jobs_that_fail_alone(in_two_processes, tmp_path):
+    outcome = in_two_processes("-m", "loss.terms.opacity.weight=1,0", "loss.beta=0.1,0.2", "model.head=direct", *SHORT)
+    assert outcome.returncode == 1, outcome.stderr
+    assert "4 jobs in outputs/multirun" in outcome.stdout
+    assert outcome.stderr.splitlines()[-1].startswith("error: loss.terms.opacity needs a head that predicts alpha")
     (sweep,) = (tmp_path / "outputs" / "multirun").glob("*/*")
     assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["multirun"]  # no run of a child's own
-    assert sorted(path.name for path in sweep.iterdir() if path.is_dir()) == ["0", "1"]
-    for row in rows_of(sweep):
-        checkpoint = torch.load(sweep / row["job"] / "checkpoints" / "last.ckpt", weights_only=True)
+    assert sorted(path.name for path in sweep.iterdir() if path.is_dir()) == ["0", "1", "2", "3"]
+    jobs = {row["job"]: bool(row["objective"]) for row in rows_of(sweep)}
+    assert jobs == {"0": False, "1": False, "2": True, "3": True}
+    for job, beta in (("2", 0.1), ("3", 0.2)):
+        checkpoint = torch.load(sweep / job / "checkpoints" / "last.ckpt", weights_only=True)
         assert checkpoint["global_step"] == 1
-        assert checkpoint["config"]["loss"]["beta"] == {"0": 0.1, "1": 0.2}[row["job"]]
-
-
-def test_a_job_of_two_processes_that_fails_leaves_the_others_alone(in_two_processes, tmp_path):
-    outcome = in_two_processes("-m", "loss.terms.opacity.weight=1,0", "model.head=direct", *SHORT)
-    assert outcome.returncode == 1, outcome.stderr
-    assert "2 jobs in outputs/multirun" in outcome.stdout
-    (sweep,) = (tmp_path / "outputs" / "multirun").glob("*/*")
-    assert {row["job"]: bool(row["objective"]) for row in rows_of(sweep)} == {"0": False, "1": True}
-    assert outcome.stderr.splitlines()[-1].startswith("error: loss.terms.opacity needs a head that predicts alpha")
+        assert checkpoint["config"]["loss"]["beta"] == beta
 
 
 def test_an_override_with_blanks_stays_whole_in_the_table(tmp_path):

@@ -25,6 +25,7 @@ SPLIT = "data.fractions=[0.6,0.2,0.2]"
 # Strikes the second process at a step, once: a file says that it has been. Its parent is its machine's torchrun.
 DRIVER = """\
 import os, signal
+import torch
 from pathlib import Path
 from wm_lightning import cli
 from wm_lightning.engine import WatermarkRemoval
@@ -41,6 +42,8 @@ def struck(self, sample, batch_idx):
 
 WatermarkRemoval.training_step = struck
 cli.train()
+# A process that exits within a group now and then aborts
+assert not torch.distributed.is_initialized()
 """
 
 
@@ -124,6 +127,7 @@ def assert_close(one, other, tolerance=1e-5):
             assert other[name] == pytest.approx(value, abs=tolerance, nan_ok=True), name
 
 
+@pytest.mark.slow  # half a minute of importing; two processes of one machine are in test_distributed
 def test_two_machines_compute_what_one_process_does(tmp_path, two_machines, alone):
     with on_two_machines(tmp_path, (*two_machines, "logger=tensorboard")) as (machines, _):
         outputs = printed_by(machines, tmp_path)

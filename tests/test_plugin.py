@@ -63,7 +63,7 @@ def run(python, folder, tmp_path_factory):
     with subprocess.Popen([python, "-c", DRIVER], cwd=folder, env=environment, **pipes) as process:
 
         def command(name, *arguments):
-            words = [str(printed), str(REPOSITORY / f"{name}.py"), *arguments]
+            words = [str(printed), str(REPOSITORY / name), *arguments]
             process.stdin.write(f"{json.dumps(words)}\n")
             process.stdin.flush()
             status = int(process.stdout.readline())
@@ -77,7 +77,7 @@ def run(python, folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(run, photographs):
     outcome = run(
-        "train", "experiment=my_wm", f"data.root={photographs}", "data.size=32", "data.batch_size=4",
+        "train.py", "experiment=my_wm", f"data.root={photographs}", "data.size=32", "data.batch_size=4",
         "data.num_workers=0", "data.repeats=1", "trainer.max_epochs=1", "trainer.precision=32-true",
         "trainer.accelerator=cpu", "loss.alpha=0", "synthesis.system_fonts=false", "callbacks.figures.names=[]",
         "trainer.enable_progress_bar=false", "hydra.run.dir=run",
@@ -102,11 +102,11 @@ def test_it_trains_with_all_of_its_parts(run, trained, folder):
 
 def test_it_is_scored_where_it_is_trusted(run, trained, folder):
     arguments = ("ckpt=run/checkpoints/best.ckpt", "hydra.run.dir=scored", "examples=0")
-    refused = run("evaluate", *arguments)
+    refused = run("evaluate.py", *arguments)
     assert refused.returncode == 1
     assert "asks for my_wm." in refused.stderr
     assert "Name my_wm in trust" in refused.stderr
-    scored = run("evaluate", *arguments, "trust=[my_wm]")
+    scored = run("evaluate.py", *arguments, "trust=[my_wm]")
     assert scored.returncode == 0, scored.stderr
     test = json.loads((folder / "run" / "summary.json").read_text())["test"]
     assert json.loads((folder / "scored" / "metrics.json").read_text())["test"] == pytest.approx(test, abs=1e-6)
@@ -115,7 +115,10 @@ def test_it_is_scored_where_it_is_trusted(run, trained, folder):
 
 def test_it_removes_marks_and_is_exported_where_it_is_trusted(run, trained, photographs, folder):
     weights, picture = "run/checkpoints/best.ckpt", str(photographs / "photo000.png")
-    for command in (("predict", picture, "-o", "out.png", "--weights", weights), ("export", weights, "-o", "it.pt2")):
+    for command in (
+        ("predict.py", picture, "-o", "out.png", "--weights", weights),
+        ("export.py", weights, "-o", "it.pt2"),
+    ):
         refused = run(*command)
         assert refused.returncode == 1
         assert "Name my_wm in --trust" in " ".join(refused.stderr.split())
@@ -125,20 +128,21 @@ def test_it_removes_marks_and_is_exported_where_it_is_trusted(run, trained, phot
     assert (folder / "it.pt2").is_file()
 
 
-def test_the_page_opens_it(python, trained, folder):
+def test_the_page_opens_it(run, trained, tmp_path):
     """Without a browser: what answers the page, opened as the command opens it."""
-    ask = (
+    ask = tmp_path / "ask.py"
+    ask.write_text(
         "from wm_lightning.app.work import Cleaner;"
         "print(list(Cleaner(['run/checkpoints/best.ckpt'], 'cpu', trust=['my_wm']).engines))"
     )
-    opened = subprocess.run([python, "-c", ask], cwd=folder, capture_output=True, text=True, check=False)
+    opened = run(ask)
     assert opened.stdout.strip() == "['best.ckpt']", opened.stderr
 
 
 def test_its_choices_are_offered_beside_this_projects(run):
-    told = run("train", "model.width=3").stderr.splitlines()[-1]
+    told = run("train.py", "model.width=3").stderr.splitlines()[-1]
     assert told == "error: model.width: model=unet has no width; add model=dncnn or model=my_wm or model=nafnet."
-    told = run("train", "model=my_wm", "model.depth=3").stderr.splitlines()[-1]
+    told = run("train.py", "model=my_wm", "model.depth=3").stderr.splitlines()[-1]
     assert told == "error: model.depth: model=my_wm has no depth; add model=dncnn."
 
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.conftest import TINY
+from tests.processes import run_script
 from wm_lightning.commands import override
 from wm_lightning.data.indexing import index_folder
 from wm_lightning.data.sharding import optimize
 from wm_lightning.files import SHIPPED
-
-from .processes import run_script
 
 # Kills its own process without a warning in the middle of an epoch.
 DRIVER = """
@@ -68,9 +68,10 @@ def assert_equal(one, other, path=""):
         assert one == other, path
 
 
-@pytest.mark.parametrize("at", [(1, 0), (2, 2)])
-@pytest.mark.parametrize("average", ["average.decay=0.3", "average.decay=0.999", "average=null"])
-def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(command, tiny, at, average):
+@pytest.mark.parametrize(
+    ("average", "at"), [("average.decay=0.3", (1, 0)), ("average.decay=0.999", (2, 2)), ("average=null", (1, 0))]
+)
+def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(command, tiny, average, at):
     arguments = (*tiny, *RECIPE, average)
     assert command("train", *arguments, "hydra.run.dir=whole").status == 0
     run_killed((*arguments, "hydra.run.dir=outputs/train/day/time"), at)
@@ -171,15 +172,31 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
+@pytest.fixture(scope="module")
+def finished(photographs, command_in, tmp_path_factory):
+    """A run of two epochs: where it was, since its checkpoints say so, and where it is kept."""
+    place, kept = tmp_path_factory.mktemp("place"), tmp_path_factory.mktemp("kept") / "first"
+    arguments = (*TINY, f"data.root={photographs}", *SHORT, "trainer.max_epochs=2", "hydra.run.dir=first")
+    outcome = command_in(place, "train", *arguments)
+    assert outcome.status == 0, outcome.err
+    shutil.move(place / "first", kept)
+    return place, kept
+
+
 @pytest.fixture
-def source(command, tiny):
-    """A run of two epochs in ./first."""
-    assert command("train", *tiny, *SHORT, "trainer.max_epochs=2", "hydra.run.dir=first").status == 0
+def source(command, finished, monkeypatch):
+    """That run in ./first, beside which there is nothing."""
+    place, kept = finished
+    shutil.rmtree(place)
+    shutil.copytree(kept, place / "first")
+    monkeypatch.chdir(place)
     return Path("first")
 
 
-@pytest.mark.parametrize("carry", [shutil.move, shutil.copytree])
-@pytest.mark.parametrize(("change", "stays"), [(WORSE, True), (BETTER, False)])
+@pytest.mark.parametrize(
+    ("carry", "change", "stays"),
+    [(shutil.move, WORSE, True), (shutil.copytree, WORSE, True), (shutil.move, BETTER, False)],
+)
 def test_a_run_that_was_moved_or_copied_keeps_its_best_checkpoint(command, tiny, source, carry, change, stays):
     carry("first", "elsewhere")
     best = Path("elsewhere/checkpoints/best.ckpt")
@@ -301,6 +318,7 @@ def go_on_of(outcome):
     return last, shlex.split(told)[2:]
 
 
+A_RUN = "outputs/train/a day/time"  # to be quoted
 OTHERS = {
     "network": ("model=unet", "its network is another one than this configuration's", "model"),
     "head": ("model.head=decomposition", "its network is another one than this configuration's", "model.head"),
@@ -312,20 +330,34 @@ OTHERS = {
 }
 
 
+@pytest.fixture(scope="module")
+def begun(photographs, command_in, tmp_path_factory):
+    """The folder that a run was begun in, and its arguments."""
+    place, arguments = tmp_path_factory.mktemp("begun"), (*TINY, f"data.root={photographs}", "test=false")
+    outcome = command_in(place, "train", *arguments, f"hydra.run.dir='{A_RUN}'")
+    assert outcome.status == 0, outcome.err
+    return place, arguments
+
+
 @pytest.mark.parametrize(("change", "reason", "keys"), OTHERS.values(), ids=OTHERS)
-def test_a_checkpoint_that_does_not_fit_is_refused_and_its_run_left_as_it_was(command, tiny, change, reason, keys):
-    folder = "outputs/train/a day/time"  # to be quoted
-    assert command("train", *tiny, "test=false", f"hydra.run.dir='{folder}'").status == 0
-    left = contents(folder)
-    options = [option for option in tiny if change != "data=demo" or option.split("=")[0] not in ("data", "data.root")]
-    outcome = command("train", *options, "test=false", change, "ckpt_path=last", "hydra.run.dir=refused")
+def test_a_checkpoint_that_does_not_fit_is_refused_and_its_run_left_as_it_was(
+    command, begun, monkeypatch, change, reason, keys
+):
+    place, arguments = begun
+    monkeypatch.chdir(place)
+    left = contents(A_RUN)
+    options = [word for word in arguments if change != "data=demo" or word.split("=")[0] not in ("data", "data.root")]
+    outcome = command("train", *options, change, "ckpt_path=last", "hydra.run.dir=refused")
     told, words = go_on_of(outcome)
     assert f"/last.ckpt: {reason}" in told
     assert f"; not as in its run: {keys}" in told
-    after = contents(folder)
-    assert {name: after[name] for name in left} == left
-    assert after.keys() == left.keys()
-    assert words == [*tiny, "test=false", override("ckpt_path", f"{folder}/checkpoints/last.ckpt")]
+    assert contents(A_RUN) == left
+    assert words == [*arguments, override("ckpt_path", f"{A_RUN}/checkpoints/last.ckpt")]
+
+
+def test_what_a_refused_checkpoint_says_to_go_on_with_goes_on(command, tiny):
+    assert command("train", *tiny, "test=false", f"hydra.run.dir='{A_RUN}'").status == 0
+    _, words = go_on_of(command("train", *tiny, "test=false", "seed=1", "ckpt_path=last", "hydra.run.dir=refused"))
     assert command("train", *words).status == 0
 
 

@@ -207,11 +207,10 @@ def test_the_perceptual_weights_used_are_in_checkpoint_and_summary(command, tiny
     assert not any("perceptual" in name for name in weights_of("run/checkpoints/best.ckpt"))
 
 
-@pytest.mark.parametrize("seed", [0, 7])
-def test_a_seed_repeats_the_figures_for_any_number_of_workers(command, tiny, seed):
+def test_a_seed_repeats_the_figures_for_any_number_of_workers(command, tiny):
     results = []
     for number, workers in enumerate((0, 2, 0)):
-        arguments = (f"hydra.run.dir=run{number}", f"data.num_workers={workers}", f"seed={seed}")
+        arguments = (f"hydra.run.dir=run{number}", f"data.num_workers={workers}", "seed=7")
         assert command("train", *tiny, *arguments).status == 0
         results.append(summary_of(f"run{number}"))
     assert results[0]["history"] == results[1]["history"] == results[2]["history"]
@@ -273,8 +272,7 @@ def test_a_broken_photograph_is_skipped_named_and_counted(command, tiny, tmp_pat
     assert Path("run/split/broken.txt").read_text() == "cut.jpg\n"
 
 
-@pytest.mark.parametrize("augment", ["none", "light", "full"])
-@pytest.mark.parametrize("attention", ["gate", "sdpa"])
+@pytest.mark.parametrize(("augment", "attention"), [("none", "sdpa"), ("light", "gate"), ("full", "sdpa")])
 def test_every_choice_runs_a_step(command, tiny, augment, attention):
     arguments = (f"augment={augment}", f"model.attention={attention}", "trainer.fast_dev_run=true", "model=unet")
     outcome = command("train", *tiny, RUN, *arguments)

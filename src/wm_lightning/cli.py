@@ -18,6 +18,7 @@ from wm_lightning.plugins import find_plugins
 from wm_lightning.runner.configuration import check_filled
 from wm_lightning.runner.explanations import explain, naming_keys
 from wm_lightning.runner.launched import add_resolvers, check_alone, let_first_speak
+from wm_lightning.runner.processes import leave_group
 from wm_lightning.runner.sweep_table import SweepTable
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -63,7 +64,9 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
         let_first_speak()
         check_filled(config)
         with naming_keys(config):
-            return run(config)
+            result = run(config)
+        leave_group()
+        return result
 
     command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(named)
     try:

@@ -14,7 +14,8 @@ from pathlib import Path
 _BARE = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_/][a-z0-9_/.-]*", re.IGNORECASE | re.ASCII)
 # In a clone, beside each other
 _SCRIPTS = tuple(
-    f"{name}.py" for name in ("train", "evaluate", "sweep", "preview", "data", "predict", "export", "app", "mark")
+    f"{name}.py"
+    for name in ("train", "evaluate", "sweep", "preview", "data", "predict", "export", "app", "mark", "hub")
 )
 
 
@@ -68,7 +69,8 @@ def program(name: str) -> list[str]:
     """Returns what starts a command of this project in the way that this process was started.
 
     Args:
-        name: ``train``, ``evaluate``, ``sweep``, ``preview``, ``data``, ``predict``, ``export``, ``app`` or ``mark``.
+        name: ``train``, ``evaluate``, ``sweep``, ``preview``, ``data``, ``predict``, ``export``, ``app``, ``mark`` or
+            ``hub``.
     """
     started = Path(sys.argv[0])
     if started.stem.startswith("wm-"):

@@ -19,11 +19,13 @@ EXTRAS = {
     ),
     **dict.fromkeys(("onnx", "onnxscript"), "export"),
     **dict.fromkeys(("jpeglib", "mozjpeg_lossless_optimization"), "jpeg"),
+    "huggingface_hub": "hub",
     "pillow_heif": "heif",
     "gradio": "app",
     "optuna": "sweep",
     "pg8000": "postgres",
     "boto3": "streaming",
+    **dict.fromkeys(("pyarrow", "ray"), "ray"),
 }  # fmt: skip
 
 

@@ -14,11 +14,15 @@ class Server:
 
     def __init__(self, folder, *options, **environment):
         self.folder = folder
+        # Tests may run where signals are ignored, as under nohup, which processes inherit.
+        before = {kind: signal.signal(kind, signal.SIG_DFL) for kind in (signal.SIGHUP, signal.SIGINT)}
         self.process = subprocess.Popen(
             [sys.executable, "app.py", "--port", "0", "--device", "cpu", *options], cwd=REPOSITORY,
             env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "200", **environment},
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
         said = self.process.stdout.readline()
         assert said.startswith("The page is at http://127.0.0.1:"), said
         self.address = said.split()[4].rstrip("/;")
@@ -26,6 +30,6 @@ class Server:
     def stop(self, kind=signal.SIGTERM):
         """Sends a signal; returns the exit status and what is left of its files."""
         self.process.send_signal(kind)
-        status = self.process.wait(timeout=60)
+        status = self.process.wait(timeout=300)
         self.process.stdout.close()
         return status, list(self.folder.glob("wm-app-*"))

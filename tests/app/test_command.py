@@ -1,6 +1,8 @@
 import argparse
 import runpy
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,21 @@ from wm_lightning.app import command
 from wm_lightning.app.command import serve
 
 REPOSITORY = Path(__file__).parents[2]
+
+
+# A page that has ended, while a thread is in the middle of something.
+ENDED = """
+import threading, time
+from wm_lightning.app import command
+
+def serve():
+    threading.Thread(target=time.sleep, args=(3600,)).start()
+    print("all is deleted")
+    return 0
+
+command.serve = serve
+command.main()
+"""
 
 
 @pytest.fixture
@@ -125,3 +142,8 @@ def test_other_machines_without_a_password_are_warned_of(capsys, host, password,
 
 def test_only_this_machine_is_served_unless_asked():
     assert command._parser().parse_args([]).host == "127.0.0.1"
+
+
+def test_a_page_that_has_ended_waits_for_no_thread():
+    done = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, check=False, timeout=600)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "all is deleted\n", "")

@@ -1,40 +1,22 @@
 """Each benchmark runs as a command on next to nothing and prints its table; what it measures is not judged here."""
 
-from pathlib import Path
+from types import SimpleNamespace
 
 import hydra
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.processes import run_script
+from tests.benchmarks.running import BENCHMARKS, filled, run, run_here, table_of
 from wm_lightning.files import CONF
 from wm_lightning.runner.configuration import check_config
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from wm_lightning.sizes import SizeRequirement
 
 
 @pytest.fixture
 def beside(monkeypatch):
     """Lets a test import a benchmark as the benchmarks import each other."""
     monkeypatch.syspath_prepend(BENCHMARKS)
-
-
-def run(name, *arguments):
-    return run_script(BENCHMARKS / f"{name}.py", *arguments, folder=Path.cwd())
-
-
-def table_of(name, *arguments):
-    """Runs a benchmark; returns the cells of each row of its tables by the first one, headers among them."""
-    done = run(name, *arguments)
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stdout.splitlines() if line.startswith("|") and not line.startswith("|--")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {first: rest for first, *rest in cells}
-
-
-def filled(cells):
-    return all(cell and "nan" not in cell for cell in cells)
 
 
 def test_models():
@@ -64,8 +46,18 @@ def test_inference_of_small_and_large_files():
     assert all(map(filled, table.values()))
 
 
-def test_start():
-    table = table_of("start", "--rounds", 1)
+def test_start(beside, monkeypatch):
+    import start
+
+    seconds_of, known = start.seconds_of, {}
+
+    def once(words):  # the round that warms up is enough
+        key = tuple(words)
+        known[key] = known.get(key) or seconds_of(words)
+        return known[key]
+
+    monkeypatch.setattr(start, "seconds_of", once)
+    table = table_of("start", "--rounds", 1, run=run_here)
     assert table["1 turns"] == ["seconds", "of importing PyTorch"]
     assert '`python -c "import torch"`' in table
     assert "`predict.py small.png`" in table
@@ -73,7 +65,7 @@ def test_start():
 
 
 def test_start_of_a_training_on_many_photographs(photographs):
-    table = table_of("start", "--photographs", photographs, "--count", 30, "--rounds", 1)
+    table = table_of("start", "--photographs", photographs, "--count", 30, "--rounds", 1, run=run_here)
     first, *rows = table
     assert first == "30 photographs, 1 turns"
     assert rows == [
@@ -99,7 +91,7 @@ def test_synthesis(photographs):
 def test_training_and_where_its_time_goes():
     tiny = ("--size", 32, "--batch-size", 2, "--turns", 1, "--steps", 1, "--matmul", 64)
     changes = ("--set", "train_metrics_every_n_steps=1", "--set", "loss.alpha=0.3", "--set", "loss.delta=0")
-    table = table_of("training", *tiny, "--parts", *changes)
+    table = table_of("training", *tiny, "--parts", *changes, run=run_here)
     assert len(table[""]) == len(table["plain loop"]) == len(table["this project"]) == 6
     assert filled(table["plain loop"])
     assert filled(table["this project"])
@@ -113,7 +105,7 @@ def test_training_and_where_its_time_goes():
 
 
 def test_training_ends_with_a_sentence_where_a_process_fails(tmp_path):
-    done = run("training", tmp_path / "nowhere", "--size", 32)
+    done = run_here("training", tmp_path / "nowhere", "--size", 32)
     assert done.returncode == 1
     assert done.stdout == ""
     *warnings, last = done.stderr.splitlines()
@@ -130,15 +122,20 @@ def gpu(photographs, tmp_path_factory):
     """The folder of what the benchmark of a GPU trains at its end, a row of an ablation, and its table."""
     folder = tmp_path_factory.mktemp("gpu")
     return folder, table_of(
-        "gpu", photographs, "--size", 32, "--batches", 2, "--precisions", "32-true", "--steps", 1, "--minutes", 1e-4,
+        "gpu", photographs, "--size", 32, "--models", "unet", "--batches", 2, "--precisions", "32-true", "--steps", 1,
+        "--pair-seconds", 0.1, "--minutes", 1e-4,
         "--pictures", 2, "--output", folder, "--set", "data.num_workers=0", "--set", "loss.alpha=0",
+        run=run_here,
     )  # fmt: skip
 
 
 def test_gpu(gpu):
     _, table = gpu
-    assert table["precision"] == ["batch", "images/s", "waiting for data", "peak memory"]
-    assert filled(table["32-true"])
+    assert table["network"] == [
+        "precision", "batch", "images/s", "waiting", "without waiting", "cores for that", "peak memory",
+    ]  # fmt: skip
+    assert table["`unet`"][:2] == ["32-true", "2"]
+    assert filled(table["`unet`"][2:])
     steps, psnr, gain, *_ = table["0.0001 minutes, batch 2"]
     assert steps == "1"
     assert filled((psnr, gain))
@@ -340,3 +337,30 @@ def test_how_pictures_have_the_same_mark():
     whole, letters = (true_mark(None, 0.4, kind).alpha > 0.004 for kind in ("halo", "same"))
     assert whole.sum() > 2 * letters.sum()
     assert not letters[:JITTER].any()  # so that no jitter takes it round the edge
+
+
+def test_forms_of_a_network_are_compared_tile_by_tile(beside):
+    from exports import cut_up, measure
+
+    photograph = np.arange(100 * 130 * 3, dtype=np.float64).reshape(100, 130, 3) % 251
+    tiles = cut_up(photograph.astype(np.uint8), SimpleNamespace(size=SizeRequirement(8, 8)), 64)
+    assert [tile.shape for tile in tiles] == 6 * [(1, 3, 64, 64)]
+    corner = photograph[-64:, -64:].transpose(2, 0, 1) / 255
+    assert tiles[-1][0] == pytest.approx(corner, abs=1e-6)
+    grey = [np.full((1, 3, 8, 8), 0.5, np.float32)]
+    zero = np.zeros_like(grey[0])
+    found = measure({"one": lambda image: (zero, zero, zero), "other": lambda image: (zero + 0.2, zero, zero)}, grey)
+    assert [error for _, error in found.values()] == pytest.approx([0, 0.01])
+    assert all(seconds >= 0 for seconds, _ in found.values())
+
+
+@pytest.mark.slow
+def test_exports():
+    table = table_of("exports", "--weights", "general_small", "--megapixels", 0.02, "--side", 64, "--pictures", 4)
+    (heading,) = (first for first in table if "megapixels" in first)
+    assert table.pop(heading) == ["seconds", "ratio", "MiB", "loss"]
+    forms = {"PyTorch, float32", "TorchScript", "torch.export"}
+    assert forms | {f"ONNX Runtime, {kind}" for kind in ("float32", "float16", "int8")} <= set(table)
+    assert table["PyTorch, float32"][3] == "none"
+    loss = {name: float(cells[3].removesuffix(" dB")) for name, cells in table.items() if cells[3] != "none"}
+    assert loss["ONNX Runtime, float32"] > loss["ONNX Runtime, float16"] > loss["ONNX Runtime, int8"] > 30

@@ -226,7 +226,7 @@ def test_threads_that_write_one_entry_all_get_the_picture(photograph, folder):
     barrier = threading.Barrier(4)
 
     def decode(path, short_side):
-        barrier.wait(timeout=30)  # all miss before one has written
+        barrier.wait(timeout=300)  # all miss before one has written
         return PICTURE.copy()
 
     fetched = []

@@ -1,10 +1,8 @@
 import sys
 
-import boto3
 import numpy as np
 import pytest
 import torch
-from moto.server import ThreadedMotoServer
 
 from wm_lightning.data import Augmentation, StreamingDataModule
 from wm_lightning.data.sharding import optimize
@@ -15,24 +13,6 @@ from wm_lightning.data.streaming import ShardSampler
 from wm_lightning.errors import UserError
 
 from .conftest import save_photographs
-
-
-@pytest.fixture(scope="module")
-def server():
-    """An S3-compatible server on this machine with an empty bucket; boto3 finds it by its environment."""
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    running.start()
-    host, port = running.get_host_and_port()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
-            patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="bucket")
-        yield
-    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,23 @@ def test_a_channel_that_is_no_alpha_is_left_out_and_it_is_said(dtype):
     assert notes == ("a channel beside the colours was left out",)
 
 
+def test_a_channel_beside_alpha_is_left_out_and_it_is_said():
+    stored = values(5, 6, 5, top=256, dtype=np.uint8)
+    found = decoded(tiff(stored, photometric="rgb", extrasamples=["unassalpha", "unspecified"]))
+    assert np.array_equal(found.planes, stored[..., :4])
+    assert found.notes == ("a channel beside the colours was left out",)
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_is_refused_whatever_declares_it(transfer):
+    numbers = bytes([9, transfer, 0, 1])
+    profile = bytes(128) + struct.pack(">I4sII", 1, b"cicp", 144, 12) + b"cicp" + bytes(4) + numbers
+    named = chunk(b"iCCP", b"name\0\0" + zlib.compress(struct.pack(">I", len(profile)) + profile[4:]))
+    for extra in (chunk(b"cICP", numbers), named):
+        with pytest.raises(UserError, match=r"^is an HDR picture \(PQ or HLG\), whose values"):
+            decoded(png(values(2, 2, 3, top=256), 2, 8, extra))
+
+
 def test_twelve_bits_of_grey_become_sixteen():
     stored = values(4, 8, top=4096)
     packed = np.unpackbits(stored.astype(">u2").view(np.uint8).reshape(4, 8, 2), axis=-1)[..., 4:]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wm_lightning.inference import batch, evidence
+from wm_lightning.inference import cleaner, evidence
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.traits import Traits
@@ -127,7 +127,7 @@ def run(engine, tmp_path, monkeypatch, capsys):
         opened.append(arguments)
         return engine
 
-    monkeypatch.setattr(batch, "open_engine", open_engine)
+    monkeypatch.setattr(cleaner, "open_engine", open_engine)
 
     def call(*arguments):
         capsys.readouterr()

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.inference.awkward import AWKWARD, LOSSLESS
 from wm_lightning.files import FORMATS
-from wm_lightning.inference import batch
+from wm_lightning.inference import cleaner
 from wm_lightning.inference.command import predict
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.outcomes import Teller
@@ -47,9 +47,9 @@ def outcomes(tmp_path_factory):
             said[source.name] = refused or "; ".join(outcome.notes) or "as it was"
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch, "open_engine", lambda *arguments: Nothing())
+        patch.setattr(cleaner, "open_engine", lambda *arguments: Nothing())
         patch.setattr(Teller, "sum", keep)
-        patch.setattr(batch, "file_of", written_anew)
+        patch.setattr(cleaner, "file_of", written_anew)
         status = predict([*(str(folder / name) for name in AWKWARD), "-o", str(folder / "out")])
     return folder, status, said, contents
 
@@ -89,7 +89,7 @@ def test_exif_and_profile_stay_equal(outcomes, name):
 def test_a_file_in_which_nothing_is_found_is_the_same_file(outcomes, tmp_path, monkeypatch):
     folder, _, said, _ = outcomes
     good = [name for name, text in said.items() if not text.startswith("refused")]
-    monkeypatch.setattr(batch, "open_engine", lambda *arguments: Nothing())
+    monkeypatch.setattr(cleaner, "open_engine", lambda *arguments: Nothing())
     assert predict([*(str(folder / name) for name in good), "-o", str(tmp_path)]) == 0
     same = [name for name in good if FORMATS.get(Path(name).suffix.lower()) == read_picture(folder / name).format]
     assert len(same) > 40

@@ -91,6 +91,27 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
         decode(path)
 
 
+def test_what_would_take_too_much_to_be_looked_at_is_one_pictures(run, save):
+    save("a.png")
+    Image.new("L", (16000, 1500)).save("large.png")
+    status, out, err = run("large.png", "a.png", "-o", "out", "--max-memory", "0.7")
+    assert status == 1
+    assert err == "error: large.png would take some 0.74 GB to be looked at, and 0.7 are allowed; reduce it first.\n"
+    assert "1 of 2 pictures written; 1 failed" in out
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes here")
+def test_a_pipe_in_a_folder_is_waited_for_by_nobody(run, save):
+    save("photos/a.png")
+    os.mkfifo("photos/pipe.jpg")
+    status, _, err = run("photos", "-o", "out")
+    assert status == 1
+    assert err.startswith(
+        "error: photos/pipe.jpg cannot be read: it is a folder, a pipe or a device; give a file, or -"
+    )
+    assert Path("out/a.png").exists()
+
+
 def test_what_nobody_thought_of_is_one_pictures_too(run, save, monkeypatch):
     for name in "abc":
         save(f"photos/{name}.png")

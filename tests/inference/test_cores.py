@@ -78,7 +78,7 @@ def test_a_remover_leaves_the_threads_as_they_were():
 def test_engines_side_by_side_share_and_leave_the_threads_as_they_were():
     torch.set_num_threads(2)
     engines = [TorchEngine(PixelUnshuffleUNet((4, 8), attention=0).eval(), "cpu") for _ in range(2)]
-    seen, both = [], threading.Barrier(2, timeout=60)
+    seen, both = [], threading.Barrier(2, timeout=300)
 
     def watch(*_):
         both.wait()  # until the other one has begun too
@@ -136,7 +136,7 @@ else:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 def test_a_process_that_is_forked_after_use_can_go_on():
-    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
 
 

@@ -19,6 +19,7 @@ from wm_lightning.inference.engine import pad
 from wm_lightning.inference.export import export
 from wm_lightning.inference.export_command import main
 from wm_lightning.inference.onnx_engine import METADATA, OnnxEngine
+from wm_lightning.inference.reduced import _loss, export_reduced
 from wm_lightning.inference.remover import open_engine
 from wm_lightning.inference.torch_engine import CorrectionNet, TorchEngine
 from wm_lightning.models import PixelUnshuffleUNet
@@ -154,6 +155,47 @@ def test_a_torch_archive_computes_the_same(files, tmp_path):
         torch.testing.assert_close(other, one, atol=1e-4, rtol=0)
 
 
+@pytest.fixture
+def written(files, monkeypatch):
+    """The exported network in place of one that is exported anew, which takes seconds."""
+    import onnx
+
+    exported = SimpleNamespace(model_proto=onnx.load(files.onnx))
+    monkeypatch.setattr("wm_lightning.inference.reduced.exported", lambda net: exported)
+
+
+@pytest.mark.parametrize(("precision", "least", "most"), [("float16", 80, 120), ("int8", 40, 95)])
+def test_fewer_bits_lose_little_and_say_how_much(exact, files, written, photographs, tmp_path, precision, least, most):
+    path = tmp_path / "reduced.onnx"
+    loss = export_reduced(files.net, path, precision, photographs)
+    assert least < loss < most
+    image = picture(37, 31)
+    expected, found = TorchEngine(files.net, "cpu").correct(image), OnnxEngine(str(path), "cpu").correct(image)
+    error = np.square(expected.apply(image) - found.apply(image)).mean()
+    assert error > 0
+    assert -10 * np.log10(error) > least - 10  # of a picture that neither calibrated nor measured it
+    kept = {"float16": "FLOAT16", "int8": "INT8"}[precision]
+    assert kept in kinds_of_weights(path)
+
+
+def kinds_of_weights(path):
+    import onnx
+
+    weights = onnx.load(path).graph.initializer
+    return {onnx.TensorProto.DataType.Name(weight.data_type) for weight in weights if len(weight.dims) == 4}
+
+
+def test_a_loss_is_that_of_the_restored_pictures(files):
+    image = np.full((1, 3, 16, 16), 0.5, np.float32)
+    zero = CorrectionNet(files.net)
+    zero.forward = lambda picture: (torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16), torch.zeros(1, 1, 16, 16))
+    restored = (
+        OnnxEngine(str(files.onnx), "cpu").correct(image[0].transpose(1, 2, 0)).apply(image[0].transpose(1, 2, 0))
+    )
+    expected = -10 * np.log10(np.square(restored - 0.5).mean())
+    assert _loss(zero, files.onnx, [image]) == pytest.approx(expected, abs=1e-3)
+
+
 def test_a_file_that_differs_is_not_left_behind(files, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_difference", lambda *_: 0.5)
     with pytest.raises(UserError, match=r"net.pt2 would differ from its network by 5.0e-01; it was not written"):
@@ -162,9 +204,14 @@ def test_a_file_that_differs_is_not_left_behind(files, tmp_path, monkeypatch):
 
 
 def test_bad_exports_are_one_sentence(files, tmp_path, capsys):
+    int8 = [str(files.weights), "--precision", "int8", "--pictures", str(tmp_path)]
     for arguments, sentence in (
         ([str(files.weights), "-o", "net.tflite"], "-o net.tflite must end in .onnx, or in .pt2"),
         (["nowhere.safetensors", "-o", "net.onnx"], "There is no checkpoint nowhere.safetensors"),
+        (["-o", "net.onnx", "--precision", "int8"], "--precision int8 needs --pictures FOLDER."),
+        (["-o", "net.onnx", "--pictures", str(tmp_path)], "--precision float32 takes no --pictures."),
+        ([*int8, "-o", "net.pt2"], "--precision int8 needs -o FILE.onnx, not net.pt2."),
+        ([*int8, "-o", "net.onnx"], f"--pictures {tmp_path} holds 0 pictures; at least 4 are needed."),
     ):
         with pytest.raises(SystemExit) as end:
             main(arguments)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wm_lightning.errors import UserError
-from wm_lightning.inference.files import plan, write_whole
+from wm_lightning.inference.files import named_jobs, plan, write_whole
 
 
 @pytest.fixture
@@ -76,12 +76,13 @@ def test_a_file_of_a_kind_that_cannot_be_written_becomes_png(folder):
         (["missing.jpg"], "out", "There is no missing.jpg; give a picture, a folder or a pattern."),
         (["*.webp"], "out", "There is no *.webp; give a picture, a folder or a pattern."),
         (["empty"], "out", "empty holds no picture (jpg, jpeg, jfif, png, apng, webp, tif, tiff, bmp, avif, gif"),
-        (["photos/a.jpg"], "photos", "photos/a.jpg is one of the inputs, which are never written over"),
-        (["photos/a.jpg"], "other/../photos/a.jpg", "is one of the inputs, which are never written over"),
+        (["photos/a.jpg"], "photos", "photos/a.jpg is one of the inputs, which are never overwritten"),
+        (["photos/a.jpg"], "other/../photos/a.jpg", "is one of the inputs, which are never overwritten"),
         (["photos"], "photos", "photos/a.jpg is one of the inputs"),
         (["photos"], "out.png", "output=out.png is the name of a file; give a folder for several pictures"),
         (["photos/a.jpg", "other/a.jpg"], "out.jp2", "output=out.jp2 is the name of a file; give a folder"),
         (["photos/a.jpg"], "out.jp2", "output=out.jp2 cannot be written; give a folder, or a file of .jpg, .jpeg"),
+        (["photos/a.jpg"], "out.jxl", "output=out.jxl cannot be written; give a folder, or a file of .jpg, .jpeg"),
         (["photos", "other/a.jpg"], "photos/a.jpg", "output=photos/a.jpg is the name of a file; give a folder for"),
     ],
 )  # fmt: skip
@@ -90,6 +91,12 @@ def test_what_cannot_be_planned_is_one_sentence(folder, inputs, output, sentence
     with pytest.raises(UserError) as found:
         plan(inputs, output)
     assert sentence in str(found.value)
+
+
+@pytest.mark.parametrize("suffix", ["/x", "../x", "\0"])
+def test_a_suffix_leads_to_no_folder(folder, suffix):
+    with pytest.raises(UserError, match="is part of a name, and no folder; give something like _clean"):
+        plan(["photos/a.jpg"], "out", suffix=suffix)
 
 
 def test_an_input_that_is_named_twice_is_taken_once(folder):
@@ -122,3 +129,11 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UserError, match="cannot be written: "):
         write_whole(b"new", tmp_path / "file" / "picture.png")
+
+
+def test_names_of_a_store_are_named_by_themselves():
+    tga, png, other = named_jobs(["deep/a.tga", "deep/a.png", "a.tga"], suffix="_clean")
+    assert [str(job.target) for job in (tga, png, other)] == ["deep/a_clean.png", "deep/a_clean.png", "a_clean.png"]
+    assert tga.error == "deep/a.tga and deep/a.png would both be written to deep/a_clean.png; take it by itself."
+    assert png.error is None
+    assert other.error is None

@@ -170,7 +170,7 @@ def shown(folders):
         out.mkdir()
         files = [str(folder / case.name) for case in folders[2]]
         how = ["-auto-orient", "-alpha", "set", "-depth", "16", "-define", "png:format=png64", "-format", "png"]
-        subprocess.run([program, *how, "-path", str(out), *files], check=True, capture_output=True, timeout=120)
+        subprocess.run([program, *how, "-path", str(out), *files], check=True, capture_output=True, timeout=600)
         found[folder.name] = {
             case: as_shown(case, cv2.imread(str((out / case.name).with_suffix(".png")), cv2.IMREAD_UNCHANGED) / 65535)
             for case in folders[2]
@@ -219,7 +219,7 @@ def test_exiftool_reads_what_it_read(folders):
     read = []
     for folder in (before, after):
         ask = [program, "-j", "-n", "-G1", *(f"-{key}" for key in (*SAID, *STORED)), "-Error", str(folder)]
-        answer = subprocess.run(ask, check=False, capture_output=True, timeout=120)
+        answer = subprocess.run(ask, check=False, capture_output=True, timeout=600)
         read.append({one["SourceFile"].rpartition("/")[2]: one for one in json.loads(answer.stdout)})
     wrong = []
     for case in told:

@@ -107,7 +107,7 @@ def test_what_a_jpeg_says_stays_to_the_byte(tmp_path):
 )  # fmt: skip
 def test_what_shows_the_mark_or_no_longer_holds_is_left_out_of_a_jpeg_and_named(tmp_path, segment, said, gone, stays):
     content, lost = rewritten(tmp_path, jpeg(segment), ".jpg")
-    assert lost == [f"its {said} was left out"]
+    assert lost == [f"its {said} {'were' if said.endswith('s') else 'was'} left out"]
     assert gone not in content
     assert stays in content
     assert opened(content).size == smooth().size
@@ -127,6 +127,8 @@ def test_what_lies_behind_a_jpeg_is_named(tmp_path):
     content, lost = rewritten(tmp_path, jpeg() + b"\0a film", ".jpg")
     assert lost == ["its data behind the picture was left out"]
     assert b"a film" not in content
+    small = rewritten(tmp_path, jpeg((0xE1, b"Exif\0\0" + exif_with_thumbnail())) + b"a film", ".jpg")[1]
+    assert small == ["its thumbnail was left out", "its data behind the picture was left out"]
 
 
 def test_what_a_png_says_stays_to_the_byte(tmp_path):
@@ -135,7 +137,7 @@ def test_what_a_png_says_stays_to_the_byte(tmp_path):
         chunk(b"pHYs", struct.pack(">IIB", 300, 200, 0)), chunk(b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + XMP),
         chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP)), chunk(b"tEXt", b"Author\0Ana"),
         chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"long")), chunk(b"eXIf", exif()[6:]), chunk(b"teSt", b"kept"),
-        chunk(b"tIME", bytes([7, 230, 1, 2, 3, 4, 5])),
+        chunk(b"tIME", bytes([7, 230, 1, 2, 3, 4, 5])), chunk(b"bKGD", bytes(6)), chunk(b"sBIT", bytes([5, 6, 5])),
     ]  # fmt: skip
     content, lost = rewritten(tmp_path, png(*chunks, chunk(b"teST", b"of these pixels")), ".png")
     assert lost == []
@@ -260,3 +262,44 @@ def test_an_orientation_that_is_no_number_is_none(tmp_path):
     assert lost == []
     assert opened(content).size == smooth().size
     assert text in content
+
+
+def test_what_is_in_numbers_of_a_palette_goes_with_it_and_is_named(tmp_path):
+    file = encoded("PNG", image=smooth().quantize(9))
+    at = file.index(b"IDAT") - 4
+    content, lost = rewritten(tmp_path, file[:at] + chunk(b"bKGD", b"\1") + file[at:], ".png")
+    assert lost == ["the palette became colours", "its background colour was left out"]
+    assert b"bKGD" not in content
+
+
+@pytest.mark.parametrize("said", [{}, {"resolution": (300, 200)}])
+def test_a_tiff_says_no_more_of_its_resolution_than_it_did(tmp_path, said):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, noise(3), photometric="rgb", metadata=None, **said)
+    data = bytearray(buffer.getvalue())
+    if not said:  # tifffile says 1 of itself
+        for tag, kind in ((282, 5), (283, 5), (296, 3)):
+            at = data.index(struct.pack("<HH", tag, kind))
+            data[at : at + 2] = struct.pack("<H", 65000 + tag)
+    content, _ = rewritten(tmp_path, bytes(data), ".tif")
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        assert (282 in file.pages.first.tags) is bool(said)
+
+
+def test_a_deep_tiff_keeps_its_compression_or_says_what_it_became(tmp_path):
+    for compression, number, notes in ((None, 1, []), ("zlib", 8, [])):
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, noise(3).astype(np.uint16), photometric="rgb", metadata=None, compression=compression)
+        content, lost = rewritten(tmp_path, buffer.getvalue(), ".tif")
+        with tifffile.TiffFile(io.BytesIO(content)) as file:
+            assert (file.pages.first.compression, lost) == (number, notes)
+
+
+def test_small_copies_below_a_tiff_are_named(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "in.tif") as file:
+        file.write(noise(3), photometric="rgb", subifds=1, metadata=None)
+        file.write(noise(3)[::2, ::2].copy(), photometric="rgb", subfiletype=1, metadata=None)
+    content, lost = rewritten(tmp_path, (tmp_path / "in.tif").read_bytes(), ".tif")
+    assert lost == ["its small copies were left out"]
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        assert 330 not in file.pages.first.tags

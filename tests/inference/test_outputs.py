@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pytest
 from PIL import Image
 
 import wm_lightning
-from wm_lightning.inference import known
+from tests.inference.awkward import wait_or_grow
+from wm_lightning.inference import cleaner, codecs, known, outcomes, outputs
 from wm_lightning.inference.cleaning import clean_pixels
 from wm_lightning.inference.command import predict
 
@@ -81,7 +83,7 @@ def test_a_file_that_comes_into_being_meanwhile_stays(run, save, monkeypatch):
     status, _, err = run("a.png", "-o", "out")
     assert (status, err) == (
         1,
-        "error: out/a.png exists since a moment ago and was not written over; --overwrite would.\n",
+        "error: out/a.png appeared a moment ago and was not overwritten; --overwrite replaces it.\n",
     )
     assert below("out") == {"a.png": b"mine"}
 
@@ -101,6 +103,9 @@ def test_in_place_keeps_the_picture_that_was_there_and_its_rights(run, save):
     assert status == 1
     assert err.startswith("error: photos/a.png.orig exists already; --skip-existing leaves")
     assert "1 there already" in run("photos", "--in-place", "--skip-existing")[1]
+    Path("photos/a.png").write_bytes(before["a.png"])  # as after a run that was killed once it had kept the picture
+    assert "there already" not in run("photos", "--in-place", "--skip-existing")[1]
+    assert below("photos") == after
     assert run("photos", "--in-place", "--overwrite")[0] == 0
     assert below("photos")["a.png.orig"] == before["a.png"]
 
@@ -233,6 +238,7 @@ def test_several_pictures_are_no_standard_output(run, save):
         (["a.png", "--detect", "--save-mask"], "--save-mask and --detect contradict each other"),
         (["a.png", "-o", "out", "--skip-existing", "--overwrite"], "--overwrite and --skip-existing contradict"),
         (["a.png", "-o", "-", "--json"], "--json and -o - contradict each other"),
+        (["-", "--in-place"], "--in-place and - contradict each other"),
         (["a.png", "-o", "out", "--jobs", "0"], "argument --jobs: 0 must be at least 1"),
         (["a.png", "-o", "out", "--max-minutes", "0"], "argument --max-minutes: 0 must be above 0"),
         (["a.png", "-o", "out", "--mark", "m", "--sensitivity", "0"], "--sensitivity and --mark contradict each other"),
@@ -263,7 +269,7 @@ def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, mon
     def interrupted(*arguments):
         if Path("out/0.png").exists():
             os.kill(os.getpid(), number)
-            time.sleep(0.2)
+            time.sleep(1)  # until it has come
         return clean_pixels(*arguments)
 
     monkeypatch.setattr(known, "clean_pixels", interrupted)
@@ -279,6 +285,66 @@ def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, mon
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert all(len(as_photo(path)) == 40 for path in Path("out").iterdir())
     monkeypatch.undo()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are of POSIX")
+def test_an_interrupt_waits_for_no_decoder_that_hangs(run, save, monkeypatch):
+    save("hang.png")
+    monkeypatch.setattr(codecs, "read_picture", wait_or_grow)
+    before, started = signal.signal(signal.SIGINT, signal.default_int_handler), time.monotonic()
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        status, out, _ = run("hang.png", "-o", "out", "--max-minutes", "1")
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+    assert status == 130
+    assert "0 of 1 pictures written; interrupted, 1 left; " in out
+    assert time.monotonic() - started < 40
+    monkeypatch.undo()
+
+
+def test_what_was_written_while_a_run_was_ending_is_counted(run, save, monkeypatch):
+    for name in range(8):
+        save(f"photos/{name}.png")
+    (Path("photos") / "0.png").write_bytes(b"")
+    written = outputs.put_result
+
+    def slowly(*arguments):
+        time.sleep(0.5)  # until the first, which failed, has ended the run
+        written(*arguments)
+
+    monkeypatch.setattr(cleaner, "put_result", slowly)
+    run("photos", "-o", "out", "--jobs", "3", "--on-error", "stop", "--report", "found.json")
+    told = [one["file"] for one in json.loads(Path("found.json").read_text()) if one["status"] == "written"]
+    assert [Path(name).name for name in told] == sorted(below("out"))
+    monkeypatch.undo()
+
+
+def test_lines_for_scripts_that_could_not_be_written_are_a_failure(run, save, monkeypatch):
+    save("a.png")
+    monkeypatch.setattr(outcomes.Teller, "lost", lambda self: "No space left on device")
+    status, _, err = run("a.png", "--detect", "--json")
+    assert status == 1
+    assert "error: The standard output cannot be written: No space left on device.\n" in err
+
+
+def test_what_is_not_kept_is_told_of_quiet_commands_too(run, save):
+    save("a.png")
+    with Image.open("a.png") as image:
+        image.quantize(9).save("a.png")
+    assert run("a.png", "-o", "out", "-q", "--sensitivity", "1")[1:] == (
+        "",
+        "warning: out/a.png: the palette became colours.\n",
+    )
+
+
+def test_a_home_that_no_shell_put_in_is_found(run, save, tmp_path, monkeypatch):
+    save("a.png")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert run("a.png", "--output=~/out")[0] == 0
+    assert (tmp_path / "home/out/a.png").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are of POSIX")

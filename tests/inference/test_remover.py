@@ -166,7 +166,7 @@ def test_pixels_change_only_where_a_mask_of_any_kind_allows_it(remover, pair, ki
         (np.zeros((0, 4, 3), np.uint8), {}, r"image has the shape \(0, 4, 3\)"),
         (np.zeros((4, 4, 3), np.int64), {}, "image holds int64; it must be uint8, uint16, or floating"),
         (np.full((4, 4, 3), 255.0), {}, "image holds values from 255 to 255; divide them by what white is: 0..1"),
-        (np.full((4, 4, 3), np.nan, np.float32), {}, "image holds values from nan to nan; divide"),
+        (np.full((4, 4, 3), np.nan, np.float32), {}, "image holds values that are infinite or no numbers; put"),
         (torch.full((3, 4, 4), 255.0), {}, "image holds values from 255 to 255; divide"),
         (torch.zeros(4, 4), {}, r"image is a Tensor \(4, 4\); give an array"),
         ("photo.jpg", {}, r"image is a str \(\); give an array"),
@@ -259,3 +259,57 @@ def test_pillow_pictures_without_a_range_and_answers_that_are_no_numbers_are_ref
     monkeypatch.setattr(cleaning, "_change", lambda found, pixels: np.full((*pixels.shape[:2], 4), np.inf, np.float32))
     with pytest.raises(UserError, match="answers with what are no numbers"):
         remover.remove(pair[1])
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_arrays_of_any_layout_are_what_they_hold(remover, pair):
+    grey = np.ascontiguousarray(pair[1][..., 0])
+    wanted = remover.remove(grey).image
+    assert not np.array_equal(wanted, grey)
+    for kind in (np.asmatrix(grey), np.asfortranarray(grey), np.ma.masked_array(grey), grey[::-1].copy()[::-1]):
+        assert np.array_equal(remover.remove(kind).image, wanted)
+    deep = grey.astype(np.uint16) * 257
+    assert np.array_equal(remover.remove(deep.astype(">u2")).image, remover.remove(deep).image)
+
+
+@pytest.mark.parametrize(
+    "image", [torch.zeros(0, 3, 4, 4), torch.zeros(3, 4, 4, device="meta"), torch.zeros(3, 4, 4).to_sparse()]
+)
+def test_tensors_without_values_are_one_sentence(remover, image):
+    with pytest.raises(UserError, match="image is a tensor that is empty, sparse or without values; give a dense one"):
+        remover.remove(image)
+
+
+@pytest.mark.parametrize(
+    ("mask", "values"),
+    [
+        (Image.fromarray(np.array([[0, 51, 255]], np.int32)), [0, 0.2, 1]),
+        (Image.fromarray(np.array([[0, 0.2, 1]], np.float32)), [0, 0.2, 1]),
+        (Image.fromarray(np.array([[[0, 255], [51, 255], [255, 255]]], np.uint8)), [0, 0.2, 1]),
+        (torch.tensor([[0, 0.25, 1]], dtype=torch.bfloat16), [0, 0.25, 1]),
+    ],
+)
+def test_a_mask_of_any_mode_is_what_it_shows(mask, values):
+    assert as_allowed(mask, (1, 3)).tolist()[0] == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("mask", "sentence"),
+    [
+        (Image.new("RGBA", (3, 1), (0, 0, 0, 9)), "The mask is transparent in part; give one of black, white and grey"),
+        (np.array([["a", "b", "c"]]), "mask holds <U1; give booleans, bytes, or numbers"),
+        (np.ones((1, 3), complex), "mask holds complex128; give"),
+    ],
+)
+def test_a_mask_that_is_none_is_one_sentence(mask, sentence):
+    with pytest.raises(UserError, match=sentence):
+        as_allowed(mask, (1, 3))
+
+
+def test_a_device_of_pytorch_s_is_one_and_an_engine_that_is_none_is_one_sentence(monkeypatch):
+    opened = []
+    monkeypatch.setattr(module, "_open_engine", lambda *arguments: opened.append(arguments))
+    module.open_engine("general", torch.device("cuda", 1))
+    assert opened == [("general", "cuda:1", "auto", ())]
+    with pytest.raises(UserError, match=r"^engine=tensorrt must be one of auto, torch, onnx\.$"):
+        module.open_engine("general", engine="tensorrt")

@@ -1,5 +1,6 @@
 """Which files a command takes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_a_list_names_files_as_they_are(folder, end):
     ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_list_may_begin_with_what_windows_writes(folder, encoding):
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    Path("list").write_bytes(f"{mark}in/a.jpg\r\nin/é.jpg\r\n".encode(encoding))
+    assert listed("list") == ["in/a.jpg", "in/é.jpg"]
+
+
+def test_a_name_of_a_list_that_is_too_long_ends_no_list(folder):
+    assert [str(source) for source, _ in find([], None, listed_names=["in/a.jpg", "x" * 5000])] == [
+        "in/a.jpg",
+        "x" * 5000,
+    ]
+
+
 def test_a_list_that_is_missing_or_empty_is_one_sentence(folder):
     Path("list").write_text("\n\n")
     with pytest.raises(UserError, match=r"^--files-from list names no file; write one a line\.$"):
@@ -63,7 +78,24 @@ def test_a_list_that_is_missing_or_empty_is_one_sentence(folder):
 
 
 def test_pictures_of_other_kinds_are_counted(folder):
-    kinds = "passed over, since they cannot be read: 1 dng, 1 jxl; save them as JPEG, PNG, WebP, TIFF or BMP."
+    kinds = "skipped, since they cannot be read: 1 dng, 1 jxl; save them as JPEG, PNG, WebP, TIFF or BMP."
     assert passed_over(["in"]) == kinds
     assert passed_over(["in"], Choice(exclude=("*.dng", "*.JXL"))) is None
     assert passed_over(["in/a.jpg"]) is None
+
+
+def test_folders_that_are_closed_or_links_are_told_of(folder, monkeypatch):
+    Path("in/closed").mkdir()
+    Path("in/link").symlink_to("deep")
+    listing = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    said = passed_over(["in", "in/a.jpg"], Choice(exclude=("*.*",)))
+    monkeypatch.undo()
+    linked = "Links to folders were not followed (1); name what they lead to."
+    assert said == f"in/closed cannot be searched: Permission denied. {linked}"

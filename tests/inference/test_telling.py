@@ -46,5 +46,19 @@ def test_a_stream_without_a_reader_is_given_up(tmp_path):
     assert (tmp_path / "there").read_bytes() == b""
 
 
+def test_what_could_not_be_written_is_known_unless_nobody_reads_any_more(tmp_path):
+    for error, told in ((OSError(28, "No space left on device"), "No space left on device"), (BrokenPipeError(), None)):
+
+        class Full(io.TextIOWrapper):
+            def flush(self, error=error):
+                raise error
+
+        with (tmp_path / "there").open("wb") as file:
+            stream = LastingStream(Full(file, "utf-8"))
+            assert stream.failure is None
+            stream.flush()
+            assert stream.failure == told
+
+
 def test_a_stream_that_is_not_there_takes_all():
     say(console(None), "nobody hears it")

@@ -261,7 +261,7 @@ def browse(page, profile, *options):
     """Loads a page in a browser without a window; returns what it prints."""
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000",
                "--hide-scrollbars", "--force-color-profile=srgb", f"--user-data-dir={profile}"]  # fmt: skip
-    done = subprocess.run([*command, *options, page.as_uri()], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([*command, *options, page.as_uri()], capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -87,7 +87,7 @@ def test_a_killed_search_runs_the_unfinished_trial_again(command, tiny):
     arguments = ("space=none", "+space.loss.beta={low: 0, high: 1}", *tiny, *LEAN, "sweep.trials=1")
     process = start_script(REPOSITORY / "sweep.py", (*arguments, "trainer.max_epochs=100000"), Path.cwd())
     log = Path("outputs/sweep/none/0/train.log")
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not (log.is_file() and "Epoch 1" in log.read_text()) and time.monotonic() < until:
         assert process.exitcode is None
         time.sleep(0.1)

@@ -73,7 +73,7 @@ def test_searches_share_a_study_and_lose_no_trial_when_one_is_killed(command, mo
     with monkeypatch.context() as patch:
         patch.setenv("HANG", "1")
         killed = start(arguments)
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not Path("hanging").exists():
         assert killed.exitcode is None
         assert time.monotonic() < until
@@ -82,7 +82,7 @@ def test_searches_share_a_study_and_lose_no_trial_when_one_is_killed(command, mo
     killed.join()
     searches = [start(arguments), start(arguments)]
     for search in searches:
-        search.join(120)
+        search.join(600)
     assert [search.exitcode for search in searches] == [0, 0]
 
     outcome = command("sweep", *arguments)  # which has nothing left to do, and reports

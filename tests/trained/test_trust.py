@@ -40,7 +40,7 @@ def package(tmp_path, monkeypatch):
     [
         "os.system",
         "wm_lightning.files.os.system",
-        "wm_lightning.inference.batch.ThreadPoolExecutor",  # a class, but not of this project
+        "wm_lightning.inference.cleaner.ThreadPoolExecutor",  # a class, but not of this project
         "wm_lightning.files.replacing",  # of this project, but no class
         "wm_lightning.nowhere.Class",
         "wm_lightning",

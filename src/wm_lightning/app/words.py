@@ -11,7 +11,7 @@ from wm_lightning.inference.findings import NAMED, Findings
 TEXTS = {
     "title": ("Watermark remover", "去水印"),
     "about": (
-        "It finds visible watermarks and takes them away; the rest of the picture stays as it is. Use it only on "
+        "It finds visible watermarks and removes them; the rest of the picture stays as it is. Use it only on "
         "pictures that you have the right to change.",
         "自动找出可见水印并将其去除，图片的其余部分保持不变。请只处理您有权修改的图片。",
     ),
@@ -23,10 +23,10 @@ TEXTS = {
     "download_mask": ("Download the mask", "下载蒙版"),
     "download_all": ("Download all (ZIP)", "全部下载（ZIP）"),
     "strength": ("Strength", "强度"),
-    "strength_info": ("How much of a mark is taken away", "水印去除的程度"),
+    "strength_info": ("How much of a mark is removed", "水印去除的程度"),
     "sensitivity": ("Sensitivity", "灵敏度"),
     "sensitivity_info": (
-        "How little evidence a mark needs: higher finds more, and more that is none",
+        "How little evidence a mark needs: higher finds more marks, and more that are not marks",
         "认定水印所需的证据：越高找到的越多，误判也越多",
     ),
     "same_mark": ("They share one mark", "它们带有同一个水印"),
@@ -39,7 +39,7 @@ TEXTS = {
     "compare": ("Before and after", "前后对比"),
     "found": ("Marks found", "找到的水印"),
     "paint": ("Paint", "涂抹"),
-    "boxes": ("Take away; switch off what is no mark", "要去除的水印；不是水印的请取消勾选"),
+    "boxes": ("Remove; switch off what is not a mark", "要去除的水印；不是水印的请取消勾选"),
     "again": ("Clean again", "重新去除"),
     "mask_file": (
         "Mask of the same size, white where pixels may change",
@@ -47,7 +47,10 @@ TEXTS = {
     ),
     "clean_many": ("Clean them", "开始去除"),
     # What the page says
-    "limits": ("{formats}; up to {megapixels:g} megapixels.", "{formats}；最多 {megapixels:g} 百万像素。"),
+    "limits": (
+        "{formats}; up to {megapixels:g} megapixels; of an animation, or of pages, the first picture.",
+        "{formats}；最多 {megapixels:g} 百万像素；动图和多页文件只处理第一张。",
+    ),
     "at_most": ("At most {count} pictures at once.", "一次最多 {count} 张图片。"),
     "working": ("{name} ...", "{name}……"),
     "tiles": ("tiles", "块"),
@@ -67,14 +70,14 @@ TEXTS = {
     ),
     "waiting": ("waiting", "等待中"),
     "in_work": ("working ...", "处理中……"),
-    "look": ("look at it: {doubt}", "请检查：{doubt}"),
+    "look": ("check it: {doubt}", "请检查：{doubt}"),
     "unseen": ("no mark is seen where you painted one", "在您涂抹处未见水印"),
     "mask_taken": ("{name}: used as mask; press Clean again.", "{name}：已用作蒙版，请点击“重新去除”。"),
     "mask_dropped": ("No mask is used.", "不使用蒙版。"),
     # What is shown
     "before_alt": ("{name} before", "{name} 处理前"),
     "after_alt": ("{name} after", "{name} 处理后"),
-    "slider": ("Share of the picture before that is shown", "处理前图片显示的比例"),
+    "slider": ("How much of the picture before cleaning is shown", "处理前图片显示的比例"),
     "marks_alt": (
         "{name} in grey; the marks that were found are red, in numbered boxes",
         "{name} 的灰度图；找到的水印为红色，并有编号方框",

@@ -27,6 +27,9 @@ class Store(Protocol):
     def read(self, name: str) -> bytes:
         """Returns a file's content."""
 
+    def has(self, name: str) -> bool:
+        """Says whether there is a file of that name."""
+
     def put(self, path: Path, name: str) -> None:
         """Copies a path's file into the store, whole or not at all."""
 
@@ -58,6 +61,10 @@ class FolderStore:
     def read(self, name: str) -> bytes:
         """Returns a file's content."""
         return self.path(name).read_bytes()
+
+    def has(self, name: str) -> bool:
+        """Says whether there is a file of that name, or a link."""
+        return os.path.lexists(self.path(name))
 
     def put(self, path: Path, name: str) -> None:
         """Copies a path's file into the folder.
@@ -118,6 +125,19 @@ class S3Store:
         """Copies a file to a path, whole or not at all."""
         with self._worded(), replacing(path) as draft:
             self._client().download_file(self.bucket, self.prefix + name, str(draft))
+
+    def has(self, name: str) -> bool:
+        """Says whether there is a file of that name."""
+        from botocore.exceptions import ClientError
+
+        with self._worded():
+            try:
+                self._client().head_object(Bucket=self.bucket, Key=self.prefix + name)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                    return False
+                raise
+        return True
 
     def put(self, path: Path, name: str) -> None:
         """Copies a path's file into the store."""

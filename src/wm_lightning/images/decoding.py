@@ -17,7 +17,7 @@ from wm_lightning.images.inks import Inks, inks_of
 from wm_lightning.images.kinds import is_heic
 from wm_lightning.images.pixels import Pixels
 from wm_lightning.images.png import chunks
-from wm_lightning.images.png_colours import AS_SRGB, declared_profile, numbered_profile
+from wm_lightning.images.png_colours import AS_SRGB, declared_profile, declared_transfer, numbered_profile
 from wm_lightning.images.tiff import ORIENTATION, check_full
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ PLAIN = ("L", "LA", "RGB", "RGBA")
 INKS_GONE = "CMYK became RGB"
 FIRST_ALONE = "only the first of its pictures was taken"
 HDR = (16, 18)  # transfers: PQ and HLG
+HDR_REFUSED = "is an HDR picture (PQ or HLG), whose values are of another kind; save it as SDR."
+BESIDE_GONE = "a channel beside the colours was left out"
 
 
 class Decoded(NamedTuple):
@@ -84,6 +86,8 @@ def decode_opened(opened: Image.Image, data: bytes) -> Decoded:
             opened.seek(0)
     orientation = orientation_of(opened)  # before it is loaded: a TIFF is then turned, and forgets it
     planes, upright, profile = _planes(opened, data, notes)
+    if declared_transfer(opened.format, data, profile) in HDR:
+        raise UnsupportedError(HDR_REFUSED)
     planes = planes[..., None] if planes.ndim == 2 else planes
     inks = None
     if opened.mode == "CMYK" and inks_of(opened.info.get("icc_profile")) is not None:
@@ -167,8 +171,8 @@ def _planes(opened: Image.Image, data: bytes, notes: list[str]) -> tuple[Pixels,
             return _deep_tiff(data, kind, extra, notes), False, profile
         if bits > 8 and opened.mode not in (*DEEP_GREY, "F", "I"):
             notes.append(f"{bits} bits became 8")
-        if UNSPECIFIED in extra and opened.mode == "RGB":
-            notes.append("a channel beside the colours was left out")
+        if len(extra) > opened.mode.endswith("A"):
+            notes.append(BESIDE_GONE)
         opened.load()
         if opened.mode in DEEP_GREY:
             return _deep_grey(np.asarray(opened).astype(np.uint16), bits, kind, notes), True, profile
@@ -184,9 +188,9 @@ def _of_boxes(opened: Image.Image, data: bytes, notes: list[str]) -> tuple[Pixel
     what = described(data)
     colours = what.colours or Colours(*AS_SRGB[0], matrix=1)
     if colours.transfer in HDR:
-        raise UnsupportedError("is an HDR picture (PQ or HLG), whose values are of another kind; save it as SDR.")
+        raise UnsupportedError(HDR_REFUSED)
     if opened.format == "HEIF":
-        notes += heif.left_out(opened.info)
+        notes += heif.beside(opened.info)
         planes = heif.decoded(data)
     else:
         notes += [f"{what.bits} bits became 8"] if what.bits > 8 else []
@@ -280,7 +284,7 @@ def _deep_tiff(data: bytes, kind: int, extra: tuple[int, ...], notes: list[str])
     if not beside.shape[-1]:
         return np.ascontiguousarray(values)
     if not extra or extra[0] == UNSPECIFIED:
-        notes.append("a channel beside the colours was left out")
+        notes.append(BESIDE_GONE)
         return np.ascontiguousarray(values)
     if extra[0] == ASSOCIATED:
         share = np.maximum(beside, 1).astype(np.float32) / 65535

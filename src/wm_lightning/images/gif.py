@@ -14,7 +14,7 @@ from PIL import Image
 from wm_lightning.errors import UnreadableError, UnsupportedError
 from wm_lightning.images.frames import changed_box
 from wm_lightning.images.pixels import Pixels
-from wm_lightning.images.xmp import without_gone
+from wm_lightning.images.xmp import left_out, without_gone
 
 COLOURS = 256
 EXTENSION, PICTURE, END, CONTROL, APPLICATION = 0x21, 0x2C, 0x3B, 0xF9, 0xFF
@@ -87,7 +87,7 @@ def encode_gif(file: bytes, before: Sequence[Pixels], after: Sequence[Pixels]) -
             shown, control = new, bytes(4)
         elif block.label == APPLICATION and block.data[2:14] == XMP:
             xmp, lost = without_gone(block.data[14:-258])  # 258 bytes close it
-            notes += [f"its {word} was left out" for word in lost]
+            notes += left_out(lost)
             parts.append(block.data if not lost else block.data[:14] + xmp + block.data[-258:] if xmp else b"")
         else:
             parts.append(block.data)

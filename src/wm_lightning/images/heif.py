@@ -12,6 +12,7 @@ import numpy as np
 from wm_lightning.errors import UnsupportedError
 from wm_lightning.images.boxes import IDENTITY
 from wm_lightning.images.pixels import Pixels
+from wm_lightning.images.xmp import left_out
 
 AVAILABLE = find_spec("pillow_heif") is not None
 QUALITY = 90  # a file does not tell its own
@@ -50,11 +51,11 @@ def decoded(data: bytes) -> Pixels:
     return planes
 
 
-def left_out(info: Mapping[Any, Any]) -> list[str]:
+def beside(info: Mapping[Any, Any]) -> list[str]:
     """Says what lies beside a picture that Pillow opened and is not written again, each a few words."""
     words = [word for key, word in BESIDE if info.get(key)]
     words += ["gain map" for kind in info.get("aux", {}) if "gainmap" in kind.lower()]
-    return [f"its {word} was left out" for word in dict.fromkeys(words)]
+    return left_out(words)
 
 
 def options_of(info: Mapping[Any, Any]) -> dict[str, Any]:

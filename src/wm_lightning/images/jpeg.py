@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from wm_lightning.images.tiff import without_thumbnail
-from wm_lightning.images.xmp import GONE, without_gone
+from wm_lightning.images.xmp import GONE, left_out, without_gone
 
 EXIF, XMP, EXTENDED = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 MPF = b"MPF\0"  # where further pictures are
@@ -68,9 +68,10 @@ def carried(file: bytes, profile: bool) -> tuple[list[Segment], list[str]]:
         stays, words = _carried(segment, profile, extended)
         lost += words
         kept += [stays] if stays is not None else []
-    if not lost and not any(data.startswith(MPF) for _, data in segments) and _is_followed(file, at):
+    explained = set(lost) - {"thumbnail"}  # which lies within
+    if not explained and not any(data.startswith(MPF) for _, data in segments) and _is_followed(file, at):
         lost.append("data behind the picture")
-    return kept, [f"its {word} was left out" for word in dict.fromkeys(lost)]
+    return kept, left_out(lost)
 
 
 def with_segments(file: bytes, metadata: Iterable[Segment]) -> bytes:

@@ -11,13 +11,14 @@ import numpy as np
 
 from wm_lightning.images.pixels import Pixels
 from wm_lightning.images.tiff import without_thumbnail
-from wm_lightning.images.xmp import without_gone
+from wm_lightning.images.xmp import left_out, without_gone
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = b"XML:com.adobe.xmp\0"
 MOST = 2**26  # bytes of XMP that is compressed
 COLOURS = {b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV", b"cLLI"}  # which change how pixels are shown
-HOW = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"bKGD", b"hIST", b"sBIT", b"acTL", b"fcTL", b"fdAT"}
+HOW = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"hIST", b"acTL", b"fcTL", b"fdAT"}
+OF_STORED = {b"bKGD": "background colour", b"sBIT": "number of significant bits"}  # in numbers of its kind of pixels
 KEPT = {b"eXIf", b"pHYs", b"tIME", b"sPLT", b"oFFs", b"pCAL", b"sCAL", b"sTER"}
 
 
@@ -44,9 +45,15 @@ def chunks(file: bytes) -> list[Chunk]:
     return found
 
 
-def carried(file: bytes) -> tuple[list[Chunk], list[str]]:
-    """Returns the metadata of a file, and what was left out of it, each a few words."""
+def carried(file: bytes, written: bytes) -> tuple[list[Chunk], list[str]]:
+    """Returns the metadata of a file, and what was left out of it, each a few words.
+
+    Args:
+        file: The file.
+        written: That gets its metadata; whose pixels may be of another depth or kind.
+    """
     kept, lost = [], list[str]()
+    alike = file[24:26] == written[24:26]  # of the header: depth and kind
     for chunk in chunks(file):
         kind, data = chunk
         if kind in HOW:
@@ -59,12 +66,15 @@ def carried(file: bytes) -> tuple[list[Chunk], list[str]]:
             cleaned, words = _xmp(data)
             lost += words
             kept += [cleaned] if cleaned is not None else []
+        elif kind in OF_STORED:
+            kept += [chunk] if alike else []
+            lost += [] if alike else [OF_STORED[kind]]
         elif kind == b"caBX":
             lost.append("content credentials")
         # A small fourth letter says that a chunk holds whatever becomes of the pixels.
         elif kind in COLOURS or kind in KEPT or (kind.isalpha() and kind[3:].islower()):
             kept.append(chunk)
-    return kept, [f"its {word} was left out" for word in dict.fromkeys(lost)]
+    return kept, left_out(lost)
 
 
 def with_chunks(file: bytes, metadata: Iterable[Chunk]) -> bytes:

@@ -52,6 +52,23 @@ def declared_profile(file: bytes) -> bytes | None:
         return None
 
 
+def declared_transfer(kind: str | None, file: bytes, profile: bytes | None) -> int | None:
+    """Returns how values stand for light by the number of ITU-T H.273, of a PNG's or a profile's `cicp`; None without.
+
+    Args:
+        kind: Pillow's name of the file's format.
+        file: Its content.
+        profile: ICC.
+    """
+    found = [data[1:2] for name, data in chunks(file) if name == b"cICP"] if kind == "PNG" else []
+    table = (profile or b"")[128:]
+    for at in range(4, 4 + 12 * min(int.from_bytes(table[:4], "big"), 100), 12):
+        if table[at : at + 4] == b"cicp":  # the place of a tag; its name, four zeros, and the numbers, transfer second
+            place = int.from_bytes(table[at + 4 : at + 8], "big")
+            found.append((profile or b"")[place + 9 : place + 10])
+    return next((one[0] for one in found if one), None)
+
+
 def numbered_profile(primaries: int, transfer: int, grey: bool) -> bytes | None:
     """Returns the profile that numbers of ITU-T H.273 stand for; None where none is for them."""
     if primaries not in PRIMARIES or transfer not in (LINEAR, SRGB_TRANSFER, *OF_VIDEO):

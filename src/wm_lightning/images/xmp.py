@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from xml.dom import XMLNS_NAMESPACE, minidom
 from xml.parsers.expat import ExpatError
 
@@ -21,6 +21,7 @@ GONE: dict[str, tuple[str, tuple[str, ...]]] = {
     "http://ns.adobe.com/xap/1.0/": ("thumbnail", ("Thumbnails",)),
     ANNOUNCED: ("", ("HasExtendedXMP",)),
 }
+PLURALS = ("layers", "small copies", "content credentials")
 MARKERS = (*(namespace.encode() for namespace in GONE if "xap" not in namespace), b"Thumbnails")
 
 
@@ -47,6 +48,11 @@ def without_gone(xmp: bytes, extended: bool = False) -> tuple[bytes, list[str]]:
     gone = dict.fromkeys(word for word in words if word)
     text = "".join(node.toxml() for node in document.childNodes)
     return text.encode("utf-8", "replace"), list(gone)
+
+
+def left_out(words: Iterable[str]) -> list[str]:
+    """Says of each thing that was taken out, a word or two, that it was; of one that comes twice once."""
+    return [f"its {word} {'were' if word in PLURALS else 'was'} left out" for word in dict.fromkeys(words)]
 
 
 def _taken_out(parent: minidom.Document | minidom.Element, extended: bool) -> Iterator[str]:

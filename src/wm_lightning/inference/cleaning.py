@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,18 @@ from wm_lightning.inference.pixels import Pixels, as_floats, as_map, largest
 from wm_lightning.inference.scales import View, judged, on_reduced, seen
 from wm_lightning.inference.search import AS_USUAL, Search
 from wm_lightning.inference.tiles import ALIGN, strips
+
+BYTES_A_PIXEL = 25  # of maps, while a picture is looked at, beside itself: measured at 8 to 24 megapixels
+
+
+def gigabytes_for(pages: Sequence[Pixels]) -> float:
+    """Returns about how much memory it takes to look at the frames or pages of a picture, (H, W, 3) each.
+
+    They are held before and after, all of them; maps are made of one at a time. What a network needs for a tile, some
+    hundred megabytes, comes on top.
+    """
+    largest_page = max(page.shape[0] * page.shape[1] for page in pages)
+    return float(BYTES_A_PIXEL * largest_page + 2 * sum(page.nbytes for page in pages)) / 1e9
 
 
 class Cleaned(NamedTuple):

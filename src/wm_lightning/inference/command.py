@@ -27,6 +27,8 @@ def predict(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog} {version('wm-lightning')}")  # noqa: T201 - consoles are not imported yet
         return 0
     _check(parser, options)
+    for key in ("output", "report", "mask", "mark", "weights", "files_from"):  # `--output=~/clean` comes as it is typed
+        setattr(options, key, _at_home(getattr(options, key)))
     try:
         from wm_lightning.inference.batch import clean_files  # what was mistyped, or --help, need not wait for it
 
@@ -52,9 +54,15 @@ def _with_paths(arguments: Sequence[str]) -> list[str]:
     return given
 
 
+def _at_home(name: str | None) -> str | None:
+    """Returns a path whose `~` no shell has replaced, unless a file is called so."""
+    return name if not name or os.path.lexists(name) else os.path.expanduser(name)  # noqa: PTH111
+
+
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuses options that contradict each other; argparse ends the command with status 2."""
     places = ["-o"] * (options.output is not None) + ["--in-place"] * options.in_place + ["--detect"] * options.detect
+    _check_ray(parser, options)
     if not options.inputs and options.files_from is None:
         parser.error("give pictures, or a list of them with --files-from")
     if not places and not options.suffix and options.inputs != ["-"]:
@@ -71,16 +79,33 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             _first(options, "suffix", "save_mask", "compare", "strict", "dry_run", "overwrite"),
         ),
         (options.detect, "--detect", "--skip-existing" if options.skip_existing else None),
+        ("-" in options.inputs, "-", _first(options, "in_place")),
         (streamed and not options.detect, "-o -", _first(options, "json", "suffix", "save_mask", "compare")),
         (options.quiet, "--quiet", _first(options, "verbose")),
         (options.mark is not None, "--mark", _first(options, "sensitivity", "scales")),
         (options.same_mark, "--same-mark", _first(options, "sensitivity", "scales")),
+        (
+            options.ray is not None,
+            "--ray",
+            _first(options, "in_place", "detect", "compare", "same_mark", "files_from"),
+        ),
     ):
         if given and wrong is not None:
             parser.error(f"{wrong} and {other} contradict each other; leave one out")
     if options.sensitivity is None:
         options.sensitivity = "normal"
     options.scales = options.scales or "auto"
+
+
+def _check_ray(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.ray is None:
+        stores = [name for name in (*options.inputs, options.output or "") if name.startswith("s3://")]
+        if stores:
+            parser.error(f"{stores[0]} is a store, of which pictures are cleaned with --ray")
+    elif options.ray not in ("local", "auto") and ":" not in options.ray:
+        parser.error(f"--ray {options.ray} is no address; give HOST:6379 or auto, or write --ray behind all else")
+    elif len(options.inputs) != 1 or options.output in (None, "-"):
+        parser.error("--ray takes one folder, or s3://BUCKET/PREFIX, and -o with another one")
 
 
 def _first(options: argparse.Namespace, *names: str) -> str | None:
@@ -98,8 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_files(parser.add_argument_group("which pictures, and where results go"))
     _add_finding(parser)
-    _add_limits(parser.add_argument_group("limits of one picture; one beyond them is told of, and the others go on"))
-    _add_telling(parser.add_argument_group("what is told"))
+    _add_limits(
+        parser.add_argument_group("limits of one picture; one that exceeds them is reported, and the others go on")
+    )
+    _add_telling(parser.add_argument_group("what is printed"))
     return parser
 
 
@@ -110,28 +137,39 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "--suffix", default="", metavar="TEXT", help="added to names of results; without -o these lie beside the inputs"
     )
     add("--in-place", action="store_true", help="write over pictures with marks; each is kept as NAME.jpg.orig")
-    add("--detect", action="store_true", help="write no picture: tell which carry a mark, where, and how sure that is")
-    add("--dry-run", action="store_true", help="tell what would be written, and look at no picture")
+    add(
+        "--detect",
+        action="store_true",
+        help="write no picture, only say which have a mark, where, and how sure that is",
+    )
+    add("--dry-run", action="store_true", help="say what would be written, without reading a picture")
     add(
         "--skip-existing",
         action="store_true",
-        help="leave results that are there, and do the rest: goes on after a stop",
+        help="keep results that are there and do the rest: resumes after a stop",
     )
     add("--overwrite", action="store_true", help="replace results that are there; without it they are refused")
     add(
         "--files-from",
         type=as_word,
         metavar="FILE",
-        help="further files, one a line or as of find -print0; - for standard input",
+        help="list of further files, one per line or as from find -print0; - for standard input",
     )
     add(
         "--include",
         metavar="PATTERN",
         action="append",
         default=[],
-        help="take these alone, such as '*.jpg' or 'trip/*'",
+        help="take only these, such as '*.jpg' or 'trip/*'",
     )
     add("--exclude", metavar="PATTERN", action="append", default=[], help="leave these out")
+    add(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="clean a folder, or s3://BUCKET/PREFIX, into another on a Ray cluster; without an address on this machine",
+    )
     add("--recursive", action=argparse.BooleanOptionalAction, default=True, help="search folders in folders (default)")
 
 
@@ -139,8 +177,8 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
     memory = half_the_memory()
     for name, default, unit, help_ in (
         ("megapixels", MEGAPIXELS, "N", "width times height; a larger one is refused before it is decoded"),
-        ("memory", memory, "GB", "of a process that reads and writes pictures; default: half of the machine's"),
-        ("minutes", MINUTES, "N", "that reading it, looking at it, and writing it may take, each"),
+        ("memory", memory, "GB", "to read, clean or write it; default: half of the machine's"),
+        ("minutes", MINUTES, "N", "for reading it, for cleaning it and for writing it, each"),
     ):
         told = help_ if name == "memory" else f"{help_}; default: {default:.0f}"
         group.add_argument(f"--max-{name}", type=amount, default=default, metavar=unit, help=told)
@@ -148,10 +186,10 @@ def _add_limits(group: argparse._ArgumentGroup) -> None:
 
 def _add_telling(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--json", action="store_true", help="a line of JSON for each picture on standard output; words go to the other")
+    add("--json", action="store_true", help="print a line of JSON for each picture, and all else on standard error")
     add("--report", type=as_word, metavar="FILE.json", help="write what was found in each picture")
-    add("-q", "--quiet", action="store_true", help="print errors and warnings alone")
-    add("-v", "--verbose", action="store_true", help="tell of every mark, and how long a picture took")
+    add("-q", "--quiet", action="store_true", help="print only errors and warnings")
+    add("-v", "--verbose", action="store_true", help="list every mark, and how long each picture took")
     add("--version", action="store_true", help="print the version, and end")
 
 
@@ -168,38 +206,43 @@ def _add_finding(parser: argparse.ArgumentParser) -> None:
     )
     known = parser.add_mutually_exclusive_group()
     known.add_argument(
-        "--mark", type=as_word, metavar="FILE", help="take away this mark, which mark.py wrote, and seek no other"
+        "--mark", type=as_word, metavar="FILE", help="remove this mark, which mark.py wrote, and look for no other"
     )
     known.add_argument(
-        "--same-mark", action="store_true", help="the same with a mark that the pictures share, found first"
+        "--same-mark",
+        action="store_true",
+        help="the same with the mark that the pictures share, which is measured first",
     )
-    parser.add_argument("--strength", type=share, default=1.0, help="how much of a mark is taken away, 0 to 1")
+    parser.add_argument("--strength", type=share, default=1.0, help="how much of a mark is removed, 0 to 1")
     parser.add_argument(
         "--sensitivity",
         help="low, normal (default), high, or 0 to 1: how little evidence a mark needs; low spares more",
     )
     parser.add_argument(
-        "--scales", help="sizes of a picture to look at, for large marks; auto (default), or 1 for its own alone"
+        "--scales", help="sizes of a picture to look at, for large marks; auto (default), or 1 for its own size only"
     )
     parser.add_argument(
-        "--strict", action="store_true", help="write no result that should be looked at; the exit status is then 3"
+        "--strict", action="store_true", help="do not write results that come with a warning; the exit status is then 3"
     )
     parser.add_argument("--save-mask", action="store_true", help="write where marks were found, as NAME.mask.png")
     parser.add_argument(
         "--compare",
         action="store_true",
-        help="write before, after and mask, as NAME.compare.png; of several pictures also a sheet, compare-1.png",
+        help="write before, after and mask as NAME.compare.png; for several pictures also a sheet, compare-1.png",
     )
     parser.add_argument("--device", type=as_word, default="auto", help="where it runs: auto, cpu, cuda, cuda:1, mps")
     parser.add_argument(
         "--engine", choices=ENGINES, default=ENGINES[0], help="default: torch where it is installed, else onnx"
     )
     parser.add_argument(
-        "--tta", type=int, choices=COPIES, default=1, help="copies, mirrored and turned, to take the mean over"
+        "--tta", type=int, choices=COPIES, default=1, help="mirrored and rotated copies to take the mean over"
     )
     parser.add_argument("--on-error", choices=("skip", "stop"), default="skip", help="after a picture that failed")
     parser.add_argument(
-        "--jobs", type=count, metavar="N", help="pictures worked on at once; default: one a core, up to 8"
+        "--jobs",
+        type=count,
+        metavar="N",
+        help="pictures processed at once; default: one per core, up to 8; with --ray: workers, default all",
     )
 
 

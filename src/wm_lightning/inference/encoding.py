@@ -27,6 +27,7 @@ from wm_lightning.inference.pictures import LOSSLESS, LOSSY, QUALITY, Picture
 SIDES = {"JPEG": jpeg.SIDES, "WEBP": 16_383, "GIF": 65_535}  # pixels that a side may have
 # Of TIFF, those that keep every value and take every mode; others become one of them
 COMPRESSIONS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd")
+DEFLATE = ("tiff_adobe_deflate", "tiff_deflate")
 DEEP = ("PNG", "TIFF", "HEIF")  # formats that hold more than 8 bits a channel
 WITHOUT_PROFILE = ("BMP", "GIF")  # which show sRGB
 UPRIGHT = ("BMP", "HEIF")  # which cannot say how they are turned, or are turned by what decodes them
@@ -136,7 +137,7 @@ def _still(picture: Picture, planes: Pixels, kind: str, notes: list[str]) -> byt
         options = picture.options if picture.format == "HEIF" else {"quality": QUALITY, "chroma": 444}
         return heif.encoded(planes, options, told_encoder(picture.metadata, upright=True))
     if planes.dtype == np.uint16 and planes.shape[-1] > 1:
-        return png.encode_deep(planes) if kind == "PNG" else _deep_tiff(planes, picture.metadata.dpi)
+        return png.encode_deep(planes) if kind == "PNG" else _deep_tiff(picture, planes, notes)
     content = _by_pillow(picture, planes, kind, notes)
     if kind != "JPEG" or "qtables" not in picture.options:
         return content
@@ -216,17 +217,20 @@ def _by_pillow(picture: Picture, planes: Pixels, kind: str, notes: list[str]) ->
     return buffer.getvalue()
 
 
-def _deep_tiff(planes: Pixels, dpi: tuple[float, float] | None) -> bytes:
+def _deep_tiff(picture: Picture, planes: Pixels, notes: list[str]) -> bytes:
     import tifffile  # few pictures are so deep, and a process that encodes starts sooner
 
+    dpi, compression = picture.metadata.dpi, picture.options.get("compression") if picture.format == "TIFF" else None
+    if compression not in (None, "raw", *DEFLATE):
+        notes.append(f"compression {compression} became deflate")
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
         planes,
         photometric="rgb" if planes.shape[-1] > 2 else "minisblack",
         planarconfig="contig",
-        compression="zlib",
-        predictor=True,
+        compression=None if compression == "raw" else "zlib",
+        predictor=compression != "raw",
         extrasamples=["unassalpha"] if planes.shape[-1] in (2, 4) else None,
         resolution=dpi,
         resolutionunit="inch" if dpi is not None else None,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,7 @@ def export(net: RestorationNet, path: Path) -> float:
         raise ArgumentError("{path}={} must end in .onnx, or in .pt2 for torch.export.", path)
     wrapped = CorrectionNet(net).float().eval()
     with replacing(path) as draft:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of PyTorch about its own
+        with silent():
             run = writers[path.suffix](wrapped, draft)
         difference = max(_difference(wrapped, run, shape) for shape in CHECKED)
         if difference > TOLERANCE:
@@ -84,22 +84,35 @@ def exported(net: CorrectionNet, optimize: bool = True) -> torch.onnx.ONNXProgra
         raise UserError(
             f"{error.name} is not installed, which writing ONNX needs: pip install 'wm-lightning[export]'."
         ) from error
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     example = torch.rand(_shape(net, CHECKED[-1]))
-    program = torch.onnx.export(
-        net,
-        (example,),
-        dynamo=True,
-        verbose=False,
-        optimize=optimize,
-        input_names=["image"],
-        output_names=list(OUTPUTS if net.recognises else OUTPUTS[:-1]),
-        dynamic_shapes=_dimensions(net),
-    )
+    with silent():
+        program = torch.onnx.export(
+            net,
+            (example,),
+            dynamo=True,
+            verbose=False,
+            optimize=optimize,
+            input_names=["image"],
+            output_names=list(OUTPUTS if net.recognises else OUTPUTS[:-1]),
+            dynamic_shapes=_dimensions(net),
+        )
     assert program is not None
     facts = {"multiple": net.size.multiple, "minimum": net.size.minimum, "knows_layers": net.net.knows_layers}
     program.model.metadata_props[METADATA] = json.dumps(facts)
     return program
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Keeps what PyTorch, ONNX Script and ONNX Runtime say of their own code from the terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _write_onnx(net: CorrectionNet, path: Path) -> Run:

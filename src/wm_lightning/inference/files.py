@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import FORMATS, replacing
-from wm_lightning.inference.selection import EVERYTHING, Choice, find, real
+from wm_lightning.inference.selection import EVERYTHING, OTHERS, Choice, find, real
 
 
 class Job(NamedTuple):
@@ -58,6 +59,8 @@ def plan(
     """
     if output == "":
         raise ArgumentError("{output} is an empty name; give a folder or a file ('.' is this folder).")
+    if {"/", "\0", os.sep} & set(suffix):
+        raise ArgumentError("{suffix}={} is part of a name, and no folder; give something like _clean.", suffix)
     found = find(inputs, None if output is None else Path(output), choice, listed_names)
     if over:
         return [Job(source, source) for source, _ in found]
@@ -72,15 +75,26 @@ def plan(
             raise ArgumentError("{output}={} is the result's whole name; leave {suffix} out, or give a folder.", out)
         jobs = [Job(source, out if single else out / _named(place, suffix)) for source, place in found]
     sources = {real(job.source) for job in jobs}
-    taken: dict[str, Path] = {}
-    # Those that keep their suffix come first: another would only become what they are.
-    for source, target, *_ in sorted(jobs, key=lambda job: job.source.suffix != job.target.suffix):
-        if real(target) in sources:
+    for job in jobs:
+        if real(job.target) in sources:
             raise ArgumentError(
-                "{} is one of the inputs, which are never written over; give another {output}, or --in-place.", target
+                "{} is one of the inputs, which are never overwritten; give another {output}, or --in-place.",
+                job.target,
             )
-        taken.setdefault(real(target), source)
-    return [_checked(job, taken[real(job.target)]) for job in jobs]
+    return _each_by_itself(jobs, real)
+
+
+def named_jobs(names: Iterable[str], suffix: str = "") -> list[Job]:
+    """Names the results of pictures, whose names are below one folder or store, below another one.
+
+    Args:
+        names: Of the pictures.
+        suffix: As for :func:`plan`.
+
+    Returns:
+        The pictures, as there.
+    """
+    return _each_by_itself([Job(Path(name), _named(Path(name), suffix)) for name in names], str)
 
 
 def beside(jobs: Sequence[Job], what: str) -> list[Path]:
@@ -94,6 +108,15 @@ def beside(jobs: Sequence[Job], what: str) -> list[Path]:
             place = job.target.with_name(f"{job.target.name}.{what}.png")
         places.append(place)
     return places
+
+
+def _each_by_itself(jobs: Sequence[Job], place: Callable[[Path], str]) -> list[Job]:
+    """Returns pictures, of which those have an error whose result would take the place of another's."""
+    taken: dict[str, Path] = {}
+    # Those that keep their suffix come first: another would only become what they are.
+    for job in sorted(jobs, key=lambda job: job.source.suffix != job.target.suffix):
+        taken.setdefault(place(job.target), job.source)
+    return [_checked(job, taken[place(job.target)]) for job in jobs]
 
 
 def _checked(job: Job, first: Path) -> Job:
@@ -111,7 +134,7 @@ def _is_for_one(out: Path, one: bool) -> bool:
     if out.is_dir():
         return False
     suffix = out.suffix.lower()
-    if not out.is_file() and suffix not in Image.registered_extensions():
+    if not out.is_file() and suffix not in Image.registered_extensions().keys() | FORMATS.keys() | OTHERS:
         return False
     if not one:
         raise ArgumentError(

@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.errors import ArgumentError, UserError, named
 from wm_lightning.inference.pictures import Picture
+
+if TYPE_CHECKING:
+    from wm_lightning.inference.codecs import Codecs
+
+TRANSPARENT = "is transparent in part; give one of black, white and grey alone."
+
+
+def opened_mask(codecs: Codecs, path: str) -> npt.NDArray[Any]:
+    """Reads a mask: (H, W), of the file's depth.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"--mask {path} is no file; give a picture, white where pixels may change, or auto.")
+    try:
+        return mask_values(codecs.read(Path(path)))
+    except UserError as error:
+        raise named("--mask", error) from error
+
+
+def allowed_by(mask: npt.NDArray[Any] | None, size: tuple[int, int], path: str) -> npt.NDArray[np.float32] | None:
+    """Does what :func:`as_allowed` does with the mask of a file.
+
+    Raises:
+        UserError: As there; it names the file.
+    """
+    try:
+        return as_allowed(mask, size)
+    except UserError as error:
+        raise UserError(f"--mask {path}: {error}") from error
 
 
 def mask_values(picture: Picture) -> npt.NDArray[Any]:
@@ -21,7 +53,7 @@ def mask_values(picture: Picture) -> npt.NDArray[Any]:
     """
     stored, alpha = picture.pixels if picture.of_inks else picture.stored, picture.alpha
     if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
-        raise UserError(f"{picture.path} is transparent in part; give one of black, white and grey alone.")
+        raise UserError(f"{picture.path} {TRANSPARENT}")
     values: npt.NDArray[Any] = np.rint(stored.mean(axis=-1)).astype(stored.dtype)
     # A mask of integers up to 1 would be one of booleans.
     return values / np.iinfo(values.dtype).max if values.max() <= 1 else values
@@ -31,16 +63,18 @@ def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | No
     """Brings where pixels may change to (H, W) float32 in 0..1.
 
     Raises:
-        UserError: It has another size than the picture, or values that are no share.
+        UserError: It has another size than the picture, values that are no share, or is transparent in part.
     """
     if mask is None:
         return None
     if isinstance(mask, Image.Image):
-        # Pillow would cut 16 bits off at 255.
-        mask = np.asarray(mask, np.uint16) if mask.mode.startswith("I") else mask.convert("L")
+        mask = _of_pillow(mask)
     elif "torch" in sys.modules and isinstance(mask, sys.modules["torch"].Tensor):
-        mask = mask.detach().cpu().numpy()
+        mask = mask.detach().cpu()
+        mask = (mask.float() if mask.is_floating_point() else mask).numpy()  # NumPy has no bfloat16
     array = np.asarray(mask)
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError("{mask} holds {}; give booleans, bytes, or numbers in 0..1.", array.dtype)
     array = array.reshape(array.shape[-2:]) if array.ndim == 3 and array.shape[0] == 1 else array
     array = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
     if array.shape != tuple(size):
@@ -55,6 +89,17 @@ def as_allowed(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.float32] | No
             "{mask} holds values from {} to {}; give booleans, bytes, or numbers in 0..1.", f"{low:g}", f"{high:g}"
         )
     return array.astype(np.float32)
+
+
+def _of_pillow(mask: Image.Image) -> npt.NDArray[Any]:
+    """Returns the values of a Pillow picture, (H, W); Pillow would cut those that are no bytes off.
+
+    Raises:
+        UserError: It is transparent in part.
+    """
+    if mask.has_transparency_data and np.asarray(mask.convert("RGBA"))[..., 3].min() < 255:
+        raise UserError(f"The mask {TRANSPARENT}")
+    return np.asarray(mask if mask.mode == "F" or mask.mode.startswith("I") else mask.convert("L"))
 
 
 def _size(shape: tuple[int, ...]) -> str:

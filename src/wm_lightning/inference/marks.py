@@ -56,6 +56,16 @@ class Marks(NamedTuple):
         """Returns the number of a pixel's mark where it is marked, 0 elsewhere, (H, W)."""
         return self.labels * self.sure
 
+    def worth_a_look(self, larger: int = 0) -> npt.NDArray[np.bool_]:
+        """Returns which are more than a speck, and whose longer side is above ``larger`` pixels, (N,)."""
+        worth: npt.NDArray[np.bool_] = (self.areas >= SPECK) & (self.sides > larger)
+        worth[0] = False
+        return worth
+
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Marks:
+        """Returns the same without the pixels of marks that are not chosen; numbers stay, (N,)."""
+        return self._replace(sure=self.sure & chosen[self.labels])
+
     def of(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Returns where some marks are, with their margins, (H, W); ``chosen`` is (N,)."""
         among = chosen.copy()

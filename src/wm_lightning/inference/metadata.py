@@ -15,7 +15,9 @@ from wm_lightning.images.tiff import (
     ORIENTATION,
     PHOTOSHOP,
     PROFILE,
+    RESOLUTIONS,
     STORAGE,
+    SUBFOLDERS,
     TEXTS,
     XMP,
     Tag,
@@ -25,7 +27,7 @@ from wm_lightning.images.tiff import (
     with_tags,
     without_thumbnail,
 )
-from wm_lightning.images.xmp import without_gone
+from wm_lightning.images.xmp import left_out, without_gone
 
 ANY = ("exif", "xmp", "profile")  # of what any format but BMP can hold
 BYTES, UNDEFINED = 1, 7  # types of tags
@@ -66,6 +68,7 @@ def metadata_of(image: Image.Image, kind: str, data: bytes, profile: bytes | Non
         tags = _tags(data)
         exif = as_exif({number: tag for number, tag in tags.items() if number in TEXTS | FOLDERS}) if tags else b""
         xmp = tags[XMP].value if XMP in tags else b""
+        dpi = dpi if tags.keys() & RESOLUTIONS else None  # Pillow says 1 where nothing is said
     elif not exif and image.getexif():  # in a PNG's texts, or an orientation that XMP alone has
         exif = image.getexif().tobytes()
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
@@ -89,7 +92,7 @@ def attach(content: bytes, kind: str, file: tuple[str, bytes], metadata: Metadat
         if kind == "JPEG":
             segments, lost = jpeg.carried(file[1], bool(metadata.profile))
             return jpeg.with_segments(content, segments), lost
-        chunks, lost = png.carried(file[1])
+        chunks, lost = png.carried(file[1], content)
         return png.with_chunks(content, chunks), lost
     if kind == "TIFF" and file[0] == "TIFF":
         tags, lost = _carried(file[1], bool(metadata.profile))
@@ -113,7 +116,7 @@ def for_another(metadata: Metadata) -> tuple[Metadata, list[str]]:
     exif, had = without_thumbnail(metadata.exif)
     xmp, lost = without_gone(metadata.xmp)
     words = dict.fromkeys(lost + ["thumbnail"] * had)
-    return replace(metadata, exif=exif, xmp=xmp), [f"its {word} was left out" for word in words]
+    return replace(metadata, exif=exif, xmp=xmp), left_out(words)
 
 
 def told_encoder(metadata: Metadata, upright: bool = False) -> dict[str, Any]:
@@ -154,7 +157,9 @@ def _carried(data: bytes, profile: bool) -> tuple[Tags, list[str]]:
         lost += ["thumbnail"] * had
     if LAYERS in tags:
         lost.append("layers")
-    return kept, [f"its {word} {'were' if word == 'layers' else 'was'} left out" for word in dict.fromkeys(lost)]
+    if SUBFOLDERS in tags:
+        lost.append("small copies")
+    return kept, left_out(lost)
 
 
 def _made(metadata: Metadata) -> Tags:

@@ -86,6 +86,10 @@ class Teller:
         """Tells what should be looked at."""
         say(self.errors, f"warning: {sentence}")
 
+    def lost(self) -> str | None:
+        """Says why not all lines for scripts could be written; None where they could, or nobody wanted more."""
+        return self.data.file.failure if self.options.json else None  # type: ignore[attr-defined]  # of LastingStream
+
     def note(self, line: str) -> None:
         """Tells what is found of all pictures together, unless nothing is to be told."""
         if not self.options.quiet:
@@ -113,7 +117,9 @@ class Teller:
             return
         name = outcome.job.source if self.options.detect else outcome.job.target
         if outcome.findings.doubt is not None:
-            self.warn(f"{name}: {outcome.findings.doubt}; look at it.")
+            self.warn(f"{name}: {outcome.findings.doubt}; check it.")
+        if outcome.notes and self.options.quiet and not self.options.json:  # which else stand in the line that is told
+            self.warn(f"{name}: {'; '.join(outcome.notes)}.")
         if not self.options.quiet and not self.options.json:
             say(self.words, f"{name}: {self._told(outcome)}")
 

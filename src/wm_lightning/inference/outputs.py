@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import filecmp
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,11 @@ class Place(NamedTuple):
     result: Path
     mask: Path | None = None
     compare: Path | None = None
+
+    def below(self, folder: Path) -> Place:
+        """Returns the same places below a folder."""
+        mask, compare = (None if path is None else folder / path for path in (self.mask, self.compare))
+        return Place(folder / self.result, mask, compare)
 
     def files(self) -> list[Path]:
         """Returns those that are written, the result last: where it is, the others are."""
@@ -69,11 +75,17 @@ def _from_stream(options: argparse.Namespace, names: Sequence[str]) -> list[Job]
         raise ArgumentError(
             "{output}={} must be - or a file of {} for a picture that has no name.", output, ", ".join(FORMATS)
         )
+    if sys.stdin is None:
+        raise UserError("The standard input is closed; give a picture by its name.")
     return [Job(Path(STREAM), Path(output), data=sys.stdin.buffer.read())]
 
 
 def places_of(jobs: Sequence[Job], options: argparse.Namespace) -> dict[Job, Place]:
     """Says what is written where; sees that it takes no place of another's, of an input, or of what is there.
+
+    Args:
+        jobs: The pictures.
+        options: Of the command; ``there`` says whether a path is taken, which ``os.path.lexists`` does for files.
 
     Raises:
         UserError: It would.
@@ -98,14 +110,19 @@ def places_of(jobs: Sequence[Job], options: argparse.Namespace) -> dict[Job, Pla
         raise UserError(f"--report {options.report} is a folder; give a file.")
     if not (options.overwrite or options.skip_existing):
         results = [] if options.detect else [_made(job, options) for job in able]
-        _check_new([*results, *(path for _, path in extra)])
+        _check_new([*results, *(path for _, path in extra)], options.there)
     return places
 
 
 def is_done(place: Place, options: argparse.Namespace) -> bool:
     """Says whether all files of a picture are there, and are to stay."""
-    made = [backup_of(place.result) if options.in_place else place.result, *place.files()[:-1]]
-    return options.skip_existing and all(os.path.lexists(path) for path in made)
+    if not options.skip_existing:
+        return False
+    if options.in_place:
+        backup = backup_of(place.result)
+        # A run that was killed may have kept a picture and not yet written over it.
+        return options.there(backup) and not filecmp.cmp(backup, place.result, shallow=False)
+    return all(options.there(path) for path in place.files())
 
 
 def put(content: bytes, path: Path, options: argparse.Namespace) -> None:
@@ -123,7 +140,7 @@ def put(content: bytes, path: Path, options: argparse.Namespace) -> None:
     elif options.overwrite or not os.path.lexists(path):
         write_whole(content, path)
     elif not options.skip_existing:
-        raise UserError(f"{path} exists since a moment ago and was not written over; --overwrite would.")
+        raise UserError(f"{path} appeared a moment ago and was not overwritten; --overwrite replaces it.")
 
 
 def put_result(content: bytes, picture: Picture, job: Job, options: argparse.Namespace) -> None:
@@ -142,8 +159,8 @@ def _made(job: Job, options: argparse.Namespace) -> Path:
     return backup_of(job.target) if options.in_place else job.target
 
 
-def _check_new(paths: Sequence[Path]) -> None:
-    there = [path for path in paths if path != Path(STREAM) and os.path.lexists(path)]
+def _check_new(paths: Sequence[Path], is_there: Callable[[Path], bool]) -> None:
+    there = [path for path in paths if path != Path(STREAM) and is_there(path)]
     if there:
         more = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
         raise UserError(

@@ -82,6 +82,9 @@ def read_picture(path: Path, data: bytes | None = None, first: bool = False) -> 
         TooLargeError: It has more pixels than Pillow is told to open, or needs more memory than this process may have.
     """
     try:
+        if data is None and path.exists() and not path.is_file():
+            what = "it is a folder, a pipe or a device; give a file, or - for the standard input"
+            raise UnreadableError(f"{path} cannot be read: {what}.")
         data = path.read_bytes() if data is None else data
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}.") from error

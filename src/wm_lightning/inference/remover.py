@@ -16,7 +16,7 @@ from wm_lightning.extras import needing
 from wm_lightning.images.decoding import DEEP_GREY, orientation_of, plain, turned, turned_back
 from wm_lightning.images.profiles import colours_of
 from wm_lightning.images.tiff import ORIENTATION
-from wm_lightning.inference.choices import DEFAULT
+from wm_lightning.inference.choices import DEFAULT, ENGINES
 from wm_lightning.inference.cleaning import Cleaned
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.given_masks import as_allowed
@@ -41,10 +41,11 @@ class Removal(NamedTuple, Generic[Kind]):
     """A picture without its watermarks.
 
     Attributes:
-        image: Of the kind, size and type that was given; pixels that no mark touches are as they were, to the bit.
+        image: A picture of the same kind, size and type as the input; pixels that no mark touches are the same to the
+            bit.
         mask: How sure it is that a pixel was marked: an array (H, W) uint8 in 0..255, a Pillow picture of mode L, or a
             tensor (1, H, W) or (B, 1, H, W) in 0..1.
-        marks: What was taken away, the largest first; of a batch, as much for each picture.
+        marks: What was removed, the largest first; for a batch, a tuple for each picture.
     """
 
     image: Kind
@@ -60,18 +61,19 @@ class Remover:
     Args:
         weights: A ``.safetensors`` file, a checkpoint, an exported ``.onnx`` file, or the name of weights that come
             with this project.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; ``auto`` takes a GPU where there is one.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``, or PyTorch's own of these; ``auto`` takes a GPU
+            where there is one.
         engine: ``torch``, or ``onnx`` for ONNX Runtime, which needs no PyTorch; ``auto`` takes PyTorch where it is
             installed, unless the weights are an ``.onnx`` file.
-        tta: How many copies of a picture, mirrored and turned, are looked at: 1, 2, 4 or 8. More is better and
+        tta: How many mirrored and rotated copies of a picture to take the mean over: 1, 2, 4 or 8. More is better and
             slower, see :class:`~wm_lightning.inference.tta_engine.AugmentedEngine`.
-        sensitivity: ``low``, ``normal``, ``high``, or a number in 0..1: how little evidence a mark needs to be taken
-            away. docs/predict.md says what that means in misses and false alarms.
-        scales: How many sizes of a picture are looked at, its own included: ``auto``, or a number from 1. Large marks
-            are seen on small pictures.
+        sensitivity: ``low``, ``normal``, ``high``, or a number in 0..1: how little evidence a mark needs to be removed.
+            docs/predict.md says what that means in misses and false alarms.
+        scales: How many sizes of a picture are looked at, including its own: ``auto``, or a number from 1. Large marks
+            are found on reduced pictures.
         trust: Packages beside this one whose networks the weights may be of.
-        mark: The mark that the pictures have, or the path of its file: then it is taken away, and no other sought, so
-            that sensitivity and scales are of no effect, and no network is opened where it hides nothing.
+        mark: The mark that the pictures have, or the path of its file. Then only this mark is removed, sensitivity and
+            scales have no effect, and no network is opened unless the mark hides what is beneath it.
 
     Raises:
         UserError: The weights, the device or the engine's package are not there, the mark's file is
@@ -81,7 +83,7 @@ class Remover:
     def __init__(
         self,
         weights: str = DEFAULT,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         engine: EngineName = "auto",
         tta: int = 1,
         sensitivity: str | float = "normal",
@@ -185,6 +187,8 @@ class Remover:
                 type(image).__name__,
                 shape,
             )
+        if image.is_meta or image.layout is not torch.strided or not image.numel():
+            raise ArgumentError("{image} is a tensor that is empty, sparse or without values; give a dense one.")
         if image.ndim == 4:
             each = [self._tensor(one, mask, strength) for one in image]
             images, masks, marks = zip(*each, strict=True)
@@ -202,13 +206,17 @@ class Remover:
         mask: Any,  # noqa: ANN401
         strength: float,
     ) -> Cleaned:
+        image = np.asarray(image)  # a matrix has always two dimensions, and NumPy crashes where it repeats one
+        image = image.astype(image.dtype.newbyteorder("="), copy=False)
         planes = image[..., None] if image.ndim == 2 else image
         if planes.ndim != 3 or planes.shape[-1] not in (1, 2, 3, 4) or not planes.size:
             raise ArgumentError("{image} has the shape {}; it must be (H, W), (H, W, 3) or (H, W, 4).", image.shape)
         floating = np.issubdtype(planes.dtype, np.floating)
         if planes.dtype not in (np.uint8, np.uint16) and not floating:
             raise ArgumentError("{image} holds {}; it must be uint8, uint16, or floating in 0..1.", planes.dtype)
-        if floating and not (planes.min() >= -ROUNDING and planes.max() <= 1 + ROUNDING):  # NaN is neither
+        if floating and not np.isfinite(planes).all():
+            raise ArgumentError("{image} holds values that are infinite or no numbers; put others in their places.")
+        if floating and not (planes.min() >= -ROUNDING and planes.max() <= 1 + ROUNDING):
             low, high = f"{planes.min():g}", f"{planes.max():g}"
             raise ArgumentError("{image} holds values from {} to {}; divide them by what white is: 0..1.", low, high)
         grey = planes.shape[-1] <= 2
@@ -227,14 +235,16 @@ class Remover:
 
 def open_engine(
     weights: str,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     engine: EngineName = "auto",
     tta: int = 1,
     trust: Sequence[str] = (),
 ) -> Engine:
     """Opens what runs a network; arguments and errors as for :class:`Remover`."""
     check_tta(tta)
-    opened = _open_engine(weights, device, engine, trust)
+    if engine not in ENGINES:
+        raise ArgumentError("{engine}={} must be one of {}.", engine, ", ".join(ENGINES))
+    opened = _open_engine(weights, str(device), engine, trust)
     return opened if tta == 1 else AugmentedEngine(opened, tta)
 
 

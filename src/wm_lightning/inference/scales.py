@@ -18,8 +18,9 @@ import numpy.typing as npt
 from wm_lightning.inference.correction import Correction, Floats
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.evidence import certainties
-from wm_lightning.inference.marks import BLOCK, SPECK, SURE, Mark, Marks, find_marks
+from wm_lightning.inference.marks import BLOCK, SURE, Mark, Marks, find_marks
 from wm_lightning.inference.pixels import Pixels, as_floats, as_map
+from wm_lightning.inference.repeats import with_repeats
 from wm_lightning.inference.search import Search
 from wm_lightning.inference.tiles import ALIGN, grid, strips
 
@@ -128,13 +129,16 @@ def judged(
         The marks, whether each is one, (N,), and how sure it is, (N,).
     """
     marks = find_marks(mask)
-    worth = (marks.areas >= SPECK) & (marks.sides > larger)
-    worth[0] = False
+    worth = marks.worth_a_look(larger)
     if allowed is not None:
         worth &= marks.touching(allowed > 0)
-    marks = marks._replace(sure=marks.sure & worth[marks.labels])
-    certainty = certainties(engine, view.tile, marks, search) if worth.any() else np.zeros(len(worth))
-    return marks, worth & (certainty >= search.least_certainties(marks.areas / mask.size)), certainty
+    marks = marks.only(worth)
+    if not worth.any():
+        return marks, worth, np.zeros(len(worth))
+    least = search.least_certainties(marks.areas / mask.size)
+    certainty = certainties(engine, view.tile, marks, search)
+    certainty = with_repeats(engine, view.tile, marks, np.where(worth, certainty, 0), least, search)
+    return marks, worth & (certainty >= least), certainty
 
 
 def _at_scale(engine: Engine, pixels: Pixels, before: Found, whole: tuple[int, int], search: Search) -> Found:

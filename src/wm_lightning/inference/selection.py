@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import sys
@@ -63,7 +64,8 @@ def find(
         raise UserError("An input is an empty name; give a picture, a folder or a pattern ('.' is this folder).")
     found = [pair for name in names for pair in _found(name, out)]
     for name in listed_names:
-        found += _found(name, out) if Path(name).is_dir() else [(Path(name), Path(Path(name).name))]
+        # A name that is too long is that of no folder; reading says so, as pathlib would here.
+        found += _found(name, out) if os.path.isdir(name) else [(Path(name), Path(Path(name).name))]  # noqa: PTH112
     for source, place in found:
         if choice.takes(place):
             once.setdefault(real(source), (source, place))
@@ -85,6 +87,9 @@ def listed(path: str) -> list[str]:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"--files-from {path} cannot be read: {error.strerror}.") from error
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as PowerShell writes it
+        data = os.fsencode(data.decode("utf-16", "replace"))
+    data = data.removeprefix(codecs.BOM_UTF8)
     lines = data.split(b"\0") if b"\0" in data else data.splitlines()
     names = [os.fsdecode(line) for line in lines if line]
     if not names:
@@ -93,19 +98,31 @@ def listed(path: str) -> list[str]:
 
 
 def passed_over(names: Iterable[str], choice: Choice = EVERYTHING) -> str | None:
-    """Says how many files in folders are pictures of a kind that is not taken; None where there are none."""
-    kinds = Counter[str]()
-    for name in names:
-        for here, subfolders, files in os.walk(name):
+    """Says what in folders is not looked at: pictures of kinds that are not taken, folders that are links or closed.
+
+    Returns:
+        A sentence or two; None where there is nothing of that.
+    """
+    kinds, closed, linked = Counter[str](), list[OSError](), 0
+    for name in filter(os.path.isdir, names):
+        for here, subfolders, files in os.walk(name, onerror=closed.append):
             subfolders[:] = [folder for folder in subfolders if not folder.startswith(".")]
+            linked += choice.recursive and sum(Path(here, folder).is_symlink() for folder in subfolders)
             places = (Path(os.path.relpath(here, name)) / file for file in files if not file.startswith("."))
             kinds.update(place.suffix.lower() for place in places if choice.takes(place))
     kinds = Counter({suffix: count for suffix, count in kinds.items() if suffix in OTHERS})
+    folders = [f"{error.filename} cannot be searched: {error.strerror}." for error in closed]
+    if linked:
+        folders.append(f"Links to folders were not followed ({linked}); name what they lead to.")
+    return " ".join([*_of_kinds(kinds), *folders]) or None
+
+
+def _of_kinds(kinds: Counter[str]) -> list[str]:
     if not kinds:
-        return None
+        return []
     each = ", ".join(f"{count} {suffix[1:]}" for suffix, count in sorted(kinds.items()))
     heic = ' (HEIC: pip install "wm-lightning[heif]")' if {".heic", ".heif", ".hif"} & kinds.keys() else ""
-    return f"passed over, since they cannot be read: {each}; save them as JPEG, PNG, WebP, TIFF or BMP{heic}."
+    return [f"skipped, since they cannot be read: {each}; save them as JPEG, PNG, WebP, TIFF or BMP{heic}."]
 
 
 def real(path: Path) -> str:

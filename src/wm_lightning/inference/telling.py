@@ -12,13 +12,18 @@ from rich.console import Console
 class LastingStream:
     """A text stream for :class:`rich.console.Console` that never fails: pictures are more than what is said of them.
 
-    Letters that it has no code for become escapes; what is written after its reader has gone is lost.
+    Letters that it has no code for become escapes; what is written after its reader has gone, or its disk was full, is
+    lost.
+
+    Attributes:
+        failure: Why something was lost that nobody had ceased to read; None where all was written.
 
     Args:
         stream: ``sys.stdout`` or ``sys.stderr``; None where it was closed before the command began.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
+        self.failure: str | None = None
         self.stream = stream or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the command ends
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
@@ -29,18 +34,20 @@ class LastingStream:
         encoding = self.stream.encoding or "utf-8"
         try:
             self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        except OSError:
-            self._give_up()
+        except OSError as error:
+            self._give_up(error)
         return len(text)
 
     def flush(self) -> None:
         """Writes what is left, if it can."""
         try:
             self.stream.flush()
-        except OSError:
-            self._give_up()
+        except OSError as error:
+            self._give_up(error)
 
-    def _give_up(self) -> None:
+    def _give_up(self, error: OSError) -> None:
+        if not isinstance(error, BrokenPipeError):
+            self.failure = error.strerror
         # Python writes what is left once more when it ends, and would fail then.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.stream.fileno())

@@ -101,7 +101,7 @@ def read_all(
         try:
             kept[path] = change(decode(path))
         except BrokenPictureError as error:
-            told(f"{error}; it was passed over.")
+            told(f"{error}; it was skipped.")
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
     return kept

@@ -50,8 +50,17 @@ def one_job_for_processes() -> Iterator[None]:
         sys.argv, settings.cfg = typed, whole
         for name in set(GROUP) - set(environment):
             os.environ.pop(name, None)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+        leave_group()
+
+
+def leave_group() -> None:
+    """Ends this process's part in a group of processes, where it is in one.
+
+    The group's threads would otherwise run on while the interpreter takes down what they use, which now and then aborts
+    a process that has done all its work.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager

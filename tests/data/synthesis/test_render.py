@@ -286,7 +286,7 @@ def test_smallest_and_thinnest_pictures_get_a_layer_within_them(mark, name, tili
             assert layer.left + layer.alpha.shape[1] <= width
 
 
-@pytest.mark.parametrize(("height", "width", "size"), [(600, 750, 4.0), (2500, 2000, 0.9), (12, 6000, 1.0)])
+@pytest.mark.parametrize(("height", "width", "size"), [(150, 190, 4.0), (2500, 2000, 0.9), (12, 6000, 1.0)])
 def test_large_pictures_can_be_marked(mark, height, width, size):
     for options in ({"angle": 30}, {"angle": 5, "tiling": Tiling((0.5, 0.5))}):
         layer = render(mark(art=ARTS["outline"], size=size, **options), height, width)

@@ -122,7 +122,7 @@ def _tells_letters_apart(font: str) -> bool:
         opened = load_font(font, 24)
         drawn = {bytes(opened.getmask(letter, mode="L")) for letter in letters}
     except (UserError, OSError, ValueError) as error:
-        log.debug("font passed over: %s", error)
+        log.debug("font skipped: %s", error)
         return False
     return len(drawn) > len(letters) // 2 > 0
 
@@ -247,7 +247,7 @@ def find_logos(folder: str | None, part: LogoPart = "all") -> list[str]:
             load_logo(str(path))
             logos.append(str(path))
         except UserError as error:
-            log.warning("logo passed over: %s", error)
+            log.warning("logo skipped: %s", error)
     if not logos:
         raise UserError(f"synthesis.logos={folder} holds no logo; give PNG files with transparency.")
     return logos

@@ -1,0 +1,265 @@
+"""Batches on a Ray cluster: what a worker does is tested in this process; a real cluster is slow."""
+
+import argparse
+import csv
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from wm_lightning.data.stores import open_store
+from wm_lightning.errors import UserError
+from wm_lightning.inference import cleaner, cluster
+from wm_lightning.inference.cluster import Size, Worker
+
+REPOSITORY = Path(__file__).parents[2]
+BROKEN = (
+    "error: broken.jpg is a JPEG file, but damaged or of a kind that cannot be read; "
+    "save it anew, with 8 or 16 bits a channel.\n"
+)
+MARK = "WM_TEST_OF_A_CLUSTER"  # in the environment of the processes of a test's cluster
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """One worker in this process in place of a cluster's; returns the number of each task's pictures."""
+    tasks = []
+
+    def streamed(jobs, mask, options, size):
+        own = argparse.Namespace(**{**vars(options), "places": None, "there": None})
+        worker = Worker(mask, own, size.threads)
+        for job in jobs:
+            work = [pickle.dumps((job, options.places[job]))]
+            for packed in worker(pa.table({"work": pa.array(work, pa.binary())}))["outcome"].to_pylist():
+                outcome = pickle.loads(packed)
+                if isinstance(outcome, UserError):
+                    raise outcome
+                tasks.append(outcome.job.source.as_posix())
+                yield outcome
+
+    monkeypatch.setattr(cluster, "_connected", lambda address, options: nullcontext(Size(1, 1, 0)))
+    monkeypatch.setattr(cluster, "_streamed", streamed)
+    return tasks
+
+
+def table_of(folder):
+    """Rows of the table, by file; Parquet and CSV say the same."""
+    rows = parquet.read_table(Path(folder, "results.parquet")).to_pylist()
+    with Path(folder, "results.csv").open(encoding="utf-8") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == [row["file"] for row in rows]
+    assert len({row["file"] for row in rows}) == len(rows)
+    return {row["file"]: row for row in rows}
+
+
+@pytest.fixture
+def photos(run, save):
+    """Four pictures, of which one has no mark and one is broken."""
+    save("photos/a.png")
+    save("photos/deep/b.png", mark=False)
+    save("photos/deep/c.bmp")
+    Path("photos/broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    return run
+
+
+@pytest.mark.usefixtures("_what_is_seen_is_certain")
+def test_a_cluster_writes_what_one_machine_does_and_a_table(photos, in_process):
+    assert photos("photos", "-o", "alone", "--save-mask")[0] == 1
+    status, out, err = photos("photos", "-o", "out", "--save-mask", "--ray")
+    assert status == 1
+    assert "3 of 4 pictures written; 1 of them as they were; 1 failed" in out
+    assert err == BROKEN
+    alone = {path.relative_to("alone"): path.read_bytes() for path in Path("alone").rglob("*.*")}
+    assert len(alone) == 6
+    assert {path: Path("out", path).read_bytes() for path in alone} == alone
+    rows = table_of("out")
+    assert {file: row["status"] for file, row in rows.items()} == {
+        "a.png": "written", "broken.jpg": "failed", "deep/b.png": "written", "deep/c.bmp": "written",
+    }  # fmt: skip
+    assert rows["broken.jpg"]["error"] in err
+    assert rows["broken.jpg"]["width"] is None
+    assert (rows["a.png"]["width"], rows["a.png"]["height"], rows["a.png"]["result"]) == (60, 40, "a.png")
+    assert json.loads(rows["a.png"]["marks"])[0]["box"] == [20, 10, 50, 30]
+    assert json.loads(rows["deep/b.png"]["marks"]) == []
+
+
+@pytest.mark.usefixtures("_what_is_seen_is_certain")
+def test_it_goes_on_with_what_is_missing_and_keeps_earlier_rows(photos, in_process, save):
+    photos("photos", "-o", "photos/out", "--ray")  # results below the pictures are no pictures
+    before = table_of("photos/out")
+    status, _, err = photos("photos", "-o", "photos/out", "--ray")
+    assert status == 1
+    assert err.startswith("error: a.png and 2 more exist already; --skip-existing leaves what is there")
+    in_process.clear()
+    Path("photos/out/deep/c.bmp").unlink()
+    save("photos/broken.jpg", mark=False)
+    status, out, _ = photos("photos", "-o", "photos/out", "--ray", "--skip-existing")
+    assert status == 0
+    assert in_process == ["broken.jpg", "deep/c.bmp"]
+    assert "2 of 4 pictures written; 1 of them as they were; 2 there already" in out
+    after = table_of("photos/out")
+    assert after["broken.jpg"]["status"] == "written"
+    assert {file: after[file] for file in ("a.png", "deep/b.png")} == {
+        file: before[file] for file in ("a.png", "deep/b.png")
+    }
+    assert [path.name for path in sorted(Path("photos/out/results").iterdir())] == ["00001.parquet", "00002.parquet"]
+
+
+@pytest.mark.usefixtures("server", "_what_is_seen_is_certain")
+def test_pictures_of_a_store_go_to_a_store(photos, in_process):
+    store = open_store("s3://bucket/photos")
+    for path in Path("photos").rglob("*.*"):
+        store.put(path, path.relative_to("photos").as_posix())
+    Path("local").mkdir()
+    status, out, err = photos("s3://bucket/photos", "-o", "s3://bucket/out", "--save-mask", "--ray")
+    assert (status, err) == (1, BROKEN)
+    assert "3 of 4 pictures written" in out
+    photos("photos", "-o", "alone", "--save-mask")
+    results = open_store("s3://bucket/out")
+    names = [path.relative_to("alone").as_posix() for path in Path("alone").rglob("*.*")]
+    assert {name for name, _ in results.names()} == {
+        *names, "results.csv", "results.parquet", "results/00001.parquet",
+    }  # fmt: skip
+    assert all(results.read(name) == Path("alone", name).read_bytes() for name in names)
+    boto3.client("s3").delete_object(Bucket="bucket", Key="out/a.png")
+    in_process.clear()
+    photos("s3://bucket/photos", "-o", "s3://bucket/out", "--save-mask", "--ray", "--skip-existing")
+    assert in_process == ["a.png", "broken.jpg"]
+    assert results.has("a.png")
+    assert not results.has("broken.jpg")
+
+
+def test_what_a_worker_wrote_before_it_ended_is_not_done_again(photos, in_process, monkeypatch, engine):
+    listed = cluster.planned_on_cluster
+
+    def written_since(options):
+        jobs = listed(options)
+        Path("out").mkdir()
+        Path("out/a.png").write_bytes(b"of a worker that ended")
+        return jobs
+
+    monkeypatch.setattr("wm_lightning.inference.batch.planned_on_cluster", written_since)
+    photos("photos", "-o", "out", "--ray", "--include", "a.png")
+    assert table_of("out")["a.png"]["status"] == "skipped"
+    assert Path("out/a.png").read_bytes() == b"of a worker that ended"
+    assert not engine.seen
+
+
+def test_pictures_that_end_their_workers_are_told_of_and_the_others_done(photos, in_process, monkeypatch):
+    whole = cluster._streamed
+    monkeypatch.setattr(cluster, "_streamed", lambda jobs, *more: whole(jobs[1:], *more))
+    status, _, err = photos("photos", "-o", "out", "--ray")
+    sentence = "a.png: the worker that had it ended, 3 times; --skip-existing tries it again."
+    assert status == 1
+    assert f"error: {sentence}" in err
+    rows = table_of("out")
+    assert (rows["a.png"]["status"], rows["a.png"]["error"]) == ("failed", sentence)
+    assert rows["deep/b.png"]["status"] == "written"
+
+
+def test_workers_that_cannot_begin_end_the_command(photos, in_process, monkeypatch):
+    def refuse(*arguments):
+        raise UserError("There are no weights nowhere; give others.")
+
+    monkeypatch.setattr(cleaner, "open_engine", refuse)
+    status, _, err = photos("photos", "-o", "out", "--ray", "--weights", "nowhere")
+    assert (status, err) == (1, "error: There are no weights nowhere; give others.\n")
+    assert not Path("out").exists()
+
+
+def test_workers_share_cores_and_gpus():
+    options = argparse.Namespace(device="auto", jobs=None)
+    assert cluster._size({"CPU": 6.0}, options) == Size(6, 1, 0)
+    assert cluster._size({"CPU": 64.0, "GPU": 4.0}, options) == Size(4, 8, 1)
+    assert cluster._size({"CPU": 64.0, "GPU": 4.0}, argparse.Namespace(device="cpu", jobs=9)) == Size(9, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--ray", "photos", "-o", "out"), "--ray photos is no address; give HOST:6379 or auto, or write --ray behind"),
+        (("photos", "other", "-o", "out", "--ray"), "--ray takes one folder, or s3://BUCKET/PREFIX"),
+        (("photos", "-o", "-", "--ray"), "--ray takes one folder, or s3://BUCKET/PREFIX"),
+        (("photos", "-o", "out", "--compare", "--ray"), "--compare and --ray contradict each other"),
+        (("s3://bucket/photos", "-o", "out"), "s3://bucket/photos is a store, of which pictures are cleaned with"),
+    ],
+)
+def test_what_a_cluster_does_not_take_is_mistyped(run, capsys, arguments, sentence):
+    with pytest.raises(SystemExit, match="2"):
+        run(*arguments)
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("photos/a.png", "-o", "out"), "photos/a.png is no folder; --ray takes one folder"),
+        (("photos", "-o", "photos"), "-o photos holds the pictures themselves; give another"),
+        (("photos", "-o", "."), "-o . holds the pictures themselves; give another"),
+        (("photos", "-o", "out", "--include", "*.webp"), "photos holds no picture that is asked for"),
+    ],
+)
+def test_folders_that_a_cluster_cannot_take_are_one_sentence(photos, arguments, sentence):
+    status, _, err = photos(*arguments, "--ray")
+    assert status == 1
+    assert err.startswith(f"error: {sentence}")
+    assert len(err.splitlines()) == 1
+    assert not Path("out").exists()
+
+
+def workers_of(mark):
+    """Process ids of the workers whose environment has a mark."""
+    for folder in Path("/proc").iterdir():
+        try:
+            own = f"{MARK}={mark}".encode() in (folder / "environ").read_bytes().split(b"\0")
+            if own and (folder / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
+                yield int(folder.name)
+        except (OSError, ValueError):
+            continue
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("server")
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the workers in /proc")
+def test_a_worker_is_killed_and_nothing_is_lost_or_done_twice(tmp_path, save, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(40):
+        save(f"photos/{number // 10}/{number}.png", mark=number % 2 == 0)
+    Path("photos/broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    store, results = open_store("s3://bucket/many"), open_store("s3://bucket/cleaned")
+    for path in Path("photos").rglob("*.*"):
+        store.put(path, path.relative_to("photos").as_posix())
+    command = [sys.executable, str(REPOSITORY / "predict.py"), store.root, "-o", results.root, "--engine", "onnx"]
+    command += ["--ray", "--jobs", "2", "--json"]
+    environment = {**os.environ, MARK: tmp_path.name}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as going:
+        while going.poll() is None and (len(list(results.names())) < 5 or len(list(workers_of(tmp_path.name))) < 2):
+            time.sleep(0.05)
+        os.kill(next(workers_of(tmp_path.name)), signal.SIGKILL)
+        out, err = going.communicate()
+    assert going.returncode == 1, err
+    told = [json.loads(line) for line in out.splitlines()]
+    names = sorted(path.relative_to("photos").as_posix() for path in Path("photos").rglob("*.*"))
+    assert sorted(one["file"] for one in told) == names  # each once
+    assert [one["file"] for one in told if one["status"] == "failed"] == ["broken.jpg"]
+    written = {name: results.read(name) for name, _ in results.names() if name.endswith(".png")}
+    assert sorted([*written, "broken.jpg"]) == names
+    Path("out").mkdir()
+    for name in ("results.parquet", "results.csv"):
+        Path("out", name).write_bytes(results.read(name))
+    assert sorted(table_of("out")) == names
+
+    Path("again").mkdir()
+    done = subprocess.run([*command, "--skip-existing"], capture_output=True, text=True, check=False, env=environment)
+    statuses = [json.loads(line)["status"] for line in done.stdout.splitlines()]
+    assert sorted(statuses) == ["failed", *["skipped"] * 40]
+    assert written == {name: results.read(name) for name in written}

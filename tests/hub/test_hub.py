@@ -12,6 +12,8 @@ from wm_lightning.trained import load, read
 from wm_lightning.trained.weights import write_weights
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed: the extra hub")
+from huggingface_hub.errors import LocalEntryNotFoundError
+
 from wm_lightning.hub import repository
 from wm_lightning.hub.command import main
 
@@ -48,6 +50,7 @@ def hub(monkeypatch):
     )
     # Large files go by LFS: the stub does not speak the protocol of the Hub's own storage.
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     yield server
     server.shutdown()
@@ -123,7 +126,7 @@ def test_what_the_hub_refuses_is_one_sentence(hub, run, weights, monkeypatch, tm
         (("pull", "somebody/nothing"), f"{hub.address} has no repository somebody/nothing, or does not show it to you"),
         (("pull", "somebody/else"), "somebody/else holds no model.safetensors; it is not of wm-hub push."),
         (("pull", "somebody/else", "--revision", "v9"), "somebody/else has no such revision; give a branch"),
-        (("pull", "somebody/other"), "cannot be read"),
+        (("pull", "somebody/other"), "model.safetensors of somebody/other cannot be read"),
         (("pull", "a/b/c"), "a/b/c names no repository; give OWNER/NAME."),
         (("pull", NAME, "-o", "tiny.bin"), "-o tiny.bin must end in .safetensors."),
         (("push", "nowhere.ckpt", NAME), "There is no checkpoint nowhere.ckpt"),
@@ -147,6 +150,26 @@ def test_a_server_that_is_not_there_is_one_sentence(hub, run, tmp_path):
     assert status == 1
     assert err.startswith(f"error: {hub.address} cannot be reached")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_connection_that_is_lost_in_the_middle_is_no_missing_file(hub, run, weights, monkeypatch, tmp_path):
+    assert run("push", weights, NAME)[0] == 0
+
+    def lost(*arguments, **options):
+        raise LocalEntryNotFoundError("the connection is gone")
+
+    monkeypatch.setattr(repository, "hf_hub_download", lost)
+    status, _, err = run("pull", NAME)
+    assert (status, err) == (1, f"error: {hub.address} cannot be reached; try again when it can.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(hub, run, weights, tmp_path):
+    assert run("push", weights, NAME)[0] == 0
+    (tmp_path / "file").write_bytes(b"")
+    status, _, err = run("pull", NAME, "-o", "file/tiny.safetensors")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith("error: file/tiny.safetensors cannot be written: ")
 
 
 def test_nothing_else_of_this_project_goes_to_the_hub():

@@ -82,3 +82,10 @@ def test_the_faint_end_of_a_halo_belongs_to_the_area():
     assert area[faint].mean() > 0.7
     assert area[halo > 0.1].all()
     assert not area[halo < 0.002].any()
+
+
+def test_gradients_too_faint_to_be_seen_are_no_mark():
+    sure = np.zeros((60, 60), bool)
+    sure[20:40, 20:40] = True
+    faint = np.where(sure[..., None], np.float32(1e-4), np.float32(0)).repeat(3, axis=-1)
+    assert not area_of(Shared(faint, faint, sure, 100.0)).any()

@@ -14,6 +14,7 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
     HFValidationError,
+    LocalEntryNotFoundError,
     LocalTokenNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -25,6 +26,7 @@ from wm_lightning.trained import read
 from wm_lightning.trained.weights import SUFFIX, write_weights
 
 WEIGHTS = f"model{SUFFIX}"  # by this name the Hub recognises a repository's weights
+HTTP_CLIENTS = "httpx"  # and httpx2: the library's, by its version
 CARD = """---
 {metadata}
 ---
@@ -87,8 +89,8 @@ def pull(repository: str, path: Path, revision: str | None = None, overwrite: bo
         The commit that the weights are of.
 
     Raises:
-        UserError: The file is there already, or has another suffix; the Hub cannot be reached, or has no such weights;
-            or they are of another project.
+        UserError: The file is there already, cannot be written, or has another suffix; the Hub cannot be reached, or
+            has no such weights; or they are of another project.
     """
     if path.suffix != SUFFIX:
         raise ArgumentError("{path}={} must end in %s." % SUFFIX, path)  # noqa: UP031 - braces are places for arguments
@@ -98,9 +100,15 @@ def pull(repository: str, path: Path, revision: str | None = None, overwrite: bo
         with _in_sentences(repository):
             commit = str(HfApi(library_name="wm-lightning").model_info(repository, revision=revision).sha)
             file = Path(hf_hub_download(repository, WEIGHTS, revision=commit, local_dir=folder))
-        read(str(file))
-        with replacing(path) as draft:
-            draft.write_bytes(file.read_bytes())
+        try:
+            read(str(file))
+        except UserError as error:  # which names a file that is gone by the time it is read
+            raise UserError(str(error).replace(str(file), f"{WEIGHTS} of {repository}")) from error
+        try:
+            with replacing(path) as draft:
+                draft.write_bytes(file.read_bytes())
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror}; give another place.") from error
     return commit
 
 
@@ -153,9 +161,16 @@ def _in_sentences(repository: str) -> Iterator[None]:
             f"{constants.ENDPOINT} has no repository {repository}, or does not show it to you; check the name, and "
             "type hf auth login, or set HF_TOKEN."
         ) from error
+    except LocalEntryNotFoundError as error:  # the connection was lost between two questions
+        raise UserError(f"{constants.ENDPOINT} cannot be reached; try again when it can.") from error
     except EntryNotFoundError as error:
         raise UserError(f"{repository} holds no {WEIGHTS}; it is not of wm-hub push.") from error
     except HfHubHTTPError as error:
         raise UserError(f"{constants.ENDPOINT} refuses {repository}: {str(error).partition(chr(10))[0]}.") from error
-    except Exception as error:  # of the HTTP client that the library has: httpx, or others
-        raise UserError(f"{constants.ENDPOINT} cannot be reached ({error}); try again when it can.") from error
+    except Exception as error:
+        online = isinstance(error, (ConnectionError, TimeoutError)) or type(error).__module__.startswith(HTTP_CLIENTS)
+        if online:
+            raise UserError(f"{constants.ENDPOINT} cannot be reached ({error}); try again when it can.") from error
+        if isinstance(error, OSError):  # a full disk
+            raise UserError(f"{repository} cannot be kept on this machine: {error.strerror or error}.") from error
+        raise

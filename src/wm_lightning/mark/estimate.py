@@ -16,7 +16,7 @@ from wm_lightning.errors import UserError
 from wm_lightning.images.decoding import open_picture
 from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, cut, nearest, read_all, reduced
 from wm_lightning.mark.known import Floats, KnownMark
-from wm_lightning.mark.layers import MARGIN, first_guess, noise_of, refined, step_left, window
+from wm_lightning.mark.layers import MARGIN, Mask, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
 from wm_lightning.mark.shared import Shared, agreement, area_of, median_of, shared_gradients
 from wm_lightning.mark.spread import spread_of
@@ -137,16 +137,28 @@ def _halves_agree(stack: Picture, shared: Shared) -> float:
     return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum()))
 
 
+def _area(shared: Shared) -> Mask:
+    """Returns where the mark is that has these gradients, (H, W).
+
+    Raises:
+        UserError: It is nowhere visible.
+    """
+    area = area_of(shared)
+    if not area.any():
+        raise UserError("What the pictures share is too faint to be measured; give more pictures.")
+    return area
+
+
 def _measured(found: Found, paths: list[Path], looked_at: int, factor: int, told: Callable[[str], None]) -> KnownMark:
     """Takes the mark's opacity and paint from the full pictures.
 
     Raises:
-        UserError: It hides all that is beneath it.
+        UserError: It hides all that is beneath it, or is too faint.
     """
     told(f"{len(paths)} of {looked_at} pictures carry a mark; measuring its opacity and colour")
     way = found.anchoring
     way = way if way.width is None else way._replace(width=way.width * factor)
-    rows, columns = window(area_of(found.shared), SEEN)
+    rows, columns = window(_area(found.shared), SEEN)
     size = tuple(side * factor for side in found.shared.sure.shape)
     # The reduced pictures' common part, at full size, in pictures whose sides are no multiples of the factor.
     parts = [
@@ -157,9 +169,7 @@ def _measured(found: Found, paths: list[Path], looked_at: int, factor: int, told
         list(read_all(paths, told, lambda one: cut(way.resized(one), way.anchor, whole)[parts[0], parts[1]]).values())
     )
     shared = shared_gradients(stack)
-    area = area_of(shared)
-    if not area.any():
-        raise UserError("What the pictures share is too faint at full size to be measured; give more pictures.")
+    area = _area(shared)
     hole = cv2.dilate(area.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     guess = first_guess(stack, hole)
     if _hides(guess.alpha[area]):

@@ -126,6 +126,8 @@ def area_of(shared: Shared) -> npt.NDArray[np.bool_]:
     if not near.all():
         mark -= np.median(mark[~near], axis=0).astype(np.float32)
     visible: npt.NDArray[np.bool_] = (np.abs(mark).max(axis=-1) > VISIBLE) & near
+    if not visible.any():
+        return visible
     away = cv2.distanceTransform((~visible).astype(np.uint8), cv2.DIST_L2, 3)
     # A halo's outer parts are fainter than what counts as visible, but have gradients, and not at its rim alone.
     halo = int((shared.sure & (away > RIM)).sum()) > HALO * int(visible.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import shutil
 import sys
@@ -151,6 +152,16 @@ def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., Com
         return run_script(script, *words, folder=tmp_path)
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Takes back what a command sets up: what it logs to is closed when its test has ended."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from wm_lightning import commands
 
 REPOSITORY = Path(__file__).parents[1]
-COMMANDS = {"train", "evaluate", "sweep", "preview", "data", "predict", "export", "app", "mark"}
+COMMANDS = {"train", "evaluate", "sweep", "preview", "data", "predict", "export", "app", "mark", "hub"}
 
 
 def programs():

@@ -174,7 +174,7 @@ def test_a_job_that_nobody_waits_for_does_no_tile(cleaner, marked, tmp_path, mon
 
 def test_an_error_that_nobody_thought_of_is_a_sentence_too(cleaner, marked, tmp_path, monkeypatch):
     Image.fromarray(marked).save(tmp_path / "photo.png")
-    monkeypatch.setattr(work, "clean_pixels", lambda *_: 1 / 0)
+    monkeypatch.setattr(work, "clean", lambda *_: 1 / 0)
     (outcome,) = cleaner.clean_each([tmp_path / "photo.png"], tmp_path / "out", GENERAL)
     assert outcome.error == "photo.png failed: ZeroDivisionError: division by zero."
 

@@ -34,7 +34,7 @@ from wm_lightning.inference.codecs import Codecs
 from wm_lightning.inference.files import Job, named_jobs
 from wm_lightning.inference.outcomes import Outcome
 from wm_lightning.inference.outputs import Place
-from wm_lightning.inference.result_table import PARTS, ResultTable
+from wm_lightning.inference.result_table import ResultTable, parts_among
 from wm_lightning.inference.selection import Choice, passed_over, real
 
 TRIES = 3  # of pictures whose worker ended
@@ -86,7 +86,7 @@ def planned_on_cluster(options: argparse.Namespace) -> list[Job]:
     options.passed_over = passed_over([root], choice) if isinstance(source, FolderStore) else None
     written = {name for name, _ in results.names()}
     options.there = lambda path: path.as_posix() in written
-    options.parts = sum(name.startswith(PARTS) for name in written)
+    options.parts = parts_among(written)
     return named_jobs(pictures, options.suffix)
 
 
@@ -154,7 +154,8 @@ def _streamed(
     tasks = -(-len(jobs) // together)
     workers = min(size.workers, tasks)
     work = [{"work": pickle.dumps((job, options.places[job]))} for job in jobs]
-    own = argparse.Namespace(**{key: value for key, value in vars(options).items() if key not in ("places", "there")})
+    of_all = ("places", "there", "parts")  # which may be long
+    own = argparse.Namespace(**{key: value for key, value in vars(options).items() if key not in of_all})
     own.inputs, own.output = [_absolute(options.inputs[0])], _absolute(options.output)
     own.weights = _absolute(options.weights) if Path(options.weights).is_file() else options.weights
     with warnings.catch_warnings():

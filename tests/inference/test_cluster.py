@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import gc
 import json
 import os
 import pickle
@@ -17,10 +18,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from wm_lightning.data.stores import open_store
+from wm_lightning.data.stores import S3Store, open_store
 from wm_lightning.errors import UserError
-from wm_lightning.inference import cleaner, cluster
-from wm_lightning.inference.cluster import Size, Worker
+from wm_lightning.inference import cleaner, cluster, cluster_worker
+from wm_lightning.inference.cluster import Size
+from wm_lightning.inference.cluster_worker import Worker
+from wm_lightning.inference.codecs import Codecs
 
 REPOSITORY = Path(__file__).parents[2]
 BROKEN = (
@@ -32,24 +35,23 @@ MARK = "WM_TEST_OF_A_CLUSTER"  # in the environment of the processes of a test's
 
 @pytest.fixture
 def in_process(monkeypatch):
-    """One worker in this process in place of a cluster's; returns the number of each task's pictures."""
-    tasks = []
+    """One worker in this process, with one task, in place of a cluster's; returns names of the pictures that it had."""
+    seen = []
 
     def streamed(jobs, mask, options, size):
         own = argparse.Namespace(**{**vars(options), "places": None, "there": None})
         worker = Worker(mask, own, size.threads)
-        for job in jobs:
-            work = [pickle.dumps((job, options.places[job]))]
-            for packed in worker(pa.table({"work": pa.array(work, pa.binary())}))["outcome"].to_pylist():
-                outcome = pickle.loads(packed)
-                if isinstance(outcome, UserError):
-                    raise outcome
-                tasks.append(outcome.job.source.as_posix())
-                yield outcome
+        work = [pickle.dumps((job, options.places[job])) for job in jobs]
+        for packed in worker(pa.table({"work": pa.array(work, pa.binary())}))["outcome"].to_pylist():
+            outcome = pickle.loads(packed)
+            if isinstance(outcome, UserError):
+                raise outcome
+            seen.append(outcome.job.source.as_posix())
+            yield outcome
 
     monkeypatch.setattr(cluster, "_connected", lambda address, options: nullcontext(Size(1, 1, 0)))
     monkeypatch.setattr(cluster, "_streamed", streamed)
-    return tasks
+    return seen
 
 
 def table_of(folder):
@@ -174,6 +176,82 @@ def test_workers_that_cannot_begin_end_the_command(photos, in_process, monkeypat
     status, _, err = photos("photos", "-o", "out", "--ray", "--weights", "nowhere")
     assert (status, err) == (1, "error: There are no weights nowhere; give others.\n")
     assert not Path("out").exists()
+
+
+@pytest.mark.usefixtures("server", "_what_is_seen_is_certain")
+def test_a_full_disk_or_a_fault_costs_only_the_pictures_that_meet_it(photos, in_process, monkeypatch):
+    store, fetch, put = open_store("s3://bucket/faults"), S3Store.fetch, S3Store.put
+    for name in ("a.png", "deep/b.png", "deep/c.bmp"):
+        store.put(Path("photos", name), name)
+
+    def fetch_unless_full(self, name, path):
+        if name == "a.png":
+            raise OSError(28, "No space left on device")
+        fetch(self, name, path)
+
+    def put_unless_faulty(self, path, name):
+        if name == "deep/c.bmp":
+            raise ValueError("a fault")
+        put(self, path, name)
+
+    monkeypatch.setattr(S3Store, "fetch", fetch_unless_full)
+    monkeypatch.setattr(S3Store, "put", put_unless_faulty)
+    status, out, err = photos("s3://bucket/faults", "-o", "s3://bucket/whole", "--ray")
+    assert status == 1
+    assert err.splitlines() == [
+        "error: a.png: the worker has no place for its files (No space left on device); make room in its TMPDIR.",
+        "error: deep/c.bmp failed: ValueError: a fault.",
+    ]
+    assert "1 of 3 pictures written" in out
+    assert open_store("s3://bucket/whole").has("deep/b.png")
+
+
+@pytest.mark.usefixtures("_what_is_seen_is_certain")
+def test_what_a_task_had_done_before_a_fault_is_told(photos, in_process, monkeypatch):
+    whole = cleaner.FileCleaner.outcomes
+
+    def one_and_a_fault(self, jobs, places):
+        yield from whole(self, jobs[:1], places)
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(cleaner.FileCleaner, "outcomes", one_and_a_fault)
+    photos("photos", "-o", "out", "--ray", "--exclude", "broken.jpg")
+    rows = table_of("out")
+    assert {file: (row["status"], row["error"]) for file, row in rows.items()} == {
+        "a.png": ("written", None),
+        "deep/b.png": ("failed", "deep/b.png failed: ZeroDivisionError: a fault."),
+        "deep/c.bmp": ("failed", "deep/c.bmp failed: ZeroDivisionError: a fault."),
+    }
+
+
+def test_a_worker_without_a_temporary_folder_says_so(photos, in_process, monkeypatch):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(cluster_worker, "TemporaryDirectory", none)
+    _, _, err = photos("photos", "-o", "out", "--ray", "--include", "a.png")
+    assert err.startswith("error: a.png: the worker has no place for its files (No usable temporary directory found)")
+
+
+def test_a_fault_as_a_worker_begins_is_one_sentence(photos, in_process, monkeypatch):
+    monkeypatch.setattr(cluster_worker, "Codecs", lambda *arguments: 1 / 0)
+    status, _, err = photos("photos", "-o", "out", "--ray")
+    assert (status, err) == (1, "error: A worker cannot begin: ZeroDivisionError: division by zero.\n")
+
+
+def test_errors_name_results_as_they_are_called_below_an_output_within_the_input(photos, in_process):
+    Path("photos/out").mkdir()
+    Path("photos/out/deep").write_bytes(b"no folder")
+    _, _, err = photos("photos", "-o", "photos/out", "--ray", "--include", "deep/b.png")
+    assert err.startswith("error: deep/b.png cannot be written: ")
+
+
+def test_a_worker_that_is_let_go_of_ends_its_codecs(photos, in_process, monkeypatch):
+    ended, end = [], Codecs.__exit__
+    monkeypatch.setattr(Codecs, "__exit__", lambda self, *error: (ended.append(len(self._all)), end(self))[1])
+    photos("photos", "-o", "out", "--ray", "--include", "a.png")
+    gc.collect()
+    assert sorted(ended) == [1, 1]  # the command's own, which read masks, and the worker's
 
 
 def test_workers_share_cores_and_gpus():

@@ -15,25 +15,20 @@ import signal
 import sys
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from wm_lightning.commands import importing_from_here
-from wm_lightning.data.stores import S3, FolderStore, S3Store, Store, open_store
+from wm_lightning.data.stores import S3, FolderStore, open_store
 from wm_lightning.errors import UserError
 from wm_lightning.extras import needing
 from wm_lightning.files import FORMATS
-from wm_lightning.images.limits import Limits, limit_pixels
-from wm_lightning.inference.cleaner import FileCleaner, known_before, opened_engine
-from wm_lightning.inference.codecs import Codecs
+from wm_lightning.inference.cleaner import known_before
+from wm_lightning.inference.cluster_worker import Worker
 from wm_lightning.inference.files import Job, named_jobs
 from wm_lightning.inference.outcomes import Outcome
-from wm_lightning.inference.outputs import Place
 from wm_lightning.inference.result_table import ResultTable, parts_among
 from wm_lightning.inference.selection import Choice, passed_over, real
 
@@ -219,85 +214,3 @@ def _size(resources: Mapping[str, float], options: argparse.Namespace) -> Size:
     if gpus and options.device != "cpu":
         return Size(min(gpus, options.jobs or gpus), max(1, min(THREADS, cores // gpus)), 1)
     return Size(min(cores, options.jobs or cores), 1, 0)
-
-
-class Worker:
-    """Cleans pictures in a process of a cluster, with a network that is loaded once.
-
-    Args:
-        mask: Where pixels may change, (H, W); None allows it everywhere.
-        options: Of the command.
-        threads: Pictures that are worked on at once.
-
-    Attributes:
-        error: Why it cannot begin, as where the network cannot be loaded; calls return it.
-    """
-
-    def __init__(self, mask: npt.NDArray[Any] | None, options: argparse.Namespace, threads: int) -> None:
-        # What is there was made by a worker that ended before it could tell; others' results were looked for before.
-        options.there, options.skip_existing = os.path.lexists, not options.overwrite
-        self.options, self.threads = options, threads
-        self.error: UserError | None = None
-        limit_pixels(options.max_megapixels)
-        limits = Limits(options.max_megapixels, options.max_memory, options.max_minutes)
-        try:
-            self.source, self.results = open_store(options.inputs[0]), open_store(options.output)
-            with importing_from_here(bool(options.trust)):
-                self.cleaner = FileCleaner(opened_engine(options), Codecs(threads, limits), mask, options, threads)
-        except UserError as error:  # Ray would try again, and print traces
-            self.error = error
-
-    def __call__(self, batch: Any) -> Any:  # noqa: ANN401 - tables of pyarrow, which may be missing
-        """Cleans the pictures of a table's column ``work``; returns a table of what became of each."""
-        import pyarrow as pa
-
-        work: dict[Job, Place] = dict(map(pickle.loads, batch["work"].to_pylist()))
-        outcomes = self.outcomes(work) if self.error is None else [self.error]
-        return pa.table({"outcome": pa.array(map(pickle.dumps, outcomes), pa.binary())})
-
-    def outcomes(self, work: Mapping[Job, Place]) -> Iterator[Outcome]:
-        """Cleans pictures, given by their names, and says what became of each."""
-        with TemporaryDirectory() as temporary:
-            into, out = _folder(self.source, temporary, "in"), _folder(self.results, temporary, "out")
-            given: dict[Job, Job] = {}
-            with ThreadPoolExecutor(self.threads) as pool:
-                for job, outcome in pool.map(lambda job: (job, self._brought(job, work[job], into)), work):
-                    if outcome is not None:
-                        yield outcome
-                    else:
-                        given[Job(into / job.source, out / job.target)] = job
-            places = {here: work[job].below(out) for here, job in given.items()}
-            for outcome in self.cleaner.outcomes(list(given), places):
-                outcome = self._taken_away(outcome, places[outcome.job], out)
-                error = outcome.error
-                if error is not None:
-                    error = error.replace(f"{into}{os.sep}", "").replace(f"{out}{os.sep}", "")
-                yield outcome._replace(job=given[outcome.job], error=error)
-
-    def _brought(self, job: Job, place: Place, into: Path) -> Outcome | None:
-        """Brings a picture's file, where it lies in a store; says what became of it if nothing is left to do."""
-        try:
-            if not self.options.overwrite and all(self.results.has(path.as_posix()) for path in place.files()):
-                return Outcome(job, status="skipped")
-            if isinstance(self.source, S3Store):
-                self.source.fetch(job.source.as_posix(), into / job.source)
-        except UserError as error:
-            return Outcome(job, error=f"{job.source}: {error}", status="failed")
-        return None
-
-    def _taken_away(self, outcome: Outcome, place: Place, out: Path) -> Outcome:
-        """Sends the files of a picture to a store, where results go to one."""
-        if isinstance(self.results, S3Store):
-            try:
-                for path in filter(Path.exists, place.files()):
-                    name = path.relative_to(out).as_posix()
-                    if self.options.overwrite or not self.results.has(name):
-                        self.results.put(path, name)
-            except UserError as error:
-                return outcome._replace(error=f"{outcome.job.source}: {error}", status="failed")
-        return outcome
-
-
-def _folder(store: Store, temporary: str, name: str) -> Path:
-    """Returns where a store's files are worked on: a folder's where they lie."""
-    return Path(store.root) if isinstance(store, FolderStore) else Path(temporary, name)

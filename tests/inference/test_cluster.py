@@ -3,6 +3,7 @@
 import argparse
 import csv
 import gc
+import io
 import json
 import os
 import pickle
@@ -204,6 +205,34 @@ def test_a_full_disk_or_a_fault_costs_only_the_pictures_that_meet_it(photos, in_
     ]
     assert "1 of 3 pictures written" in out
     assert open_store("s3://bucket/whole").has("deep/b.png")
+
+
+@pytest.mark.usefixtures("server", "_what_is_seen_is_certain")
+def test_keys_of_a_store_are_no_paths(photos, in_process):
+    store = open_store("s3://bucket/keys")
+    for name in (
+        "a.png",
+        "/a.png",
+        "deep//a.png",
+        "../../a.png",
+        ".hidden/a.png",
+        "deep/.a.png",
+        "folder.png/",
+        "a.psd",
+    ):
+        boto3.client("s3").put_object(Bucket="bucket", Key=f"keys/{name}", Body=Path("photos/a.png").read_bytes())
+    status, out, err = photos(store.root, "-o", "s3://bucket/of_keys", "--ray")
+    assert status == 1
+    warning, *errors = err.splitlines()
+    assert warning.startswith("warning: skipped, since they cannot be read: 1 psd;")
+    reason = "is no name of a file below a folder, because of its slashes or dots; copy it to another name."
+    assert errors == [f"error: {name} {reason}" for name in ("../../a.png", "/a.png", "deep//a.png")]
+    assert "1 of 4 pictures written" in out
+    assert in_process == ["a.png"]
+    rows = parquet.read_table(io.BytesIO(open_store("s3://bucket/of_keys").read("results.parquet"))).to_pylist()
+    assert {row["file"]: row["status"] for row in rows} == {
+        "../../a.png": "failed", "/a.png": "failed", "deep/a.png": "failed", "a.png": "written",
+    }  # fmt: skip
 
 
 @pytest.mark.usefixtures("_what_is_seen_is_certain")

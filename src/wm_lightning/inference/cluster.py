@@ -14,6 +14,7 @@ import pickle
 import signal
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
@@ -30,7 +31,7 @@ from wm_lightning.inference.cluster_worker import Worker
 from wm_lightning.inference.files import Job, named_jobs
 from wm_lightning.inference.outcomes import Outcome
 from wm_lightning.inference.result_table import ResultTable, parts_among
-from wm_lightning.inference.selection import Choice, passed_over, real
+from wm_lightning.inference.selection import OTHERS, Choice, _of_kinds, passed_over, real
 
 TRIES = 3  # of pictures whose worker ended
 EACH = 50  # tasks a worker, so that all end at about the same time
@@ -78,11 +79,27 @@ def planned_on_cluster(options: argparse.Namespace) -> list[Job]:
     pictures = sorted(name for name in names if Path(name).suffix.lower() in FORMATS)
     if not pictures:
         raise UserError(f"{root} holds no picture that is asked for; give another folder or prefix.")
-    options.passed_over = passed_over([root], choice) if isinstance(source, FolderStore) else None
+    if isinstance(source, FolderStore):
+        options.passed_over = passed_over([root], choice)
+    else:
+        kinds = Counter(suffix for name in names if (suffix := Path(name).suffix.lower()) in OTHERS)
+        options.passed_over = " ".join(_of_kinds(kinds)) or None
     written = {name for name, _ in results.names()}
     options.there = lambda path: path.as_posix() in written
     options.parts = parts_among(written)
-    return named_jobs(pictures, options.suffix)
+    jobs = named_jobs(filter(_is_path, pictures), options.suffix)
+    return jobs + [_unusable(name) for name in pictures if not _is_path(name)]
+
+
+def _is_path(name: str) -> bool:
+    """Says whether a name is that of a file below a folder too; keys of a store may be called ``/a.jpg``."""
+    path = Path(name)
+    return not path.is_absolute() and ".." not in path.parts and path.as_posix() == name
+
+
+def _unusable(name: str) -> Job:
+    sentence = f"{name} is no name of a file below a folder, because of its slashes or dots; copy it to another name."
+    return Job(Path(name), Path(name), error=sentence)
 
 
 def on_cluster(jobs: Sequence[Job], mask: npt.NDArray[Any] | None, options: argparse.Namespace) -> Generator[Outcome]:

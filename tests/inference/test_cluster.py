@@ -7,16 +7,20 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pyarrow as pa
 import pytest
+import ray
 from pyarrow import parquet
 
 from wm_lightning.data.stores import S3Store, open_store
@@ -25,6 +29,7 @@ from wm_lightning.inference import cleaner, cluster, cluster_worker
 from wm_lightning.inference.cluster import Size
 from wm_lightning.inference.cluster_worker import Worker
 from wm_lightning.inference.codecs import Codecs
+from wm_lightning.mark.known import KnownMark
 
 REPOSITORY = Path(__file__).parents[2]
 BROKEN = (
@@ -283,11 +288,67 @@ def test_a_worker_that_is_let_go_of_ends_its_codecs(photos, in_process, monkeypa
     assert sorted(ended) == [1, 1]  # the command's own, which read masks, and the worker's
 
 
+def sized(resources, **changed):
+    options = {"device": "auto", "jobs": None, "engine": "auto", "weights": "general", "known": None}
+    return cluster._size(resources, argparse.Namespace(**options | changed))
+
+
 def test_workers_share_cores_and_gpus():
-    options = argparse.Namespace(device="auto", jobs=None)
-    assert cluster._size({"CPU": 6.0}, options) == Size(6, 1, 0)
-    assert cluster._size({"CPU": 64.0, "GPU": 4.0}, options) == Size(4, 8, 1)
-    assert cluster._size({"CPU": 64.0, "GPU": 4.0}, argparse.Namespace(device="cpu", jobs=9)) == Size(9, 1, 0)
+    assert sized({"CPU": 6.0}) == Size(6, 1, 0)
+    assert sized({"CPU": 64.0, "GPU": 4.0}) == Size(4, 8, 1)
+    assert sized({"CPU": 64.0, "GPU": 4.0}, jobs=1) == Size(1, 8, 1)
+    assert sized({"CPU": 64.0, "GPU": 4.0}, jobs=9, device="cpu") == Size(9, 1, 0)
+
+
+def test_gpus_are_for_networks_that_run_on_them():
+    of_all = {"CPU": 16.0, "GPU": 1.0}
+    black, white = np.zeros((4, 4), np.float32), np.ones((4, 4), np.float32)
+    clear, opaque = (KnownMark(alpha, np.dstack([white] * 3), black) for alpha in (black, white))
+    assert sized(of_all, known=clear) == sized(of_all, engine="onnx") == sized(of_all, weights="a.onnx")
+    assert sized(of_all, known=clear) == Size(16, 1, 0)
+    assert sized(of_all, known=opaque) == sized(of_all, engine="onnx", device="cuda") == Size(1, 8, 1)
+
+
+def test_a_cluster_of_this_machine_has_all_cores_whatever_the_thread_and_the_number_of_workers(monkeypatch):
+    begun, sizes = [], []
+    monkeypatch.setattr(ray, "init", lambda **arguments: begun.append(arguments))
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 16.0})
+    monkeypatch.setattr(ray, "shutdown", lambda: begun.append("ended"))
+    options = argparse.Namespace(device="auto", jobs=3, engine="auto", weights="general", known=None)
+
+    def connect():
+        with cluster._connected("local", options) as size:
+            sizes.append(size)
+
+    beside = threading.Thread(target=connect)
+    beside.start()
+    beside.join()
+    assert sizes == [Size(3, 1, 0)]
+    (arguments, ended) = begun
+    assert "num_cpus" not in arguments
+    assert ended == "ended"
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        (
+            "local",
+            "--ray: no cluster can be started on this machine (No space); leave --ray out, or give one's address.",
+        ),
+        (
+            "auto",
+            "--ray auto: no cluster answers there (No space); start one with ray start, and set RAY_AUTH_MODE=token",
+        ),
+    ],
+)
+def test_a_cluster_that_cannot_be_had_is_one_sentence(monkeypatch, address, sentence):
+    def refuse(**arguments):
+        raise RuntimeError("No\n  space.")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(UserError, match=re.escape(sentence)), cluster._connected(address, argparse.Namespace()):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ class S3Store:
             ):
                 for entry in page.get("Contents", ()):
                     name = entry["Key"].removeprefix(self.prefix)
-                    if not name.endswith("/") and not any(map(_is_hidden, name.split("/"))):
+                    if not entry["Key"].endswith("/") and not any(map(_is_hidden, name.split("/"))):
                         yield name, entry["Size"]
 
     def read(self, name: str) -> bytes:

@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from wm_lightning.files import FORMATS
 from wm_lightning.inference.cleaner import known_before
 from wm_lightning.inference.cluster_worker import Worker
 from wm_lightning.inference.files import Job, named_jobs
+from wm_lightning.inference.known import needs_network
 from wm_lightning.inference.outcomes import Outcome
 from wm_lightning.inference.result_table import ResultTable, parts_among
 from wm_lightning.inference.selection import OTHERS, Choice, _of_kinds, passed_over, real
@@ -79,16 +81,18 @@ def planned_on_cluster(options: argparse.Namespace) -> list[Job]:
     pictures = sorted(name for name in names if Path(name).suffix.lower() in FORMATS)
     if not pictures:
         raise UserError(f"{root} holds no picture that is asked for; give another folder or prefix.")
-    if isinstance(source, FolderStore):
-        options.passed_over = passed_over([root], choice)
-    else:
-        kinds = Counter(suffix for name in names if (suffix := Path(name).suffix.lower()) in OTHERS)
-        options.passed_over = " ".join(_of_kinds(kinds)) or None
+    options.passed_over = passed_over([root], choice) if isinstance(source, FolderStore) else _passed_over(names)
     written = {name for name, _ in results.names()}
     options.there = lambda path: path.as_posix() in written
     options.parts = parts_among(written)
     jobs = named_jobs(filter(_is_path, pictures), options.suffix)
     return jobs + [_unusable(name) for name in pictures if not _is_path(name)]
+
+
+def _passed_over(names: Sequence[str]) -> str | None:
+    """Says what of a store's is not looked at, as :func:`passed_over` does of a folder's."""
+    kinds = Counter(suffix for name in names if (suffix := Path(name).suffix.lower()) in OTHERS)
+    return " ".join(_of_kinds(kinds)) or None
 
 
 def _is_path(name: str) -> bool:
@@ -208,19 +212,23 @@ def _connected(address: str, options: argparse.Namespace) -> Iterator[Size]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
     import ray.data
 
-    of_this_machine = {"num_cpus": options.jobs, "include_dashboard": False} if address == LOCAL else {}
+    begun_here: dict[str, Any] = {"include_dashboard": False} if address == LOCAL else {}
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **of_this_machine)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **begun_here)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise UserError(
-            f"--ray {address}: no cluster answers there ({reason}); start one with ray start, "
+        sentence = (
+            f"--ray: no cluster can be started on this machine ({reason}); leave --ray out, or give one's address."
+            if address == LOCAL
+            else f"--ray {address}: no cluster answers there ({reason}); start one with ray start, "
             "and set RAY_AUTH_MODE=token if it asks for one."
-        ) from error
+        )
+        raise UserError(sentence) from error
     try:
-        signal.signal(signal.SIGTERM, before)  # Ray puts its own there, which ends without a word
+        if threading.current_thread() is threading.main_thread():  # which alone may
+            signal.signal(signal.SIGTERM, before)  # Ray puts its own there, which ends without a word
         yield _size(ray.cluster_resources(), options)  # type: ignore[no-untyped-call]
     finally:
         ray.shutdown()
@@ -228,6 +236,13 @@ def _connected(address: str, options: argparse.Namespace) -> Iterator[Size]:
 
 def _size(resources: Mapping[str, float], options: argparse.Namespace) -> Size:
     cores, gpus = max(1, int(resources.get("CPU", 1))), int(resources.get("GPU", 0))
-    if gpus and options.device != "cpu":
+    if gpus and _wants_gpus(options):
         return Size(min(gpus, options.jobs or gpus), max(1, min(THREADS, cores // gpus)), 1)
     return Size(min(cores, options.jobs or cores), 1, 0)
+
+
+def _wants_gpus(options: argparse.Namespace) -> bool:
+    if options.device == "cpu" or not needs_network(options.known):
+        return False
+    with_onnx = options.engine == "onnx" or Path(options.weights).suffix == ".onnx"
+    return options.device != "auto" or not with_onnx  # ONNX Runtime is mostly built for the CPU alone

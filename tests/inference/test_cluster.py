@@ -205,7 +205,7 @@ def test_a_full_disk_or_a_fault_costs_only_the_pictures_that_meet_it(photos, in_
     status, out, err = photos("s3://bucket/faults", "-o", "s3://bucket/whole", "--ray")
     assert status == 1
     assert err.splitlines() == [
-        "error: a.png: the worker has no place for its files (No space left on device); make room in its TMPDIR.",
+        "error: a.png: the worker cannot keep its files (No space left on device); make room in its TMPDIR.",
         "error: deep/c.bmp failed: ValueError: a fault.",
     ]
     assert "1 of 3 pictures written" in out
@@ -264,7 +264,7 @@ def test_a_worker_without_a_temporary_folder_says_so(photos, in_process, monkeyp
 
     monkeypatch.setattr(cluster_worker, "TemporaryDirectory", none)
     _, _, err = photos("photos", "-o", "out", "--ray", "--include", "a.png")
-    assert err.startswith("error: a.png: the worker has no place for its files (No usable temporary directory found)")
+    assert err.startswith("error: a.png: the worker cannot keep its files (No usable temporary directory found)")
 
 
 def test_a_fault_as_a_worker_begins_is_one_sentence(photos, in_process, monkeypatch):

@@ -122,7 +122,7 @@ def _failed(job: Job, error: Exception) -> Outcome:
         sentence = f"{job.source}: {error}"
     elif isinstance(error, OSError):
         reason = error.strerror or error
-        sentence = f"{job.source}: the worker has no place for its files ({reason}); make room in its TMPDIR."
+        sentence = f"{job.source}: the worker cannot keep its files ({reason}); make room in its TMPDIR."
     else:
         sentence = f"{job.source} failed: {type(error).__name__}: {error}."
     return Outcome(job, error=sentence, status="failed")

@@ -2,25 +2,34 @@
 
 import argparse
 import csv
+import gc
+import io
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pyarrow as pa
 import pytest
+import ray
 from pyarrow import parquet
 
-from wm_lightning.data.stores import open_store
+from wm_lightning.data.stores import S3Store, open_store
 from wm_lightning.errors import UserError
-from wm_lightning.inference import cleaner, cluster
-from wm_lightning.inference.cluster import Size, Worker
+from wm_lightning.inference import cleaner, cluster, cluster_worker
+from wm_lightning.inference.cluster import Size
+from wm_lightning.inference.cluster_worker import Worker
+from wm_lightning.inference.codecs import Codecs
+from wm_lightning.mark.known import KnownMark
 
 REPOSITORY = Path(__file__).parents[2]
 BROKEN = (
@@ -32,24 +41,23 @@ MARK = "WM_TEST_OF_A_CLUSTER"  # in the environment of the processes of a test's
 
 @pytest.fixture
 def in_process(monkeypatch):
-    """One worker in this process in place of a cluster's; returns the number of each task's pictures."""
-    tasks = []
+    """One worker in this process, with one task, in place of a cluster's; returns names of the pictures that it had."""
+    seen = []
 
     def streamed(jobs, mask, options, size):
         own = argparse.Namespace(**{**vars(options), "places": None, "there": None})
         worker = Worker(mask, own, size.threads)
-        for job in jobs:
-            work = [pickle.dumps((job, options.places[job]))]
-            for packed in worker(pa.table({"work": pa.array(work, pa.binary())}))["outcome"].to_pylist():
-                outcome = pickle.loads(packed)
-                if isinstance(outcome, UserError):
-                    raise outcome
-                tasks.append(outcome.job.source.as_posix())
-                yield outcome
+        work = [pickle.dumps((job, options.places[job])) for job in jobs]
+        for packed in worker(pa.table({"work": pa.array(work, pa.binary())}))["outcome"].to_pylist():
+            outcome = pickle.loads(packed)
+            if isinstance(outcome, UserError):
+                raise outcome
+            seen.append(outcome.job.source.as_posix())
+            yield outcome
 
     monkeypatch.setattr(cluster, "_connected", lambda address, options: nullcontext(Size(1, 1, 0)))
     monkeypatch.setattr(cluster, "_streamed", streamed)
-    return tasks
+    return seen
 
 
 def table_of(folder):
@@ -176,11 +184,171 @@ def test_workers_that_cannot_begin_end_the_command(photos, in_process, monkeypat
     assert not Path("out").exists()
 
 
+@pytest.mark.usefixtures("server", "_what_is_seen_is_certain")
+def test_a_full_disk_or_a_fault_costs_only_the_pictures_that_meet_it(photos, in_process, monkeypatch):
+    store, fetch, put = open_store("s3://bucket/faults"), S3Store.fetch, S3Store.put
+    for name in ("a.png", "deep/b.png", "deep/c.bmp"):
+        store.put(Path("photos", name), name)
+
+    def fetch_unless_full(self, name, path):
+        if name == "a.png":
+            raise OSError(28, "No space left on device")
+        fetch(self, name, path)
+
+    def put_unless_faulty(self, path, name):
+        if name == "deep/c.bmp":
+            raise ValueError("a fault")
+        put(self, path, name)
+
+    monkeypatch.setattr(S3Store, "fetch", fetch_unless_full)
+    monkeypatch.setattr(S3Store, "put", put_unless_faulty)
+    status, out, err = photos("s3://bucket/faults", "-o", "s3://bucket/whole", "--ray")
+    assert status == 1
+    assert err.splitlines() == [
+        "error: a.png: the worker cannot keep its files (No space left on device); make room in its TMPDIR.",
+        "error: deep/c.bmp failed: ValueError: a fault.",
+    ]
+    assert "1 of 3 pictures written" in out
+    assert open_store("s3://bucket/whole").has("deep/b.png")
+
+
+@pytest.mark.usefixtures("server", "_what_is_seen_is_certain")
+def test_keys_of_a_store_are_no_paths(photos, in_process):
+    store = open_store("s3://bucket/keys")
+    for name in (
+        "a.png",
+        "/a.png",
+        "deep//a.png",
+        "../../a.png",
+        ".hidden/a.png",
+        "deep/.a.png",
+        "folder.png/",
+        "a.psd",
+    ):
+        boto3.client("s3").put_object(Bucket="bucket", Key=f"keys/{name}", Body=Path("photos/a.png").read_bytes())
+    status, out, err = photos(store.root, "-o", "s3://bucket/of_keys", "--ray")
+    assert status == 1
+    warning, *errors = err.splitlines()
+    assert warning.startswith("warning: skipped, since they cannot be read: 1 psd;")
+    reason = "is no name of a file below a folder, because of its slashes or dots; copy it to another name."
+    assert errors == [f"error: {name} {reason}" for name in ("../../a.png", "/a.png", "deep//a.png")]
+    assert "1 of 4 pictures written" in out
+    assert in_process == ["a.png"]
+    rows = parquet.read_table(io.BytesIO(open_store("s3://bucket/of_keys").read("results.parquet"))).to_pylist()
+    assert {row["file"]: row["status"] for row in rows} == {
+        "../../a.png": "failed", "/a.png": "failed", "deep/a.png": "failed", "a.png": "written",
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("_what_is_seen_is_certain")
+def test_what_a_task_had_done_before_a_fault_is_told(photos, in_process, monkeypatch):
+    whole = cleaner.FileCleaner.outcomes
+
+    def one_and_a_fault(self, jobs, places):
+        yield from whole(self, jobs[:1], places)
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(cleaner.FileCleaner, "outcomes", one_and_a_fault)
+    photos("photos", "-o", "out", "--ray", "--exclude", "broken.jpg")
+    rows = table_of("out")
+    assert {file: (row["status"], row["error"]) for file, row in rows.items()} == {
+        "a.png": ("written", None),
+        "deep/b.png": ("failed", "deep/b.png failed: ZeroDivisionError: a fault."),
+        "deep/c.bmp": ("failed", "deep/c.bmp failed: ZeroDivisionError: a fault."),
+    }
+
+
+def test_a_worker_without_a_temporary_folder_says_so(photos, in_process, monkeypatch):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(cluster_worker, "TemporaryDirectory", none)
+    _, _, err = photos("photos", "-o", "out", "--ray", "--include", "a.png")
+    assert err.startswith("error: a.png: the worker cannot keep its files (No usable temporary directory found)")
+
+
+def test_a_fault_as_a_worker_begins_is_one_sentence(photos, in_process, monkeypatch):
+    monkeypatch.setattr(cluster_worker, "Codecs", lambda *arguments: 1 / 0)
+    status, _, err = photos("photos", "-o", "out", "--ray")
+    assert (status, err) == (1, "error: A worker cannot begin: ZeroDivisionError: division by zero.\n")
+
+
+def test_errors_name_results_as_they_are_called_below_an_output_within_the_input(photos, in_process):
+    Path("photos/out").mkdir()
+    Path("photos/out/deep").write_bytes(b"no folder")
+    _, _, err = photos("photos", "-o", "photos/out", "--ray", "--include", "deep/b.png")
+    assert err.startswith("error: deep/b.png cannot be written: ")
+
+
+def test_a_worker_that_is_let_go_of_ends_its_codecs(photos, in_process, monkeypatch):
+    ended, end = [], Codecs.__exit__
+    monkeypatch.setattr(Codecs, "__exit__", lambda self, *error: (ended.append(len(self._all)), end(self))[1])
+    photos("photos", "-o", "out", "--ray", "--include", "a.png")
+    gc.collect()
+    assert sorted(ended) == [1, 1]  # the command's own, which read masks, and the worker's
+
+
+def sized(resources, **changed):
+    options = {"device": "auto", "jobs": None, "engine": "auto", "weights": "general", "known": None}
+    return cluster._size(resources, argparse.Namespace(**options | changed))
+
+
 def test_workers_share_cores_and_gpus():
-    options = argparse.Namespace(device="auto", jobs=None)
-    assert cluster._size({"CPU": 6.0}, options) == Size(6, 1, 0)
-    assert cluster._size({"CPU": 64.0, "GPU": 4.0}, options) == Size(4, 8, 1)
-    assert cluster._size({"CPU": 64.0, "GPU": 4.0}, argparse.Namespace(device="cpu", jobs=9)) == Size(9, 1, 0)
+    assert sized({"CPU": 6.0}) == Size(6, 1, 0)
+    assert sized({"CPU": 64.0, "GPU": 4.0}) == Size(4, 8, 1)
+    assert sized({"CPU": 64.0, "GPU": 4.0}, jobs=1) == Size(1, 8, 1)
+    assert sized({"CPU": 64.0, "GPU": 4.0}, jobs=9, device="cpu") == Size(9, 1, 0)
+
+
+def test_gpus_are_for_networks_that_run_on_them():
+    of_all = {"CPU": 16.0, "GPU": 1.0}
+    black, white = np.zeros((4, 4), np.float32), np.ones((4, 4), np.float32)
+    clear, opaque = (KnownMark(alpha, np.dstack([white] * 3), black) for alpha in (black, white))
+    assert sized(of_all, known=clear) == sized(of_all, engine="onnx") == sized(of_all, weights="a.onnx")
+    assert sized(of_all, known=clear) == Size(16, 1, 0)
+    assert sized(of_all, known=opaque) == sized(of_all, engine="onnx", device="cuda") == Size(1, 8, 1)
+
+
+def test_a_cluster_of_this_machine_has_all_cores_whatever_the_thread_and_the_number_of_workers(monkeypatch):
+    begun, sizes = [], []
+    monkeypatch.setattr(ray, "init", lambda **arguments: begun.append(arguments))
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 16.0})
+    monkeypatch.setattr(ray, "shutdown", lambda: begun.append("ended"))
+    options = argparse.Namespace(device="auto", jobs=3, engine="auto", weights="general", known=None)
+
+    def connect():
+        with cluster._connected("local", options) as size:
+            sizes.append(size)
+
+    beside = threading.Thread(target=connect)
+    beside.start()
+    beside.join()
+    assert sizes == [Size(3, 1, 0)]
+    (arguments, ended) = begun
+    assert "num_cpus" not in arguments
+    assert ended == "ended"
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        (
+            "local",
+            "--ray: no cluster can be started on this machine (No space); leave --ray out, or give one's address.",
+        ),
+        (
+            "auto",
+            "--ray auto: no cluster answers there (No space); start one with ray start, and set RAY_AUTH_MODE=token",
+        ),
+    ],
+)
+def test_a_cluster_that_cannot_be_had_is_one_sentence(monkeypatch, address, sentence):
+    def refuse(**arguments):
+        raise RuntimeError("No\n  space.")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(UserError, match=re.escape(sentence)), cluster._connected(address, argparse.Namespace()):
+        pass
 
 
 @pytest.mark.parametrize(

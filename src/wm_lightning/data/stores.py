@@ -107,13 +107,15 @@ class S3Store:
         self._clients: dict[int, Any] = {}
 
     def names(self) -> Iterator[tuple[str, int]]:
-        """Yields the name and size of each file."""
+        """Yields the name and size of each file; hidden ones and entries that stand for folders are passed over."""
         with self._worded():
             for page in (
                 self._client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
             ):
                 for entry in page.get("Contents", ()):
-                    yield entry["Key"].removeprefix(self.prefix), entry["Size"]
+                    name = entry["Key"].removeprefix(self.prefix)
+                    if not entry["Key"].endswith("/") and not any(map(_is_hidden, name.split("/"))):
+                        yield name, entry["Size"]
 
     def read(self, name: str) -> bytes:
         """Returns a file's content."""
@@ -170,3 +172,7 @@ class S3Store:
             raise UserError(
                 f"{self.root} cannot be used ({reason}); look at the address, at AWS_ENDPOINT_URL and at the keys."
             ) from error
+
+
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") and part not in (".", "..")

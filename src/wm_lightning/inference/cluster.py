@@ -13,29 +13,27 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import warnings
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
-from wm_lightning.commands import importing_from_here
-from wm_lightning.data.stores import S3, FolderStore, S3Store, Store, open_store
+from wm_lightning.data.stores import S3, FolderStore, open_store
 from wm_lightning.errors import UserError
 from wm_lightning.extras import needing
 from wm_lightning.files import FORMATS
-from wm_lightning.images.limits import Limits, limit_pixels
-from wm_lightning.inference.cleaner import FileCleaner, known_before, opened_engine
-from wm_lightning.inference.codecs import Codecs
+from wm_lightning.inference.cleaner import known_before
+from wm_lightning.inference.cluster_worker import Worker
 from wm_lightning.inference.files import Job, named_jobs
+from wm_lightning.inference.known import needs_network
 from wm_lightning.inference.outcomes import Outcome
-from wm_lightning.inference.outputs import Place
-from wm_lightning.inference.result_table import PARTS, ResultTable
-from wm_lightning.inference.selection import Choice, passed_over, real
+from wm_lightning.inference.result_table import ResultTable, parts_among
+from wm_lightning.inference.selection import OTHERS, Choice, _of_kinds, passed_over, real
 
 TRIES = 3  # of pictures whose worker ended
 EACH = 50  # tasks a worker, so that all end at about the same time
@@ -83,11 +81,29 @@ def planned_on_cluster(options: argparse.Namespace) -> list[Job]:
     pictures = sorted(name for name in names if Path(name).suffix.lower() in FORMATS)
     if not pictures:
         raise UserError(f"{root} holds no picture that is asked for; give another folder or prefix.")
-    options.passed_over = passed_over([root], choice) if isinstance(source, FolderStore) else None
+    options.passed_over = passed_over([root], choice) if isinstance(source, FolderStore) else _passed_over(names)
     written = {name for name, _ in results.names()}
     options.there = lambda path: path.as_posix() in written
-    options.parts = sum(name.startswith(PARTS) for name in written)
-    return named_jobs(pictures, options.suffix)
+    options.parts = parts_among(written)
+    jobs = named_jobs(filter(_is_path, pictures), options.suffix)
+    return jobs + [_unusable(name) for name in pictures if not _is_path(name)]
+
+
+def _passed_over(names: Sequence[str]) -> str | None:
+    """Says what of a store's is not looked at, as :func:`passed_over` does of a folder's."""
+    kinds = Counter(suffix for name in names if (suffix := Path(name).suffix.lower()) in OTHERS)
+    return " ".join(_of_kinds(kinds)) or None
+
+
+def _is_path(name: str) -> bool:
+    """Says whether a name is that of a file below a folder too; keys of a store may be called ``/a.jpg``."""
+    path = Path(name)
+    return not path.is_absolute() and ".." not in path.parts and path.as_posix() == name
+
+
+def _unusable(name: str) -> Job:
+    sentence = f"{name} is no name of a file below a folder, because of its slashes or dots; copy it to another name."
+    return Job(Path(name), Path(name), error=sentence)
 
 
 def on_cluster(jobs: Sequence[Job], mask: npt.NDArray[Any] | None, options: argparse.Namespace) -> Generator[Outcome]:
@@ -154,7 +170,8 @@ def _streamed(
     tasks = -(-len(jobs) // together)
     workers = min(size.workers, tasks)
     work = [{"work": pickle.dumps((job, options.places[job]))} for job in jobs]
-    own = argparse.Namespace(**{key: value for key, value in vars(options).items() if key not in ("places", "there")})
+    of_all = ("places", "there", "parts")  # which may be long
+    own = argparse.Namespace(**{key: value for key, value in vars(options).items() if key not in of_all})
     own.inputs, own.output = [_absolute(options.inputs[0])], _absolute(options.output)
     own.weights = _absolute(options.weights) if Path(options.weights).is_file() else options.weights
     with warnings.catch_warnings():
@@ -195,19 +212,23 @@ def _connected(address: str, options: argparse.Namespace) -> Iterator[Size]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
     import ray.data
 
-    of_this_machine = {"num_cpus": options.jobs, "include_dashboard": False} if address == LOCAL else {}
+    begun_here: dict[str, Any] = {"include_dashboard": False} if address == LOCAL else {}
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     before = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **of_this_machine)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **begun_here)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise UserError(
-            f"--ray {address}: no cluster answers there ({reason}); start one with ray start, "
+        sentence = (
+            f"--ray: no cluster can be started on this machine ({reason}); leave --ray out, or give one's address."
+            if address == LOCAL
+            else f"--ray {address}: no cluster answers there ({reason}); start one with ray start, "
             "and set RAY_AUTH_MODE=token if it asks for one."
-        ) from error
+        )
+        raise UserError(sentence) from error
     try:
-        signal.signal(signal.SIGTERM, before)  # Ray puts its own there, which ends without a word
+        if threading.current_thread() is threading.main_thread():  # which alone may
+            signal.signal(signal.SIGTERM, before)  # Ray puts its own there, which ends without a word
         yield _size(ray.cluster_resources(), options)  # type: ignore[no-untyped-call]
     finally:
         ray.shutdown()
@@ -215,88 +236,13 @@ def _connected(address: str, options: argparse.Namespace) -> Iterator[Size]:
 
 def _size(resources: Mapping[str, float], options: argparse.Namespace) -> Size:
     cores, gpus = max(1, int(resources.get("CPU", 1))), int(resources.get("GPU", 0))
-    if gpus and options.device != "cpu":
+    if gpus and _wants_gpus(options):
         return Size(min(gpus, options.jobs or gpus), max(1, min(THREADS, cores // gpus)), 1)
     return Size(min(cores, options.jobs or cores), 1, 0)
 
 
-class Worker:
-    """Cleans pictures in a process of a cluster, with a network that is loaded once.
-
-    Args:
-        mask: Where pixels may change, (H, W); None allows it everywhere.
-        options: Of the command.
-        threads: Pictures that are worked on at once.
-
-    Attributes:
-        error: Why it cannot begin, as where the network cannot be loaded; calls return it.
-    """
-
-    def __init__(self, mask: npt.NDArray[Any] | None, options: argparse.Namespace, threads: int) -> None:
-        # What is there was made by a worker that ended before it could tell; others' results were looked for before.
-        options.there, options.skip_existing = os.path.lexists, not options.overwrite
-        self.options, self.threads = options, threads
-        self.error: UserError | None = None
-        limit_pixels(options.max_megapixels)
-        limits = Limits(options.max_megapixels, options.max_memory, options.max_minutes)
-        try:
-            self.source, self.results = open_store(options.inputs[0]), open_store(options.output)
-            with importing_from_here(bool(options.trust)):
-                self.cleaner = FileCleaner(opened_engine(options), Codecs(threads, limits), mask, options, threads)
-        except UserError as error:  # Ray would try again, and print traces
-            self.error = error
-
-    def __call__(self, batch: Any) -> Any:  # noqa: ANN401 - tables of pyarrow, which may be missing
-        """Cleans the pictures of a table's column ``work``; returns a table of what became of each."""
-        import pyarrow as pa
-
-        work: dict[Job, Place] = dict(map(pickle.loads, batch["work"].to_pylist()))
-        outcomes = self.outcomes(work) if self.error is None else [self.error]
-        return pa.table({"outcome": pa.array(map(pickle.dumps, outcomes), pa.binary())})
-
-    def outcomes(self, work: Mapping[Job, Place]) -> Iterator[Outcome]:
-        """Cleans pictures, given by their names, and says what became of each."""
-        with TemporaryDirectory() as temporary:
-            into, out = _folder(self.source, temporary, "in"), _folder(self.results, temporary, "out")
-            given: dict[Job, Job] = {}
-            with ThreadPoolExecutor(self.threads) as pool:
-                for job, outcome in pool.map(lambda job: (job, self._brought(job, work[job], into)), work):
-                    if outcome is not None:
-                        yield outcome
-                    else:
-                        given[Job(into / job.source, out / job.target)] = job
-            places = {here: work[job].below(out) for here, job in given.items()}
-            for outcome in self.cleaner.outcomes(list(given), places):
-                outcome = self._taken_away(outcome, places[outcome.job], out)
-                error = outcome.error
-                if error is not None:
-                    error = error.replace(f"{into}{os.sep}", "").replace(f"{out}{os.sep}", "")
-                yield outcome._replace(job=given[outcome.job], error=error)
-
-    def _brought(self, job: Job, place: Place, into: Path) -> Outcome | None:
-        """Brings a picture's file, where it lies in a store; says what became of it if nothing is left to do."""
-        try:
-            if not self.options.overwrite and all(self.results.has(path.as_posix()) for path in place.files()):
-                return Outcome(job, status="skipped")
-            if isinstance(self.source, S3Store):
-                self.source.fetch(job.source.as_posix(), into / job.source)
-        except UserError as error:
-            return Outcome(job, error=f"{job.source}: {error}", status="failed")
-        return None
-
-    def _taken_away(self, outcome: Outcome, place: Place, out: Path) -> Outcome:
-        """Sends the files of a picture to a store, where results go to one."""
-        if isinstance(self.results, S3Store):
-            try:
-                for path in filter(Path.exists, place.files()):
-                    name = path.relative_to(out).as_posix()
-                    if self.options.overwrite or not self.results.has(name):
-                        self.results.put(path, name)
-            except UserError as error:
-                return outcome._replace(error=f"{outcome.job.source}: {error}", status="failed")
-        return outcome
-
-
-def _folder(store: Store, temporary: str, name: str) -> Path:
-    """Returns where a store's files are worked on: a folder's where they lie."""
-    return Path(store.root) if isinstance(store, FolderStore) else Path(temporary, name)
+def _wants_gpus(options: argparse.Namespace) -> bool:
+    if options.device == "cpu" or not needs_network(options.known):
+        return False
+    with_onnx = options.engine == "onnx" or Path(options.weights).suffix == ".onnx"
+    return options.device != "auto" or not with_onnx  # ONNX Runtime is mostly built for the CPU alone

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 from wm_lightning.data.stores import Store
 from wm_lightning.inference.outcomes import Outcome
 
-PARTS = "results/"
+PART = re.compile(r"results/(\d{5,})\.parquet")
 NAME = "results"
 ROWS, SECONDS = 10_000, 60.0  # a part is written at the latest after so many pictures, or so long
 
@@ -25,11 +27,11 @@ class ResultTable:
 
     Args:
         store: Where the results are.
-        parts: How many are there.
+        parts: Those that are there, see :func:`parts_among`.
     """
 
-    def __init__(self, store: Store, parts: int) -> None:
-        self.store, self.parts = store, parts
+    def __init__(self, store: Store, parts: Iterable[str]) -> None:
+        self.store, self.parts = store, list(parts)
         self._skipped: list[dict[str, Any]] = []
         self._rows: list[dict[str, Any]] = []
         self._since = time.monotonic()
@@ -48,7 +50,7 @@ class ResultTable:
         self._write_part()
         if not self.parts and not self._skipped:
             return
-        parts = [parquet.read_table(io.BytesIO(self.store.read(_part(number)))) for number in range(1, self.parts + 1)]
+        parts = [parquet.read_table(io.BytesIO(self.store.read(part))) for part in self.parts]
         every = pa.concat_tables([_table(self._skipped), *parts])
         every = every.append_column("order", pa.array(range(every.num_rows), pa.int64()))
         last = every.group_by("file").aggregate([("order", "max")])["order_max"]
@@ -65,12 +67,18 @@ class ResultTable:
         self._since = time.monotonic()
         if not self._rows:
             return
+        part = f"results/{max(map(_number, self.parts), default=0) + 1:05d}.parquet"
         with TemporaryDirectory() as folder:
             draft = Path(folder, "part.parquet")
             parquet.write_table(_table(self._rows), draft)
-            self.store.put(draft, _part(self.parts + 1))
-        self.parts += 1
+            self.store.put(draft, part)
+        self.parts.append(part)
         self._rows = []
+
+
+def parts_among(names: Iterable[str]) -> list[str]:
+    """Returns the parts of a table among names in a store, the oldest first; other files may lie beside them."""
+    return sorted(filter(PART.fullmatch, names), key=_number)
 
 
 def as_row(outcome: Outcome) -> dict[str, Any]:
@@ -93,5 +101,5 @@ def _table(rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - of pyarrow, whi
     return pa.Table.from_pylist(rows, pa.schema([*columns, ("seconds", pa.float64())]))
 
 
-def _part(number: int) -> str:
-    return f"{PARTS}{number:05d}.parquet"
+def _number(part: str) -> int:
+    return int(Path(part).stem)

@@ -291,13 +291,17 @@ def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, mon
 def test_an_interrupt_waits_for_no_decoder_that_hangs(run, save, monkeypatch):
     save("hang.png")
     monkeypatch.setattr(codecs, "read_picture", wait_or_grow)
+    send = codecs._send
+
+    def interrupted(*arguments):
+        send(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(codecs, "_send", interrupted)
     before, started = signal.signal(signal.SIGINT, signal.default_int_handler), time.monotonic()
-    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     try:
         status, out, _ = run("hang.png", "-o", "out", "--max-minutes", "1")
     finally:
-        timer.cancel()
         signal.signal(signal.SIGINT, before)
     assert status == 130
     assert "0 of 1 pictures written; interrupted, 1 left; " in out
@@ -309,15 +313,28 @@ def test_what_was_written_while_a_run_was_ending_is_counted(run, save, monkeypat
     for name in range(8):
         save(f"photos/{name}.png")
     (Path("photos") / "0.png").write_bytes(b"")
-    written = outputs.put_result
+    read, stop, write = codecs.Codecs.read, codecs.Codecs.stop, outputs.put_result
+    writing, ending = threading.Event(), threading.Event()
 
-    def slowly(*arguments):
-        time.sleep(0.5)  # until the first, which failed, has ended the run
-        written(*arguments)
+    def read_late(self, path, data=None):
+        assert path.name != "0.png" or writing.wait(30)
+        return read(self, path, data)
 
-    monkeypatch.setattr(cleaner, "put_result", slowly)
+    def write_late(*arguments):
+        writing.set()
+        assert ending.wait(30)
+        write(*arguments)
+
+    def stopped(self):
+        ending.set()
+        stop(self)
+
+    monkeypatch.setattr(codecs.Codecs, "read", read_late)
+    monkeypatch.setattr(codecs.Codecs, "stop", stopped)
+    monkeypatch.setattr(cleaner, "put_result", write_late)
     run("photos", "-o", "out", "--jobs", "3", "--on-error", "stop", "--report", "found.json")
     told = [one["file"] for one in json.loads(Path("found.json").read_text()) if one["status"] == "written"]
+    assert told
     assert [Path(name).name for name in told] == sorted(below("out"))
     monkeypatch.undo()
 

@@ -110,6 +110,19 @@ def test_in_place_keeps_the_picture_that_was_there_and_its_rights(run, save):
     assert below("photos")["a.png.orig"] == before["a.png"]
 
 
+def test_a_copy_that_cannot_be_read_is_one_pictures(run, save):
+    for name in "abc":
+        save(f"photos/{name}.png")
+    Path("photos/b.png.orig").symlink_to("nowhere")
+    status, out, err = run("photos", "--in-place", "--skip-existing", "--dry-run")
+    sentence = "error: photos/b.png.orig cannot be read: No such file or directory.\n"
+    assert (status, err) == (1, sentence)
+    assert "2 of 3 pictures would be written; 1 failed" in out
+    status, out, err = run("photos", "--in-place", "--skip-existing")
+    assert (status, err) == (1, sentence)
+    assert "2 of 3 pictures written; 1 failed" in out
+
+
 def test_results_may_lie_beside_their_pictures_and_are_no_pictures_of_the_next_run(run, save):
     save("photos/a.png")
     save("photos/deep/b.png")
@@ -203,6 +216,17 @@ def test_a_picture_goes_from_the_standard_input_to_the_standard_output(run, save
         1,
         "error: - is no picture that can be read; give JPEG, PNG, WebP, TIFF or BMP.",
     )
+
+
+def test_a_standard_input_that_is_a_folder_is_one_sentence(run, monkeypatch):
+    class Folder(io.RawIOBase):
+        def read(self, size=-1):
+            raise IsADirectoryError(21, "Is a directory")
+
+    stream = Stream()
+    stream.buffer = Folder()
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert run("-", "-o", "out.png")[::2] == (1, "error: The standard input cannot be read: Is a directory.\n")
 
 
 def test_a_suffix_does_not_go_with_the_whole_name_of_a_result(run, save):

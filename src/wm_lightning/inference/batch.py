@@ -89,8 +89,13 @@ def _known_mark(jobs: Sequence[Job], options: argparse.Namespace, tell: Teller) 
 
 def _told_alone(jobs: Sequence[Job], tell: Teller, options: argparse.Namespace) -> int:
     """Tells what would be done."""
-    outcomes = [known_before(job, options.places, options) or Outcome(job, status="planned") for job in jobs]
-    for outcome in outcomes:
+    outcomes = []
+    for job in jobs:
+        try:
+            outcome = known_before(job, options.places, options) or Outcome(job, status="planned")
+        except UserError as error:
+            outcome = Outcome(job, error=str(error), status="failed")
+        outcomes.append(outcome)
         tell.outcome(outcome)
     if not options.quiet:
         tell.sum(outcomes, len(jobs), 0.0)

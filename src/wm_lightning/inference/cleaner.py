@@ -67,7 +67,7 @@ class FileCleaner:
     def outcomes(self, jobs: Sequence[Job], places: Mapping[Job, Place]) -> Generator[Outcome]:
         """Cleans pictures side by side and says in their order what became of them.
 
-        With ``--on-error stop`` none is begun after one that failed, and those in hand that are given up have no outcome.
+        With ``--on-error stop`` none is begun after one that failed; those in hand that are given up have no outcome.
 
         Args:
             jobs: The pictures.
@@ -95,11 +95,11 @@ class FileCleaner:
 
     def _outcome(self, job: Job, places: Mapping[Job, Place], stopping: threading.Event) -> Outcome | None:
         """Returns what became of a picture; None of one that was given up since the command stops."""
-        known = known_before(job, places, self.options)
-        if known is not None and known.status == "skipped":
-            return known
         started = time.perf_counter()
         try:
+            known = known_before(job, places, self.options)
+            if known is not None and known.status == "skipped":
+                return known
             outcome = self._looked_at(job, places, stopping)
         except StoppedError:
             return None
@@ -169,7 +169,11 @@ def opened_engine(options: argparse.Namespace) -> Engine:
 
 
 def known_before(job: Job, places: Mapping[Job, Place], options: argparse.Namespace) -> Outcome | None:
-    """Returns what is known of a picture before it is looked at."""
+    """Returns what is known of a picture before it is looked at.
+
+    Raises:
+        UserError: What is there of it cannot be read.
+    """
     if job.error is not None:
         return Outcome(job, error=job.error, status="failed")
     done = not options.detect and is_done(places[job], options)

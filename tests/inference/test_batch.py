@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from wm_lightning.data.sources import BrokenPictureError, decode
 from wm_lightning.data.swcnn import stamp
 from wm_lightning.data.synthesis.assets import load_logo
 from wm_lightning.errors import UserError
-from wm_lightning.inference import codecs, known
+from wm_lightning.inference import batch, codecs, known
+from wm_lightning.inference.cleaner import FileCleaner
 from wm_lightning.inference.cleaning import clean_pixels
+from wm_lightning.inference.outcomes import Outcome
 from wm_lightning.inference.telling import readable
 from wm_lightning.mark.known import from_image
 
@@ -132,6 +135,72 @@ def fails_once(function):
         return function(*arguments)
 
     return call
+
+
+def test_an_error_of_the_command_itself_keeps_its_trace(run, save, monkeypatch):
+    save("a.png")
+
+    def mistaken(options):
+        raise OSError("nobody's file")
+
+    monkeypatch.setattr(batch, "opened_engine", mistaken)
+    with pytest.raises(OSError, match=r"^nobody's file$"):
+        run("a.png", "-o", "out")
+
+
+@pytest.mark.parametrize("option", ["--mask", "--mark", "--report", "--files-from", "-o"])
+def test_a_name_that_is_too_long_is_one_sentence(run, save, option):
+    save("a.png")
+    status, _, err = run("a.png", *([] if option == "-o" else ["-o", "out"]), option, "x" * 300)
+    assert status == 1
+    assert err.startswith("error: ")
+    assert err.endswith(": File name too long.\n")
+    assert err.count("\n") == 1
+
+
+@pytest.fixture
+def lost_cluster(run, save, monkeypatch):
+    """Runs the command on two pictures and a cluster that gives up after the first."""
+    save("photos/a.png")
+    save("photos/b.png")
+
+    def give_up(jobs, mask, options):
+        yield Outcome(jobs[0])
+        raise UserError("The cluster gave up.")
+
+    monkeypatch.setattr(batch, "on_cluster", give_up)
+    return lambda *more: run("photos", "-o", "out", "--ray", *more)
+
+
+def test_what_was_done_before_a_cluster_was_lost_is_told_of(lost_cluster):
+    status, out, err = lost_cluster("--report", "found.json")
+    assert (status, err) == (1, "error: The cluster gave up.\n")
+    assert "1 of 2 pictures written; " in out
+    assert [one["file"] for one in json.loads(Path("found.json").read_text())] == ["a.png"]
+
+
+def test_a_report_of_a_cluster_s_pictures_is_a_file_here(lost_cluster):
+    Path("found.json").write_bytes(b"mine")
+    status, out, err = lost_cluster("--report", "found.json")
+    assert (status, out) == (1, "")
+    assert err.startswith("error: found.json exists already; ")
+    assert Path("found.json").read_bytes() == b"mine"
+    assert "--report would write over out/b.png; " in lost_cluster("--report", "out/b.png")[2]
+    assert lost_cluster("--report", "b.png")[2] == "error: The cluster gave up.\n"  # which is no name below the folder
+
+
+def test_a_terminal_has_its_standard_output_back_after_a_batch_that_stopped(run, save, monkeypatch):
+    save("a.png")
+
+    def elsewhere(self, jobs, places):
+        with redirect_stdout(sys.stderr):
+            yield Outcome(jobs[0], error="a.png failed.", status="failed")
+
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as if it were one
+    monkeypatch.setattr(FileCleaner, "outcomes", elsewhere)
+    before = sys.stdout
+    assert run("a.png", "-o", "out", "--on-error", "stop")[0] == 1
+    assert sys.stdout is before
 
 
 def test_links_to_nowhere_and_to_themselves_are_one_pictures(run, save):

@@ -1,6 +1,7 @@
 """``predict.py`` as typed."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -200,17 +201,35 @@ def test_a_bad_picture_is_named_and_the_others_go_on(run, save):
     assert "2 of 4 pictures written; 2 failed; " in out
 
 
-def test_it_stops_at_the_first_bad_picture_if_told_to(run, save, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 1)  # beside it others may be done already
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_it_stops_at_the_first_bad_picture_if_told_to(run, save, jobs):
     Path("photos").mkdir()
     Path("photos/a.png").write_bytes(b"")
     for number in range(6):
         save(f"photos/b{number}.png")
-    status, out, err = run("photos", "-o", "out", "--on-error", "stop")
-    assert status == 1
-    assert len(err.splitlines()) == 1
-    assert "0 of 7 pictures written; 1 failed; " in out
-    assert not Path("out").exists()
+    status, out, err = run("photos", "-o", "out", "--on-error", "stop", "--jobs", str(jobs))
+    written = len(list(Path("out").glob("*.png")))  # of those beside it
+    assert (status, err) == (1, "error: photos/a.png is empty; it holds no picture.\n")
+    assert f"{written} of 7 pictures written; " in out
+    assert "; 1 failed; " in out
+    assert written < jobs
+
+
+def test_what_stops_a_batch_is_told_of_and_not_what_was_given_up(run, save, monkeypatch):
+    save("photos/a.png")
+    Path("photos/b.png").write_bytes(b"")
+
+    def until_the_command_stops(engine, pixels, *more):
+        while True:  # as long as nobody stops it, or --max-minutes
+            engine.correct(pixels / np.float32(255))
+            time.sleep(0.01)
+
+    monkeypatch.setattr(known, "clean_pixels", until_the_command_stops)
+    arguments = ("photos", "-o", "out", "--on-error", "stop", "--max-minutes", "0.5")
+    status, out, err = run(*arguments, "--jobs", "2", "--report", "found.json")
+    assert (status, err) == (1, "error: photos/b.png is empty; it holds no picture.\n")
+    assert "0 of 2 pictures written; 1 failed; " in out
+    assert [one["file"] for one in json.loads(Path("found.json").read_text())] == ["photos/b.png"]
 
 
 def test_a_disk_that_is_full_is_one_sentence_for_each_picture(run, save, monkeypatch):

@@ -97,6 +97,8 @@ def test_what_cannot_be_planned_is_one_sentence(folder, inputs, output, sentence
 def test_a_suffix_leads_to_no_folder(folder, suffix):
     with pytest.raises(UserError, match="is part of a name, and no folder; give something like _clean"):
         plan(["photos/a.jpg"], "out", suffix=suffix)
+    with pytest.raises(UserError, match="is part of a name, and no folder; give something like _clean"):
+        named_jobs(["photos/a.jpg"], suffix)
 
 
 def test_an_input_that_is_named_twice_is_taken_once(folder):

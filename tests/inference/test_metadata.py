@@ -287,7 +287,11 @@ def test_a_tiff_says_no_more_of_its_resolution_than_it_did(tmp_path, said):
 
 
 def test_a_deep_tiff_keeps_its_compression_or_says_what_it_became(tmp_path):
-    for compression, number, notes in ((None, 1, []), ("zlib", 8, [])):
+    for compression, number, notes in (
+        (None, 1, []),
+        ("zlib", 8, []),
+        ("lzma", 8, ["compression lzma became deflate"]),
+    ):
         buffer = io.BytesIO()
         tifffile.imwrite(buffer, noise(3).astype(np.uint16), photometric="rgb", metadata=None, compression=compression)
         content, lost = rewritten(tmp_path, buffer.getvalue(), ".tif")

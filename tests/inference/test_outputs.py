@@ -110,6 +110,19 @@ def test_in_place_keeps_the_picture_that_was_there_and_its_rights(run, save):
     assert below("photos")["a.png.orig"] == before["a.png"]
 
 
+def test_a_copy_that_cannot_be_read_is_one_pictures(run, save):
+    for name in "abc":
+        save(f"photos/{name}.png")
+    Path("photos/b.png.orig").symlink_to("nowhere")
+    status, out, err = run("photos", "--in-place", "--skip-existing", "--dry-run")
+    sentence = "error: photos/b.png.orig cannot be read: No such file or directory.\n"
+    assert (status, err) == (1, sentence)
+    assert "2 of 3 pictures would be written; 1 failed" in out
+    status, out, err = run("photos", "--in-place", "--skip-existing")
+    assert (status, err) == (1, sentence)
+    assert "2 of 3 pictures written; 1 failed" in out
+
+
 def test_results_may_lie_beside_their_pictures_and_are_no_pictures_of_the_next_run(run, save):
     save("photos/a.png")
     save("photos/deep/b.png")
@@ -205,6 +218,17 @@ def test_a_picture_goes_from_the_standard_input_to_the_standard_output(run, save
     )
 
 
+def test_a_standard_input_that_is_a_folder_is_one_sentence(run, monkeypatch):
+    class Folder(io.RawIOBase):
+        def read(self, size=-1):
+            raise IsADirectoryError(21, "Is a directory")
+
+    stream = Stream()
+    stream.buffer = Folder()
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert run("-", "-o", "out.png")[::2] == (1, "error: The standard input cannot be read: Is a directory.\n")
+
+
 def test_a_suffix_does_not_go_with_the_whole_name_of_a_result(run, save):
     save("a.png")
     status, _, err = run("a.png", "-o", "b.png", "--suffix", "_clean")
@@ -291,13 +315,17 @@ def test_an_interrupt_drops_what_is_in_hand_and_says_what_is_done(run, save, mon
 def test_an_interrupt_waits_for_no_decoder_that_hangs(run, save, monkeypatch):
     save("hang.png")
     monkeypatch.setattr(codecs, "read_picture", wait_or_grow)
+    send = codecs._send
+
+    def interrupted(*arguments):
+        send(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(codecs, "_send", interrupted)
     before, started = signal.signal(signal.SIGINT, signal.default_int_handler), time.monotonic()
-    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     try:
         status, out, _ = run("hang.png", "-o", "out", "--max-minutes", "1")
     finally:
-        timer.cancel()
         signal.signal(signal.SIGINT, before)
     assert status == 130
     assert "0 of 1 pictures written; interrupted, 1 left; " in out
@@ -309,15 +337,28 @@ def test_what_was_written_while_a_run_was_ending_is_counted(run, save, monkeypat
     for name in range(8):
         save(f"photos/{name}.png")
     (Path("photos") / "0.png").write_bytes(b"")
-    written = outputs.put_result
+    read, stop, write = codecs.Codecs.read, codecs.Codecs.stop, outputs.put_result
+    writing, ending = threading.Event(), threading.Event()
 
-    def slowly(*arguments):
-        time.sleep(0.5)  # until the first, which failed, has ended the run
-        written(*arguments)
+    def read_late(self, path, data=None):
+        assert path.name != "0.png" or writing.wait(30)
+        return read(self, path, data)
 
-    monkeypatch.setattr(cleaner, "put_result", slowly)
+    def write_late(*arguments):
+        writing.set()
+        assert ending.wait(30)
+        write(*arguments)
+
+    def stopped(self):
+        ending.set()
+        stop(self)
+
+    monkeypatch.setattr(codecs.Codecs, "read", read_late)
+    monkeypatch.setattr(codecs.Codecs, "stop", stopped)
+    monkeypatch.setattr(cleaner, "put_result", write_late)
     run("photos", "-o", "out", "--jobs", "3", "--on-error", "stop", "--report", "found.json")
     told = [one["file"] for one in json.loads(Path("found.json").read_text()) if one["status"] == "written"]
+    assert told
     assert [Path(name).name for name in told] == sorted(below("out"))
     monkeypatch.undo()
 

@@ -96,6 +96,8 @@ def test_folders_that_are_closed_or_links_are_told_of(folder, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", scandir)
     said = passed_over(["in", "in/a.jpg"], Choice(exclude=("*.*",)))
+    alone = passed_over(["in"], Choice(exclude=("*.*",), recursive=False))
     monkeypatch.undo()
+    assert alone is None  # of folders that nobody asked for
     linked = "Links to folders were not followed (1); name what they lead to."
     assert said == f"in/closed cannot be searched: Permission denied. {linked}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from wm_lightning.errors import UserError
@@ -43,30 +43,56 @@ def clean_files(options: argparse.Namespace) -> int:
 def _planned_and_cleaned(options: argparse.Namespace, limits: Limits, tell: Teller) -> int:
     try:
         options.search = Search(as_sensitivity(options.sensitivity), as_scales(options.scales))
-        options.there = os.path.lexists
-        jobs = planned(options) if options.ray is None else planned_on_cluster(options)
-        options.sheet = options.compare and len(jobs) > 1 and options.output is not None
-        options.places = places_of(jobs, options)
+        with _looked_at():
+            jobs = _planned(options)
         if options.passed_over:
             tell.warn(options.passed_over)
         if options.dry_run:
             return _told_alone(jobs, tell, options)
-        options.known = _known_mark(jobs, options, tell)
+        with _looked_at():
+            options.known = _known_mark(jobs, options, tell)
         workers = min(_workers(options), len(jobs)) if options.ray is None else 1
         with Codecs(workers, limits) as codecs:
-            mask = None if options.mask == "auto" else opened_mask(codecs, options.mask)
+            with _looked_at():
+                mask = None if options.mask == "auto" else opened_mask(codecs, options.mask)
+                engine = opened_engine(options) if options.ray is None else None
             if mask is not None and not mask.any():
                 tell.warn(f"--mask {options.mask} is black: no pixel may change.")
-            if options.ray is not None:
+            if engine is None:
                 return _cleaned(jobs, on_cluster(jobs, mask, options), [], options, tell)
-            cleaner = FileCleaner(opened_engine(options), codecs, mask, options, workers)
+            cleaner = FileCleaner(engine, codecs, mask, options, workers)
             return _cleaned(jobs, cleaner.outcomes(jobs, options.places), cleaner.late, options, tell)
     except UserError as error:
         tell.error(error)
         return FAILED
-    except OSError as error:  # of a name that is too long, a folder that may not be read, ...
-        tell.error(f"{error.filename} cannot be looked at: {error.strerror}.")
-        return FAILED
+
+
+def _planned(options: argparse.Namespace) -> list[Job]:
+    """Finds the pictures, and sets what the options say of all of them: ``there``, ``sheet`` and ``places``.
+
+    Raises:
+        UserError: See :func:`planned` and :func:`places_of`.
+    """
+    options.there = os.path.lexists
+    jobs = planned(options) if options.ray is None else planned_on_cluster(options)
+    options.sheet = options.compare and len(jobs) > 1 and options.output is not None
+    options.places = places_of(jobs, options)
+    return jobs
+
+
+@contextmanager
+def _looked_at() -> Iterator[None]:
+    """Names what was asked for and cannot be looked at: a name that is too long, a folder that may not be read, ...
+
+    Raises:
+        UserError: There is one. Errors of no file are mistakes of ours, and keep their traces.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise UserError(f"{error.filename} cannot be looked at: {error.strerror}.") from error
 
 
 def _known_mark(jobs: Sequence[Job], options: argparse.Namespace, tell: Teller) -> KnownMark | None:
@@ -89,8 +115,13 @@ def _known_mark(jobs: Sequence[Job], options: argparse.Namespace, tell: Teller) 
 
 def _told_alone(jobs: Sequence[Job], tell: Teller, options: argparse.Namespace) -> int:
     """Tells what would be done."""
-    outcomes = [known_before(job, options.places, options) or Outcome(job, status="planned") for job in jobs]
-    for outcome in outcomes:
+    outcomes = []
+    for job in jobs:
+        try:
+            outcome = known_before(job, options.places, options) or Outcome(job, status="planned")
+        except UserError as error:
+            outcome = Outcome(job, error=str(error), status="failed")
+        outcomes.append(outcome)
         tell.outcome(outcome)
     if not options.quiet:
         tell.sum(outcomes, len(jobs), 0.0)
@@ -101,23 +132,25 @@ def _cleaned(
     jobs: list[Job], each: Generator[Outcome], late: list[Outcome], options: argparse.Namespace, tell: Teller
 ) -> int:
     """Cleans the pictures; of those in ``late`` nobody asked any more."""
-    started, outcomes, interrupted = time.perf_counter(), list[Outcome](), 0
+    started, outcomes, interrupted, ended = time.perf_counter(), list[Outcome](), 0, False
     try:
-        with closing(each):
-            _clean_all(jobs, each, options, tell, outcomes)
+        _clean_all(jobs, each, options, tell, outcomes)
     except KeyboardInterrupt as error:
         interrupted = getattr(error, "status", INTERRUPTED)
+    except UserError as error:  # a cluster was lost, a sheet cannot be written; what is done is told all the same
+        tell.error(error)
+        ended = True
     for outcome in late:
         outcomes.append(outcome)
         tell.outcome(outcome)
-    if options.report:  # also of a run that was interrupted
+    if options.report:  # also of a run that was interrupted, or ended
         write_whole(as_report(outcomes), Path(options.report))
     if interrupted or not options.quiet:
         tell.sum(outcomes, len(jobs), time.perf_counter() - started, bool(interrupted))
     lost = tell.lost()
     if lost is not None:
         tell.error(f"The standard output cannot be written: {lost}.")
-    return interrupted or (_status(outcomes) if lost is None else FAILED)
+    return interrupted or (FAILED if ended or lost is not None else _status(outcomes))
 
 
 def _status(outcomes: Sequence[Outcome]) -> int:
@@ -135,7 +168,8 @@ def _clean_all(
     """Cleans the pictures, tells of each, and adds what became of it to ``outcomes``."""
     started = time.perf_counter()
     sheets = Sheets(Path(options.output), options.first_sheet) if options.sheet else None
-    with tell.progress() as progress:
+    # Closed before the bar is: it may have put another standard output in place of the bar's own.
+    with tell.progress() as progress, closing(each):
         task = progress.add_task(
             "looking for watermarks" if options.detect else "removing watermarks", total=len(jobs), rate=""
         )

@@ -19,7 +19,7 @@ from PIL import Image
 from wm_lightning.errors import TooLargeError, UserError, with_flags
 from wm_lightning.files import FORMATS, SUFFIXES
 from wm_lightning.inference.cleaning import Cleaned, gigabytes_for
-from wm_lightning.inference.codecs import Codecs
+from wm_lightning.inference.codecs import Codecs, StoppedError
 from wm_lightning.inference.encoding import file_of
 from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.files import Job, as_png
@@ -67,6 +67,8 @@ class FileCleaner:
     def outcomes(self, jobs: Sequence[Job], places: Mapping[Job, Place]) -> Generator[Outcome]:
         """Cleans pictures side by side and says in their order what became of them.
 
+        With ``--on-error stop`` none is begun after one that failed; those in hand that are given up have no outcome.
+
         Args:
             jobs: The pictures.
             places: Where the files of each go that has no error yet.
@@ -79,25 +81,28 @@ class FileCleaner:
                 while begun:
                     outcome = begun[0].result()
                     begun.popleft()
-                    begun.extend(pool.submit(self._outcome, job, places, stopping) for job in islice(rest, 1))
-                    yield outcome
+                    if not stopping.is_set():
+                        begun.extend(pool.submit(self._outcome, job, places, stopping) for job in islice(rest, 1))
+                    if outcome is not None:
+                        yield outcome
             except BaseException:  # nobody waits for what is in hand, nor for a decoder that hangs
                 stopping.set()
                 in_hand = [future for future in begun if not future.cancel()]
                 self.codecs.stop()
                 ended = [future.result() for future in in_hand]
-                self.late += [outcome for outcome in ended if outcome.status != "failed"]
+                self.late += [outcome for outcome in ended if outcome is not None]
                 raise
 
-    def _outcome(self, job: Job, places: Mapping[Job, Place], stopping: threading.Event) -> Outcome:
-        known = known_before(job, places, self.options)
-        if known is not None and known.status == "skipped":
-            return known
+    def _outcome(self, job: Job, places: Mapping[Job, Place], stopping: threading.Event) -> Outcome | None:
+        """Returns what became of a picture; None of one that was given up since the command stops."""
         started = time.perf_counter()
         try:
+            known = known_before(job, places, self.options)
+            if known is not None and known.status == "skipped":
+                return known
             outcome = self._looked_at(job, places, stopping)
-        except _StoppedError:
-            return Outcome(job, error=f"{job.source} was given up.", status="failed")
+        except StoppedError:
+            return None
         except UserError as error:
             sentence = _naming(job, with_flags(error, vars(self.options)), places)
             outcome = Outcome(job, error=sentence, status="failed")
@@ -110,7 +115,7 @@ class FileCleaner:
     def _looked_at(self, job: Job, places: Mapping[Job, Place], stopping: threading.Event) -> Outcome:
         def go_on(_: int = 0) -> None:
             if stopping.is_set():
-                raise _StoppedError
+                raise StoppedError
 
         picture = self.codecs.read(job.source, job.data)
         if job.error is not None:  # after what is said of a file that could not be read anyway
@@ -164,7 +169,11 @@ def opened_engine(options: argparse.Namespace) -> Engine:
 
 
 def known_before(job: Job, places: Mapping[Job, Place], options: argparse.Namespace) -> Outcome | None:
-    """Returns what is known of a picture before it is looked at."""
+    """Returns what is known of a picture before it is looked at.
+
+    Raises:
+        UserError: What is there of it cannot be read.
+    """
     if job.error is not None:
         return Outcome(job, error=job.error, status="failed")
     done = not options.detect and is_done(places[job], options)
@@ -175,10 +184,6 @@ def _naming(job: Job, sentence: str, places: Mapping[Job, Place]) -> str:
     """Returns an error that names its picture, or a file that is made of it: one of a network or a mask does not."""
     own = [job.source, *(places[job].files() if job in places else ())]
     return sentence if any(str(path) in sentence for path in own) else f"{job.source}: {sentence}"
-
-
-class _StoppedError(Exception):
-    """The command was told to stop."""
 
 
 def _holds_all(job: Job, picture: Picture) -> bool:

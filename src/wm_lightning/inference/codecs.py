@@ -56,7 +56,7 @@ class Codecs:
             codec.close()
 
     def stop(self) -> None:
-        """Ends what is in hand, which fails."""
+        """Ends what is in hand, which raises :class:`StoppedError`."""
         for codec in self._all:
             codec.stop()
 
@@ -67,6 +67,7 @@ class Codecs:
             UserError: As there.
             UnreadableError: Or the process died of it.
             TooLargeError: Or it took too long.
+            StoppedError: Or it was told to stop.
         """
         with self._taken() as codec:
             try:
@@ -86,6 +87,7 @@ class Codecs:
             UserError: As there; the message lacks the file's name.
             UnsupportedError: Or the process died of it; likewise.
             TooLargeError: Or it took too long; likewise.
+            StoppedError: Or it was told to stop.
         """
         if picture.format not in OF_BEFORE:
             picture = replace(_lighter(picture), further=tuple(map(_lighter, picture.further)))
@@ -112,6 +114,10 @@ def _lighter(picture: Picture) -> Picture:
     return replace(picture, pixels=NOTHING, stored=NOTHING) if picture.stored is picture.pixels else picture
 
 
+class StoppedError(Exception):
+    """A call was ended since nobody waits for it any more, see :meth:`Codecs.stop`."""
+
+
 class _DiedError(Exception):
     """A process died; the message says of what."""
 
@@ -126,7 +132,7 @@ class _Codec:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._process: subprocess.Popen[bytes] | None = _started(limits)
-        self._ready = False
+        self._ready = self._stopped = False
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - of any function
         """Calls a function of a module there; what it raises is raised here."""
@@ -144,8 +150,10 @@ class _Codec:
             _send(self._process.stdin, (function, arguments))
             returned, value = _receive(self._process.stdout)
         except (OSError, EOFError) as error:
-            cause = _cause(self._end())
-            raise _LateError(f"{self.limits.minutes:g} minutes") if late.is_set() else _DiedError(cause) from error
+            stopped, cause = self._stopped, _cause(self._end())
+            if late.is_set():
+                raise _LateError(f"{self.limits.minutes:g} minutes") from error
+            raise StoppedError if stopped else _DiedError(cause) from error
         except BaseException:  # interrupted half way: what comes next would be of this call
             self._end()
             raise
@@ -167,6 +175,7 @@ class _Codec:
         """Ends a call, of another thread."""
         process = self._process
         if process is not None:
+            self._stopped = True
             process.kill()
 
     def close(self) -> None:
@@ -175,7 +184,7 @@ class _Codec:
             self._end()
 
     def _end(self) -> int:
-        process, self._process, self._ready = self._process, None, False
+        process, self._process, self._ready, self._stopped = self._process, None, False, False
         assert process is not None
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None

@@ -123,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_files(parser.add_argument_group("which pictures, and where results go"))
     _add_finding(parser)
+    _add_running(parser)
     _add_limits(
         parser.add_argument_group("limits of one picture; one that exceeds them is reported, and the others go on")
     )
@@ -230,6 +231,9 @@ def _add_finding(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write before, after and mask as NAME.compare.png; for several pictures also a sheet, compare-1.png",
     )
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", type=as_word, default="auto", help="where it runs: auto, cpu, cuda, cuda:1, mps")
     parser.add_argument(
         "--engine", choices=ENGINES, default=ENGINES[0], help="default: torch where it is installed, else onnx"

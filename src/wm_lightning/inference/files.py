@@ -59,8 +59,7 @@ def plan(
     """
     if output == "":
         raise ArgumentError("{output} is an empty name; give a folder or a file ('.' is this folder).")
-    if {"/", "\0", os.sep} & set(suffix):
-        raise ArgumentError("{suffix}={} is part of a name, and no folder; give something like _clean.", suffix)
+    _check_suffix(suffix)
     found = find(inputs, None if output is None else Path(output), choice, listed_names)
     if over:
         return [Job(source, source) for source, _ in found]
@@ -93,7 +92,11 @@ def named_jobs(names: Iterable[str], suffix: str = "") -> list[Job]:
 
     Returns:
         The pictures, as there.
+
+    Raises:
+        UserError: The suffix would lead to another folder.
     """
+    _check_suffix(suffix)
     return _each_by_itself([Job(Path(name), _named(Path(name), suffix)) for name in names], str)
 
 
@@ -108,6 +111,11 @@ def beside(jobs: Sequence[Job], what: str) -> list[Path]:
             place = job.target.with_name(f"{job.target.name}.{what}.png")
         places.append(place)
     return places
+
+
+def _check_suffix(suffix: str) -> None:
+    if {"/", "\0", os.sep} & set(suffix):
+        raise ArgumentError("{suffix}={} is part of a name, and no folder; give something like _clean.", suffix)
 
 
 def _each_by_itself(jobs: Sequence[Job], place: Callable[[Path], str]) -> list[Job]:

@@ -77,7 +77,11 @@ def _from_stream(options: argparse.Namespace, names: Sequence[str]) -> list[Job]
         )
     if sys.stdin is None:
         raise UserError("The standard input is closed; give a picture by its name.")
-    return [Job(Path(STREAM), Path(output), data=sys.stdin.buffer.read())]
+    try:
+        data = sys.stdin.buffer.read()
+    except OSError as error:  # it is a folder, ...
+        raise UserError(f"The standard input cannot be read: {error.strerror}.") from error
+    return [Job(Path(STREAM), Path(output), data=data)]
 
 
 def places_of(jobs: Sequence[Job], options: argparse.Namespace) -> dict[Job, Place]:
@@ -85,7 +89,8 @@ def places_of(jobs: Sequence[Job], options: argparse.Namespace) -> dict[Job, Pla
 
     Args:
         jobs: The pictures.
-        options: Of the command; ``there`` says whether a path is taken, which ``os.path.lexists`` does for files.
+        options: Of the command; ``there`` says whether a path of a picture's files is taken, which ``os.path.lexists``
+            does for files, and a list of what a store holds for names in it.
 
     Raises:
         UserError: It would.
@@ -98,11 +103,12 @@ def places_of(jobs: Sequence[Job], options: argparse.Namespace) -> dict[Job, Pla
     if options.sheet:
         options.first_sheet = _free_sheet(options) if options.skip_existing else 1
         more += [("--compare", path) for path in Sheets.paths(Path(options.output), len(jobs), options.first_sheet)]
-    if options.report:
-        more.append(("--report", Path(options.report)))
-    taken = {path.absolute() for job in jobs for path in (job.source, job.target)}
-    extra = [(option, path) for option, path in more if path is not None]
-    for option, path in extra:
+    beside_them = [(option, path) for option, path in more if path is not None]
+    report = [("--report", Path(options.report))] if options.report else []
+    # Of a cluster's pictures there are names below two folders.
+    into, out = (Path(options.inputs[0]), Path(options.output)) if options.ray is not None else (Path(), Path())
+    taken = {path.absolute() for job in jobs for path in (into / job.source, out / job.target)}
+    for option, path in (*((option, out / path) for option, path in beside_them), *report):
         if path.absolute() in taken:
             raise UserError(f"{option} would write over {path}; rename that picture, or leave {option} out.")
         taken.add(path.absolute())
@@ -110,18 +116,25 @@ def places_of(jobs: Sequence[Job], options: argparse.Namespace) -> dict[Job, Pla
         raise UserError(f"--report {options.report} is a folder; give a file.")
     if not (options.overwrite or options.skip_existing):
         results = [] if options.detect else [_made(job, options) for job in able]
-        _check_new([*results, *(path for _, path in extra)], options.there)
+        _check_new([*results, *(path for _, path in beside_them)], options.there)
+        _check_new([path for _, path in report], os.path.lexists)  # a file here, also where results go to a store
     return places
 
 
 def is_done(place: Place, options: argparse.Namespace) -> bool:
-    """Says whether all files of a picture are there, and are to stay."""
+    """Says whether all files of a picture are there, and are to stay.
+
+    Raises:
+        UserError: One that is there cannot be looked at.
+    """
     if not options.skip_existing:
         return False
     if options.in_place:
         backup = backup_of(place.result)
-        # A run that was killed may have kept a picture and not yet written over it.
-        return options.there(backup) and not filecmp.cmp(backup, place.result, shallow=False)
+        try:  # a run that was killed may have kept a picture and not yet written over it
+            return options.there(backup) and not filecmp.cmp(backup, place.result, shallow=False)
+        except OSError as error:
+            raise UserError(f"{error.filename or backup} cannot be read: {error.strerror}.") from error
     return all(options.there(path) for path in place.files())
 
 

@@ -106,8 +106,8 @@ def passed_over(names: Iterable[str], choice: Choice = EVERYTHING) -> str | None
     kinds, closed, linked = Counter[str](), list[OSError](), 0
     for name in filter(os.path.isdir, names):
         for here, subfolders, files in os.walk(name, onerror=closed.append):
-            subfolders[:] = [folder for folder in subfolders if not folder.startswith(".")]
-            linked += choice.recursive and sum(Path(here, folder).is_symlink() for folder in subfolders)
+            subfolders[:] = [folder for folder in subfolders if choice.recursive and not folder.startswith(".")]
+            linked += sum(Path(here, folder).is_symlink() for folder in subfolders)
             places = (Path(os.path.relpath(here, name)) / file for file in files if not file.startswith("."))
             kinds.update(place.suffix.lower() for place in places if choice.takes(place))
     kinds = Counter({suffix: count for suffix, count in kinds.items() if suffix in OTHERS})

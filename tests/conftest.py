@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import NamedTuple
@@ -77,6 +77,19 @@ def own_photographs(photographs: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(photographs, tmp_path / "photos"))
 
 
+@contextmanager
+def own_log() -> Iterator[None]:
+    """Ends the log of a command with it: what Hydra set up writes to streams that are closed after the test."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    try:
+        yield
+    finally:
+        for handler in set(root.handlers).difference(before):
+            handler.close()
+        root.handlers[:] = before
+
+
 @pytest.fixture
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -92,7 +105,8 @@ def command(
         from wm_lightning import cli  # which imports all that trains: tests of other things need not wait for it
 
         try:
-            getattr(cli, name)()
+            with own_log():
+                getattr(cli, name)()
         except SystemExit as end:
             status = end.code
         captured = capsys.readouterr()
@@ -109,7 +123,7 @@ def command_in() -> Callable[..., Outcome]:
         from wm_lightning import cli
 
         out, err, status = io.StringIO(), io.StringIO(), 0
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), own_log():
             patch.chdir(folder)
             patch.setenv("COLUMNS", "200")
             patch.setattr(sys, "argv", [f"{name}.py", *arguments])

@@ -168,16 +168,6 @@ def in_two_processes(tiny: tuple[str, ...], tmp_path: Path) -> Callable[..., Com
     return run
 
 
-@pytest.fixture(autouse=True)
-def _log_as_before() -> Iterator[None]:
-    """Takes back what a command sets up: what it logs to is closed when its test has ended."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _composed_once() -> Iterator[None]:
     """Lets Hydra compose the configuration of a command in this process once.

@@ -33,7 +33,7 @@ from wm_lightning.inference.files import Job, named_jobs
 from wm_lightning.inference.known import needs_network
 from wm_lightning.inference.outcomes import Outcome
 from wm_lightning.inference.result_table import ResultTable, parts_among
-from wm_lightning.inference.selection import OTHERS, Choice, _of_kinds, passed_over, real
+from wm_lightning.inference.selection import OTHERS, Choice, passed_over, real, told_of_kinds
 
 TRIES = 3  # of pictures whose worker ended
 EACH = 50  # tasks a worker, so that all end at about the same time
@@ -92,7 +92,7 @@ def planned_on_cluster(options: argparse.Namespace) -> list[Job]:
 def _passed_over(names: Sequence[str]) -> str | None:
     """Says what of a store's is not looked at, as :func:`passed_over` does of a folder's."""
     kinds = Counter(suffix for name in names if (suffix := Path(name).suffix.lower()) in OTHERS)
-    return " ".join(_of_kinds(kinds)) or None
+    return " ".join(told_of_kinds(kinds)) or None
 
 
 def _is_path(name: str) -> bool:

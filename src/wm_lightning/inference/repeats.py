@@ -11,7 +11,7 @@ from wm_lightning.inference.engine import Engine
 from wm_lightning.inference.marks import Marks
 from wm_lightning.inference.search import Search
 from wm_lightning.inference.tiles import ALIGN
-from wm_lightning.inference.traits import SIGHT, Tile
+from wm_lightning.inference.traits import SIGHT, Tile, in_sight
 
 DOUBTFUL = 0.5  # certainty from which a mark may be the repetition of a surer one
 ALIKE = 0.7  # correlation from which two marks are one that is repeated
@@ -76,10 +76,7 @@ def _look(engine: Engine, tile: Tile, marks: Marks, number: int, factor: float) 
     """Returns the gradients of what the network changes at a mark, reduced by a factor, (h, w, 2)."""
     box = [int(value) for value in marks.boxes[number]]
     places = [slice(start, start + length) for start, length in zip(box[1::-1], box[:1:-1], strict=True)]
-    near = [
-        slice(max(0, place.start - SIGHT) // ALIGN * ALIGN, min(place.stop + SIGHT, whole))
-        for place, whole in zip(places, marks.labels.shape, strict=True)
-    ]
+    near = [in_sight(slice(0, whole), place) for place, whole in zip(places, marks.labels.shape, strict=True)]
     picture = tile(near[0], near[1])
     change = engine.correct(np.ascontiguousarray(picture)).apply(picture) - picture
     own = change.mean(axis=-1) * (marks.labels[near[0], near[1]] == number)

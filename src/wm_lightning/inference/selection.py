@@ -114,10 +114,11 @@ def passed_over(names: Iterable[str], choice: Choice = EVERYTHING) -> str | None
     folders = [f"{error.filename} cannot be searched: {error.strerror}." for error in closed]
     if linked:
         folders.append(f"Links to folders were not followed ({linked}); name what they lead to.")
-    return " ".join([*_of_kinds(kinds), *folders]) or None
+    return " ".join([*told_of_kinds(kinds), *folders]) or None
 
 
-def _of_kinds(kinds: Counter[str]) -> list[str]:
+def told_of_kinds(kinds: Counter[str]) -> list[str]:
+    """Returns a sentence of files that were skipped, counted by their suffixes; none of none."""
     if not kinds:
         return []
     each = ", ".join(f"{count} {suffix[1:]}" for suffix, count in sorted(kinds.items()))

@@ -95,13 +95,15 @@ def _windows(sure: npt.NDArray[np.bool_], search: Search) -> Iterator[tuple[slic
     for rows, columns in grid(height, width, search.tile, search.overlap, ALIGN):
         part = sure[rows, columns]
         if part.any():
-            yield _near(rows, np.flatnonzero(part.any(axis=1))), _near(columns, np.flatnonzero(part.any(axis=0)))
+            marked = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+            down, across = (slice(int(places[0]), int(places[-1]) + 1) for places in marked)
+            yield in_sight(rows, down), in_sight(columns, across)
 
 
-def _near(place: slice, marked: npt.NDArray[np.intp]) -> slice:
-    """Returns the part of a tile's side that lies near its marked pixels; it starts where networks pool."""
-    start = place.start + max(0, int(marked[0]) - SIGHT) // ALIGN * ALIGN
-    return slice(start, min(place.stop, place.start + int(marked[-1]) + 1 + SIGHT))
+def in_sight(side: slice, inner: slice) -> slice:
+    """Returns what of a side lies near a part of it, which counts from its start; it starts where networks pool."""
+    start = side.start + max(0, inner.start - SIGHT) // ALIGN * ALIGN
+    return slice(start, min(side.stop, side.start + inner.stop + SIGHT))
 
 
 def _regions(labels: npt.NDArray[np.int32], sure: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.int32]]:

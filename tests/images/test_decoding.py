@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.inference.awkward import chunk
 from wm_lightning.errors import UserError
-from wm_lightning.images.decoding import decode_opened
+from wm_lightning.images.decoding import decode_opened, size_of
 
 
 def decoded(content):
@@ -200,3 +200,10 @@ def test_a_deep_tiff_that_is_cut_short_is_no_picture(apart, more):
     content = tiff(planes, photometric="rgb", planarconfig="separate" if apart else "contig", **more)
     with pytest.raises(OSError, match="truncated"):
         decoded(content[:-9000])
+
+
+def test_the_size_that_a_file_tells(tmp_path):
+    Image.new("RGB", (40, 30)).save(tmp_path / "photo.jpg")
+    (tmp_path / "text.jpg").write_bytes(b"no picture")
+    assert size_of(tmp_path / "photo.jpg") == (40, 30)
+    assert size_of(tmp_path / "text.jpg") == size_of(tmp_path / "none.jpg") == (0, 0)

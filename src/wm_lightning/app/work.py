@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from wm_lightning.app.sessions import AbandonedError
 from wm_lightning.errors import ArgumentError, TooLargeError, UserError
 from wm_lightning.extras import needing
 from wm_lightning.files import shipped_names
-from wm_lightning.images.decoding import open_picture
+from wm_lightning.images.decoding import size_of
 from wm_lightning.inference.choices import DEFAULT
 from wm_lightning.inference.cleaning import Cleaned, clean_pixels
 from wm_lightning.inference.encoding import file_of
@@ -222,7 +221,7 @@ class Cleaner:
 
     def _too_large(self, source: Path) -> float:
         """Returns how many megapixels a picture has; 0 where they are not too many."""
-        width, height = _size(source)
+        width, height = size_of(source)
         megapixels = width * height / 1e6
         return megapixels if megapixels > self.max_megapixels else 0.0
 
@@ -284,18 +283,6 @@ def _write(source: Path, folder: Path, picture: Picture, cleaned: Cleaned) -> tu
     content, notes = file_of(picture, cleaned.pixels, job.target.suffix)
     write_whole(content, job.target)
     return job.target, tuple(notes)
-
-
-def _size(source: Path) -> tuple[int, int]:
-    """Returns width and height as a file's first bytes say; 0 where they say nothing, which reading it explains."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with open_picture(source.read_bytes()) as opened:
-                width, height = opened.size
-                return width, height
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return 0, 0
 
 
 @contextmanager

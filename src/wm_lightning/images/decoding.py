@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import struct
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -62,6 +64,18 @@ def open_picture(data: bytes) -> Image.Image:
     if is_heic(data):
         heif.register()
     return Image.open(io.BytesIO(data))
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Returns the width and height that a file tells; 0 where it tells none, which reading the picture explains."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with open_picture(path.read_bytes()) as opened:
+                width, height = opened.size
+                return width, height
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return 0, 0
 
 
 def decode_opened(opened: Image.Image, data: bytes) -> Decoded:

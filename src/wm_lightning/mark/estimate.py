@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from wm_lightning.errors import UserError
-from wm_lightning.images.decoding import open_picture
+from wm_lightning.images.decoding import size_of
 from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, cut, nearest, read_all, reduced
 from wm_lightning.mark.known import Floats, KnownMark
 from wm_lightning.mark.layers import MARGIN, Mask, first_guess, noise_of, refined, step_left, window
@@ -64,7 +62,8 @@ def estimate_mark(paths: Sequence[str | Path], told: Callable[[str], None] = lam
     if len(chosen) < LEAST:
         count = "one picture" if len(chosen) == 1 else f"{len(chosen)} pictures"
         raise UserError(f"A mark cannot be told from {count}; give at least {LEAST} that share it.")
-    factor = -(-max(map(_longest, chosen)) // LONGEST)
+    longest = max(max(size_of(path)) for path in chosen)
+    factor = max(1, -(-longest // LONGEST))
     pictures = read_all(chosen, told, lambda picture: reduced(picture, factor))
     if len(pictures) < LEAST:
         raise UserError(f"Only {len(pictures)} of the pictures can be read; give at least {LEAST} that share a mark.")
@@ -75,16 +74,6 @@ def estimate_mark(paths: Sequence[str | Path], told: Callable[[str], None] = lam
 
 def _sampled(paths: list[Path]) -> list[Path]:
     return [paths[at] for at in np.unique(np.linspace(0, len(paths) - 1, MOST).astype(int))] if paths else []
-
-
-def _longest(path: Path) -> int:
-    """Returns a picture's longer side; 1 of what is none, which is told of when it is read."""
-    try:
-        with warnings.catch_warnings(), open_picture(path.read_bytes()) as picture:
-            warnings.simplefilter("ignore")
-            return max(picture.size)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return 1
 
 
 def _found(pictures: list[Picture], told: Callable[[str], None]) -> Found:

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,30 @@ def test_links_of_the_site_lead_to_its_own_pages(site):
     for page in ("predict", "weights", "comfyui", "licences", "configuration"):
         assert f'href="{page}.html"' in index
     assert (site / "general_examples.jpg").is_file()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(site, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        page = opened.new_page(color_scheme=scheme)
+        for name in ("sweeps", "plugins"):  # commands and tables; Python, and links that are code
+            page.goto((site / f"{name}.html").as_uri())
+            page.wait_for_function("document.querySelector('.md-search').ariaLabel")  # site.js has done its part
+            found = axe.run(page).response
+            assert len(found["passes"]) > 30
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
+        opened.close()
+
+
+def test_links_are_called_by_headings_not_files(site):
+    for page in site.glob("*.html"):
+        assert re.findall(r"<a [^>]*>[\w/]+\.md</a>", page.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("page", PAGES)

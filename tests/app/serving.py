@@ -9,6 +9,11 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 
 
+def files_below(folder):
+    """Finds files while others are deleted, which pathlib's globs do not stand."""
+    return [Path(here) / name for here, _, names in os.walk(folder) for name in names]
+
+
 class Server:
     """The page in a process of its own, whose temporary files lie in ``folder``."""
 

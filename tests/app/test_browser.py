@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.serving import Server
+from tests.app.serving import Server, files_below
 
 pytest.importorskip("gradio", reason="Gradio is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -359,10 +359,12 @@ def test_a_phone_shows_all_of_it(open_page, photo):
     for tab in ("Before and after", "Marks found", "Paint"):
         open_tab(page, tab)
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    boxes = {}
     for control in ("#drop", "#download", "#strength-one", "#weights-one", "#painter", "#apply"):
-        box = page.locator(control).bounding_box()
+        box = boxes[control] = page.locator(control).bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= NARROW["width"]
+    assert boxes["#download"]["y"] < boxes["#painter"]["y"] < boxes["#strength-one"]["y"]  # results before settings
 
 
 def test_the_browser_may_ask_no_other_server(browser, address):
@@ -381,7 +383,7 @@ def test_the_browser_may_ask_no_other_server(browser, address):
 
 def test_a_page_that_is_closed_leaves_no_picture(open_page, photo, folder):
     def held():
-        return [path for path in folder.rglob("*.jpg") if path.name == photo.name]
+        return [path for path in files_below(folder) if path.name == photo.name]
 
     deadline = time.monotonic() + PATIENCE / 1000
     while held() and time.monotonic() < deadline:

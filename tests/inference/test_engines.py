@@ -243,7 +243,7 @@ def test_bad_onnx_files_are_one_sentence(files, tmp_path):
     onnx.save(model, foreign)
     for path, sentence in (
         (damaged, "cannot be read as a network"),
-        (foreign, "was not written by export.py"),
+        (foreign, "was not written by wm-export"),
         (Path("nowhere.onnx"), "There are no weights nowhere.onnx; give the path of a file, or one of general, "),
         (files.weights, r"needs weights=FILE.onnx, not .*net.safetensors; python export.py writes one"),
     ):

@@ -36,7 +36,9 @@ def test_a_mark_from_a_picture(tmp_path, capsys):
 def test_what_cannot_be_done_is_said_and_nothing_written(tmp_path, capsys):
     target = tmp_path / "my.mark"
     assert "no folder" in said_of_failure(capsys, "estimate", tmp_path / "none", "-o", target)
-    assert "at least 5" in said_of_failure(capsys, "estimate", tmp_path, "-o", target)
+    assert "holds no picture" in said_of_failure(capsys, "estimate", tmp_path, "-o", target)
     assert "no file" in said_of_failure(capsys, "show", target)
-    assert "cannot be read" in said_of_failure(capsys, "from-image", tmp_path / "none.png", "-o", target)
+    assert "There is no file" in said_of_failure(capsys, "from-image", tmp_path / "none.png", "-o", target)
+    faint = said_of_failure(capsys, "from-image", tmp_path / "none.png", "--opacity", "0", "-o", target)
+    assert faint == "error: --opacity 0.0 must be above 0 and at most 1.\n"
     assert not target.exists()

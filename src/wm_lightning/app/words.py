@@ -48,7 +48,7 @@ TEXTS = {
     "clean_many": ("Clean them", "开始去除"),
     # What the page says
     "limits": (
-        "{formats}; up to {megapixels:g} megapixels; of an animation, or of pages, the first picture.",
+        "{formats}; up to {megapixels:g} megapixels. Of a file with several frames or pages, the first is cleaned.",
         "{formats}；最多 {megapixels:g} 百万像素；动图和多页文件只处理第一张。",
     ),
     "at_most": ("At most {count} pictures at once.", "一次最多 {count} 张图片。"),

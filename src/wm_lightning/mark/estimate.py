@@ -164,7 +164,7 @@ def _measured(found: Found, paths: list[Path], looked_at: int, factor: int, told
     if _hides(guess.alpha[area]):
         raise UserError(
             "What the pictures share hides all beneath it, as a frame, a part of the page or an opaque mark does, so "
-            "nothing can be recovered from it; predict.py without --mark paints over what it takes for a mark."
+            "nothing can be recovered from it; wm-predict without --mark paints over what it takes for a mark."
         )
     layers = refined(stack, hole, guess)
     step, error = step_left(stack, hole, layers)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wm_lightning.errors import UserError
+from wm_lightning.commands import program, shell
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.files import replacing
 
 Floats = npt.NDArray[np.float32]
@@ -170,7 +171,8 @@ def load_mark(path: str | Path) -> KnownMark:
         UserError: It is not there, damaged, another kind of file, or of a newer version.
     """
     if not Path(path).is_file():
-        raise UserError(f"There is no file {path}; make one with mark.py estimate FOLDER -o {path}.")
+        make = shell(*program("mark"), "estimate", "FOLDER", "-o", str(path))
+        raise UserError(f"There is no file {path}; make one: {make}")
     # Whoever runs ONNX Runtime, without a mark's file, needs not have it.
     from safetensors import SafetensorError, safe_open
 
@@ -181,7 +183,7 @@ def load_mark(path: str | Path) -> KnownMark:
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} cannot be read as a mark; it is damaged or another kind of file.") from error
     if KEY not in metadata:
-        raise UserError(f"{path} holds no mark; give a file that mark.py wrote.")
+        raise UserError(f"{path} holds no mark; give a file that wm-mark wrote.")
     try:
         facts = json.loads(metadata[KEY])
         if facts["version"] > VERSION:
@@ -228,7 +230,9 @@ def from_image(path: str | Path, opacity: float = 1.0) -> KnownMark:
         UserError: It cannot be read, or has no transparency, or shows nothing.
     """
     if not 0 < opacity <= 1:
-        raise UserError(f"The opacity {opacity} must be more than 0 and at most 1.")
+        raise ArgumentError("{opacity}={} must be above 0 and at most 1.", opacity)
+    if not Path(path).is_file():
+        raise UserError(f"There is no file {path}; give a PNG with transparency.")
     try:
         with Image.open(path) as image:
             if "A" not in image.getbands() and "transparency" not in image.info:

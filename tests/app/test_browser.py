@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 def address(folder):
     server = Server(folder, "--max-megapixels", "1", "--max-pictures", "3")
     yield server.address
-    assert server.stop() == (0, [])  # nothing is left
+    assert server.stop() == (0, [], 0)  # nothing is left
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def server(tmp_path_factory):
     while not any(path.match("call-*/inputs/*/large.png") for path in files_below(running.folder)):
         time.sleep(0.1)
     assert not job.done()
-    assert running.stop(signal.SIGHUP) == (0, [])
+    assert running.stop(signal.SIGHUP) == (0, [], 0)
     assert job.exception(timeout=600) is not None  # the picture was given up
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wm_lightning.commands import program, shell
-from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.errors import ArgumentError, UserError, writable
 from wm_lightning.files import replacing
 
 Floats = npt.NDArray[np.float32]
@@ -149,14 +149,12 @@ def save_mark(mark: KnownMark, path: Path) -> None:
     from safetensors.numpy import save_file  # see load_mark
 
     arrays = {name: np.ascontiguousarray(getattr(mark, name), np.float32) for name in ("alpha", "paint", "noise")}
-    try:
+    with writable(path):
         with replacing(path) as draft:
             save_file(arrays, draft, metadata={KEY: json.dumps(facts)})
             draft.chmod(0o644)  # the library writes files that only their owner can read
         with replacing(preview_of(path)) as draft:
             Image.fromarray(preview(mark)).save(draft)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; give another place.") from error
 
 
 def preview_of(path: Path) -> Path:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import UserError, writable
+from wm_lightning.files import replacing
 from wm_lightning.reports.contact_sheet import contact_sheet
 from wm_lightning.runner.build import build_data
 from wm_lightning.runner.configuration import check_config
@@ -21,7 +22,7 @@ def preview(config: DictConfig) -> None:
     """Draws a contact sheet of training pairs: original, two views, mask, alpha; of real pairs what they have.
 
     Raises:
-        UserError: The configuration or what it points to cannot be used.
+        UserError: The configuration or what it points to cannot be used, or the file cannot be written.
     """
     check_config(config)
     out = Path(config.out)
@@ -37,6 +38,6 @@ def preview(config: DictConfig) -> None:
     data.teardown()
     columns = [column for column in COLUMNS if getattr(samples[0], column) is not None]
     rows = [[getattr(sample, column).numpy().squeeze() for column in columns] for sample in samples]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    contact_sheet(columns, rows).save(out)
+    with writable(out), replacing(out) as draft:
+        contact_sheet(columns, rows).save(draft)
     log.info("written: %s", out)

@@ -1,5 +1,6 @@
 """The documentation as a site: it builds without a warning, links lead somewhere, first commands can be typed."""
 
+import importlib
 import os
 import re
 import shlex
@@ -12,18 +13,30 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from wm_lightning.files import CONF
-from wm_lightning.inference.command import _check, _parser
+from wm_lightning.inference.command import _check
 from wm_lightning.runner.launched import add_resolvers
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/start_clean.md", "docs/start_train.md", "docs/start_mark.md")
+HOW_TO = tuple(
+    f"docs/{name}.md"
+    for name in ("predict", "mark", "app", "training", "data", "synthesis", "evaluation", "sweeps", "cluster", "models")
+)
+PARSERS = {
+    "predict": "wm_lightning.inference.command", "export": "wm_lightning.inference.export_command",
+    "mark": "wm_lightning.mark.command", "hub": "wm_lightning.hub.command", "app": "wm_lightning.app.command",
+    "data": "wm_lightning.data.command",
+}  # fmt: skip
+CONFIGURED = ("train", "evaluate", "preview", "sweep")
 
 
 def commands(page):
-    """Lines to type in a page's code blocks, in words, joined where a backslash ends one, without comments."""
+    """Commands in a page's code blocks, in words, joined where a backslash ends a line, without comments."""
     text = (REPOSITORY / page).read_text(encoding="utf-8").replace("\\\n", " ")
     for block in re.findall(r"(?ms)^```bash\n(.*?)^```", text):
-        yield from (shlex.split(line, comments=True) for line in block.splitlines())
+        for line in block.splitlines():
+            if line.startswith(("python ", "wm-")):
+                yield shlex.split(line, comments=True)
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +98,36 @@ def test_links_of_the_repository_lead_to_files(page):
         assert ((REPOSITORY / page).parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_the_first_commands_can_be_typed(page):
+def own_commands(page):
+    """The page's commands of this project: their names and arguments."""
+    for words in commands(page):
+        if words[:1] == ["python"] and words[1].removesuffix(".py") in {*PARSERS, *CONFIGURED}:
+            yield words[1].removesuffix(".py"), words[2:]
+        elif words[0].startswith("wm-"):
+            yield words[0].removeprefix("wm-"), words[1:]
+
+
+def overrides(arguments):
+    """What a command would be configured with: of a multirun its first job, without what is not there."""
+    multirun = "-m" in arguments
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if argument in ("-m", "...") or key in ("hydra/launcher", "--config-dir") or key.startswith("hydra.launcher."):
+            continue
+        yield f"{key}={value.split(',')[0]}" if multirun and not value.startswith("[") else argument
+
+
+@pytest.mark.parametrize("page", [*PAGES, *HOW_TO])
+def test_commands_can_be_typed(page):
     add_resolvers()
-    lines = [words for words in commands(page) if words and words[0].startswith("wm-")]
+    lines = list(own_commands(page))
     assert lines
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        for name, *arguments in lines:
-            if name == "wm-predict":
-                parser = _parser()
-                _check(parser, parser.parse_args(arguments))
-            else:
-                assert compose(name.removeprefix("wm-"), overrides=arguments)
+        for name, arguments in lines:
+            if name in PARSERS:
+                parser = importlib.import_module(PARSERS[name])._parser()
+                options = parser.parse_args(arguments)
+                if name == "predict":
+                    _check(parser, options)
+            elif not any(argument.startswith("--config-dir") for argument in arguments):
+                assert compose(name, overrides=list(overrides(arguments)))

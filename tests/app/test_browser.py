@@ -252,7 +252,7 @@ def test_it_speaks_chinese_to_a_browser_that_does(open_page, photo):
     page = open_page(locale="zh-CN")
     page.set_input_files("#drop input[type=file]", photo)
     page.wait_for_selector("#download", state="visible")
-    assert page.inner_text("#status").startswith(f"{photo.name}: 320 x 220; 1 处水印，修改了 ")
+    assert page.inner_text("#status").startswith(f"{photo.name}：320 x 220；1 处水印，修改了 ")
     assert page.locator("#download").inner_text() == "下载"
     assert page.get_by_role("tab", name="前后对比", exact=True).is_visible()
     assert page.get_by_text("请只处理您有权修改的图片").is_visible()

@@ -52,6 +52,8 @@ TEXTS = {
         "{formats}；最多 {megapixels:g} 百万像素；动图和多页文件只处理第一张。",
     ),
     "at_most": ("At most {count} pictures at once.", "一次最多 {count} 张图片。"),
+    "told": ("{name}: {told}.", "{name}：{told}。"),
+    "joint": ("; ", "；"),
     "working": ("{name} ...", "{name}……"),
     "tiles": ("tiles", "块"),
     "pictures": ("pictures", "张"),

@@ -9,9 +9,12 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from tests.data.device.pictures import photographs
+from tests.data.device.test_degradation import NOTHING
 from wm_lightning.data import Augmentation, FolderDataModule
+from wm_lightning.data.device import blending
 from wm_lightning.data.device.pairs import LayerPairs
 from wm_lightning.data.synthesis import DegradationSampler, Synthesizer
 from wm_lightning.errors import UserError
@@ -165,3 +168,27 @@ def test_transforms_that_stay_in_loader_processes_are_named(folder, synthesizer,
         FolderDataModule(str(folder), synthesis=synthesizer, augment=augment, device_synthesis=True)
     assert "loader processes still do RandomGamma" in caplog.text
     assert "HorizontalFlip" not in caplog.text
+
+
+def test_everything_is_computed_where_the_batch_is(both, monkeypatch):
+    """A stand-in for a GPU that each machine has: it refuses tensors that were left on the CPU."""
+    _, module = both
+    specs = DegradationSampler(share=1, screen=1, noise=1, twice=1, **dict.fromkeys(NOTHING, 1.0))
+    monkeypatch.setattr(module.synthesis, "degradation", specs)
+    monkeypatch.setattr(blending, "exact", lambda _: torch.no_grad())  # it knows no mixed precision
+    packed = collate(module.pairs("train").draw(KEYS).samples)
+    moved = module.transfer_batch_to_device(packed, torch.device("meta"), 0)
+    assert moved.recipe == packed.recipe
+    batch = module.on_after_batch_transfer(moved, 0)
+    for field in ("watermarked", "reference", "clean", "mask", "alpha", "layer"):
+        assert getattr(batch, field).device.type == "meta"
+        assert getattr(batch, field).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_batches_can_be_pinned(both, monkeypatch):
+    packed = collate(both[1].pairs("train").draw(KEYS[:2]).samples)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor, *_: tensor.clone())
+    pinned = pin_memory(packed)
+    assert pinned.recipe == packed.recipe
+    assert pinned.photograph is not packed.photograph
+    assert torch.equal(pinned.photograph, packed.photograph)

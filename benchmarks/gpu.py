@@ -190,7 +190,7 @@ def read() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--precisions", nargs="+", default=["auto"], help="auto: the machine's mixed one; 32-true")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--pair-seconds", type=float, default=3, help="that a core makes pairs, twice")
+    parser.add_argument("--pair-seconds", type=float, default=6, help="that a core makes pairs, twice")
     parser.add_argument(
         "--minutes", type=float, nargs=3, default=[1.5, 4.5, 0.8], help="of the other parts; 0: without"
     )

@@ -13,7 +13,7 @@ import torch
 from kornia.color import hsv_to_rgb, rgb_to_hsv
 from torch import Tensor
 
-from wm_lightning.data.device.levels import as_levels, whole
+from wm_lightning.data.device.levels import as_levels, placed, whole
 
 Drawn = Mapping[str, Any]  # what one transform has drawn for a picture; empty: it leaves it as it is
 
@@ -40,13 +40,13 @@ def augmented(pictures: Tensor, transforms: Sequence[A.BasicTransform], drawn: S
     for number, transform in enumerate(transforms):
         places = [place for place, of_all in enumerate(drawn) if of_all[number]]
         if places:
-            index = torch.tensor(places, device=out.device)
+            index = placed(places, out.device)
             out[index] = OPERATIONS[type(transform)](out[index], [drawn[place][number] for place in places])
     return out
 
 
 def _column(drawn: Sequence[Drawn], name: str, like: Tensor) -> Tensor:
-    return like.new_tensor([one[name] for one in drawn]).reshape(-1, 1, 1)
+    return placed([one[name] for one in drawn], like.device).reshape(-1, 1, 1)
 
 
 def _mirrored(pictures: Tensor, drawn: Sequence[Drawn]) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wm_lightning.data.device.jpeg import compressed
-from wm_lightning.data.device.levels import as_levels
+from wm_lightning.data.device.levels import as_levels, placed
 from wm_lightning.data.synthesis.degradation import INTERPOLATIONS, SPREAD
 from wm_lightning.data.synthesis.spec import DegradationSpec
 
@@ -47,14 +47,14 @@ def degraded(pictures: Tensor, specs: Sequence[DegradationSpec | None]) -> Tenso
     for step in STEPS:
         chosen = [(place, spec) for place, spec in enumerate(specs) if spec is not None and step.happens(spec)]
         if chosen:
-            places = torch.tensor([place for place, _ in chosen], device=out.device)
+            places = placed([place for place, _ in chosen], out.device)
             out[places] = step.apply(out[places], [spec for _, spec in chosen])
     return out
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:
     """Returns a value for each of N, (N, 1, 1, 1, 1)."""
-    return like.new_tensor(values).reshape(-1, 1, 1, 1, 1)
+    return placed(values, like.device).reshape(-1, 1, 1, 1, 1)
 
 
 def _toned(pictures: Tensor, specs: Specs) -> Tensor:
@@ -77,56 +77,34 @@ def _striped(pictures: Tensor, specs: Specs) -> Tensor:
 
 
 def _blurred(pictures: Tensor, specs: Specs) -> Tensor:
-    return _through(pictures, lambda spec, side: _blur(side, spec.blur), specs)
+    rows, columns = ([_blur(side, spec.blur) for spec in specs] for side in pictures.shape[-2:])
+    return _through(pictures, rows, columns)
 
 
 def _resampled(pictures: Tensor, specs: Specs) -> Tensor:
-    def smaller(spec: DegradationSpec, side: int) -> Matrix:
-        return _resize(side, max(1, round(side * spec.resample)), cv2.INTER_LINEAR)
-
-    def back(spec: DegradationSpec, side: int) -> Matrix:
-        return _resize(max(1, round(side * spec.resample)), side, cv2.INTER_CUBIC)
-
-    return _through(_through(pictures, smaller, specs), back, specs, pictures.shape[-2:])
+    return _there_and_back(pictures, [(spec.resample, cv2.INTER_LINEAR, cv2.INTER_CUBIC) for spec in specs])
 
 
 def _shown(pictures: Tensor, specs: Specs) -> Tensor:
-    def size(spec: DegradationSpec, side: int) -> int:
-        assert spec.screen is not None
-        return max(1, round(side * spec.screen[0]))
-
-    def there(spec: DegradationSpec, side: int) -> Matrix:
-        assert spec.screen is not None
-        return _resize(side, size(spec, side), INTERPOLATIONS[spec.screen[1]])
-
-    def back(spec: DegradationSpec, side: int) -> Matrix:
-        assert spec.screen is not None
-        return _resize(size(spec, side), side, INTERPOLATIONS[spec.screen[1]])
-
-    return _through(_through(pictures, there, specs), back, specs, pictures.shape[-2:])
+    shown = [spec.screen for spec in specs if spec.screen is not None]
+    return _there_and_back(pictures, [(scale, *2 * (INTERPOLATIONS[kernel],)) for scale, kernel in shown])
 
 
-def _through(
-    pictures: Tensor,
-    matrix: Callable[[DegradationSpec, int], Matrix],
-    specs: Specs,
-    sides: Sequence[int] | None = None,
-) -> Tensor:
-    """Applies to rows and columns what is linear: OpenCV's own kernels, each as a matrix.
+def _there_and_back(pictures: Tensor, ways: Sequence[tuple[float, int, int]]) -> Tensor:
+    """Resizes each picture by its scale and back again; OpenCV's interpolation of each of the two."""
+    sides = [(side, [max(1, round(side * scale)) for scale, *_ in ways]) for side in pictures.shape[-2:]]
+    there = ([_resize(side, other, way[1]) for other, way in zip(others, ways, strict=True)] for side, others in sides)
+    back = ([_resize(other, side, way[2]) for other, way in zip(others, ways, strict=True)] for side, others in sides)
+    return _through(_through(pictures, *there), *back)
+
+
+def _through(pictures: Tensor, rows: Sequence[Matrix], columns: Sequence[Matrix]) -> Tensor:
+    """Applies to rows and columns what is linear: OpenCV's own kernels, each as a matrix of its own for each of N.
 
     Pictures of one batch may become of different sizes: all get the largest, filled up with zeros.
-
-    Args:
-        pictures: (N, P, 3, h, w).
-        matrix: Takes a specification and the side of a whole picture.
-        specs: Of each of the N.
-        sides: Height and width of the whole pictures, where ``pictures`` are not them but on their way.
     """
-    rows, columns = (
-        torch.from_numpy(_filled([matrix(spec, side) for spec in specs])).to(pictures.device)[:, None, None]
-        for side in sides or pictures.shape[-2:]
-    )
-    return as_levels(rows @ pictures @ columns.transpose(-1, -2))
+    left, right = (placed(_filled(matrices), pictures.device)[:, None, None] for matrices in (rows, columns))
+    return as_levels(left @ pictures @ right.transpose(-1, -2))
 
 
 def _filled(matrices: Sequence[Matrix]) -> npt.NDArray[np.float32]:
@@ -154,7 +132,7 @@ def _noisy(pictures: Tensor, specs: Specs) -> Tensor:
     sigmas, seeds = zip(*(spec.noise for spec in specs if spec.noise is not None), strict=True)
     shape = pictures.shape[-3:]
     numbers = torch.arange(shape.numel(), device=pictures.device)
-    bits = _mixed(_mixed(torch.tensor(seeds, device=pictures.device))[:, None] ^ numbers)
+    bits = _mixed(_mixed(placed(seeds, pictures.device))[:, None] ^ numbers)
     # The sum of two uniform bytes is the noise of the loader processes too
     sums = (bits & 255) + (bits >> 8 & 255) - 255
     noise = sums.reshape(-1, 1, *shape) * (_column(sigmas, pictures) / SPREAD)

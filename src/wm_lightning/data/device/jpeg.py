@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wm_lightning.data.device.levels import MORE, as_levels, whole
+from wm_lightning.data.device.levels import MORE, as_levels, placed, whole
 
 BLOCK = 8
 _LUMINANCE = (
@@ -45,7 +45,7 @@ def compressed(pictures: Tensor, qualities: Sequence[int], full_chroma: bool = F
         As ``pictures``.
     """
     height, width = pictures.shape[-2:]
-    centre = pictures.new_tensor((0.0, 128.0, 128.0)).reshape(3, 1, 1)
+    centre = placed((0.0, 128.0, 128.0), pictures.device).reshape(3, 1, 1)
     # Not MORE: libjpeg rounds a half of Cb and Cr down
     ycc = (_mixed(pictures, _TO_YCC) + centre + (0.5 - MORE)).floor_()
     luminance = _coded(ycc[:, :, :1], _steps(_LUMINANCE, qualities, pictures.device))
@@ -58,7 +58,7 @@ def compressed(pictures: Tensor, qualities: Sequence[int], full_chroma: bool = F
 
 
 def _mixed(pictures: Tensor, matrix: Sequence[Sequence[float]]) -> Tensor:
-    return torch.einsum("oc,bpchw->bpohw", pictures.new_tensor(matrix), pictures)
+    return torch.einsum("oc,bpchw->bpohw", placed(matrix, pictures.device), pictures)
 
 
 def _steps(table: Sequence[int], qualities: Sequence[int], device: torch.device) -> Tensor:
@@ -66,7 +66,7 @@ def _steps(table: Sequence[int], qualities: Sequence[int], device: torch.device)
     quality = np.clip(np.asarray(qualities), 1, 100)
     scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
     steps = ((np.asarray(table) * scale[:, None] + 50) // 100).clip(1, 255)
-    return torch.from_numpy(steps.astype(np.float32)).to(device).reshape(-1, BLOCK, BLOCK)
+    return placed(steps.astype(np.float32), device).reshape(-1, BLOCK, BLOCK)
 
 
 def _halved(planes: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ def _basis(device: torch.device) -> Tensor:
     place = np.arange(BLOCK)
     rows = np.cos((2 * place + 1) * place[:, None] * np.pi / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
     rows[0] /= np.sqrt(2)
-    return torch.from_numpy(rows.astype(np.float32)).to(device)
+    return placed(rows, device)
 
 
 def _extended(planes: Tensor, rows: int, columns: int) -> Tensor:

@@ -192,7 +192,7 @@ def read() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--pair-seconds", type=float, default=6, help="that a core makes pairs, twice")
     parser.add_argument(
-        "--minutes", type=float, nargs=3, default=[1.5, 4.5, 0.8], help="of the other parts; 0: without"
+        "--minutes", type=float, nargs=3, default=[1.3, 4.2, 0.6], help="of the other parts; 0: without"
     )
     parser.add_argument("--limit", type=float, default=8, help="minutes for all of it")
     parser.add_argument("--output", type=Path, default=TOP / "outputs" / "gpu")

@@ -114,7 +114,6 @@ def test_boto3_does_not_tell_where_it_found_keys(server, caplog, monkeypatch):
     assert not [record for record in caplog.records if record.name.startswith("boto")]
 
 
-
 def test_a_store_that_refuses_or_is_not_there_is_one_sentence(server, make, monkeypatch):
     with pytest.raises(UserError, match=r"s3://nowhere/a cannot be used \(.*NoSuchBucket.*\); look at the address"):
         make("s3://nowhere/a").setup()

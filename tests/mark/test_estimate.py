@@ -6,6 +6,7 @@ from tests.mark.conftest import CORNER, photograph, put
 from wm_lightning.errors import UserError
 from wm_lightning.mark.estimate import estimate_mark
 from wm_lightning.mark.known import KnownMark, Place
+from wm_lightning.mark.placing import place_mark
 
 
 def save_all(folder, pictures):
@@ -48,6 +49,24 @@ def test_the_mark_of_pictures_of_several_sizes(letters, tmp_path):
     mark = estimate_mark(save_all(tmp_path, pictures))
     assert mark.place.anchor == (1.0, 1.0)
     assert off(mark, letters, (66, 58)) < 0.05
+
+
+def test_the_mark_of_pictures_that_have_it_anywhere(letters, tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [put(photograph(seed), letters, tuple(rng.integers(0, (70, 60)))) for seed in range(20)]
+    mark = estimate_mark(save_all(tmp_path, pictures))
+    assert mark.place == Place()
+    assert mark.carriers >= 15
+    assert mark.alpha.max() == pytest.approx(0.4, abs=0.06)
+    clean = photograph(40)
+    placed = place_mark(put(clean, letters, (11, 23)).astype(np.float32) / 255, mark)
+    before = np.abs(
+        put(clean, letters, (11, 23))[placed.rows, placed.columns] / 255 - clean[placed.rows, placed.columns]
+    )
+    beneath = (put(clean, letters, (11, 23))[placed.rows, placed.columns] / 255 - placed.paint) / (
+        1 - placed.alpha[..., None]
+    )
+    assert np.abs(beneath - clean[placed.rows, placed.columns]).mean() < 0.2 * before.mean()
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])

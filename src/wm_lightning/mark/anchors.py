@@ -46,6 +46,14 @@ class Anchoring(NamedTuple):
         size = min(one.shape[0] for one in resized), min(one.shape[1] for one in resized)
         return np.stack([cut(one, self.anchor, size) for one in resized])
 
+    def framed(self, picture: Picture, number: int, size: tuple[int, int]) -> Picture:
+        """Returns the part of a picture that a stack of a height and width has; all picture numbers are alike."""
+        return cut(self.resized(picture), self.anchor, size)
+
+    def enlarged(self, factor: int) -> Anchoring:
+        """Returns the same way for pictures so many times as large."""
+        return self if self.width is None else self._replace(width=self.width * factor)
+
     def place(self, corner: tuple[int, int], size: tuple[int, int]) -> Place:
         """Returns where a mark is whose corner lies at a row and column of a stack of a height and width."""
         row, column = (at - share * side for at, share, side in zip(corner, self.anchor, size, strict=True))
@@ -89,9 +97,9 @@ def _away(middle: float, share: float) -> float:
 
 
 def read_all(
-    paths: Sequence[Path], told: Callable[[str], None], change: Callable[[Picture], Picture]
+    paths: Sequence[Path], told: Callable[[str], None], change: Callable[[Path, Picture], Picture]
 ) -> dict[Path, Picture]:
-    """Reads pictures, keeps of each what is made of it, and tells of those that are broken.
+    """Reads pictures, keeps of each what is made of it and its path, and tells of those that are broken.
 
     Raises:
         UserError: A file is there no longer, or the machine cannot read it.
@@ -99,7 +107,7 @@ def read_all(
     kept = {}
     for path in paths:
         try:
-            kept[path] = change(decode(path))
+            kept[path] = change(path, decode(path))
         except BrokenPictureError as error:
             told(f"{error}; it was skipped.")
         except OSError as error:

@@ -1,7 +1,8 @@
+import cv2
 import numpy as np
-import pytest
 
 from tests.mark.conftest import SIZE, photograph, put
+from wm_lightning.mark.known import Place
 from wm_lightning.mark.moved import Moved, moved, settled
 
 
@@ -37,8 +38,8 @@ def test_a_picture_is_framed_by_its_shift():
     assert Moved({7: (1, -2)}, (4, 5)).enlarged(3) == Moved({7: (3, -6)}, (12, 15))
 
 
-@pytest.mark.parametrize("off", [2])
-def test_pictures_that_lie_nearly_upon_each_other_settle(letters, off):
+def test_pictures_that_lie_nearly_upon_each_other_settle(letters):
+    off = 2
     rng = np.random.default_rng(0)
     corners = [(38 + int(down), 34 + int(across)) for down, across in rng.integers(-off, off, (12, 2), endpoint=True)]
     stack = np.stack([put(photograph(seed), letters, corner) for seed, corner in enumerate(corners)])
@@ -47,3 +48,20 @@ def test_pictures_that_lie_nearly_upon_each_other_settle(letters, off):
     best = np.abs(np.median(np.diff(exact.astype(float), axis=2), axis=0)).sum()
     before, after = (np.abs(one).sum() / best for one in gradients)
     assert before < 0.8 < 0.9 < after
+
+
+def test_a_mark_in_any_corner_that_grows_with_the_picture(letters):
+    corners = [((4, 4), (4, 60), (70, 4), (70, 60))[seed % 4] for seed in range(16)]
+    pictures = [put(photograph(seed), letters, corner) for seed, corner in enumerate(corners)]
+    larger = [
+        cv2.resize(one, (192, 144), interpolation=cv2.INTER_CUBIC) if at % 2 else one for at, one in enumerate(pictures)
+    ]
+    way = moved([grey(one) for one in larger], 128)
+    assert way is not None
+    assert len(way.shifts) >= 12
+    assert way.place((0, 0), way.size) == Place(width=128)
+    off = {
+        tuple(np.subtract(corners[number], shift) - np.subtract(corners[0], way.shifts[0]))
+        for number, shift in way.shifts.items()
+    }
+    assert np.abs(list(off)).max() <= 1

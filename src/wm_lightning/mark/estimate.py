@@ -17,7 +17,7 @@ from wm_lightning.mark.known import Floats, KnownMark
 from wm_lightning.mark.layers import MARGIN, Mask, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
 from wm_lightning.mark.moved import Moved, moved, settled
-from wm_lightning.mark.shared import Shared, agreement, area_of, median_of, shared_gradients
+from wm_lightning.mark.shared import Shared, agreement, area_of, constant, median_of, shared_gradients
 from wm_lightning.mark.spread import spread_of
 
 LEAST = 5  # pictures that a mark can be found on
@@ -28,6 +28,7 @@ CARRIES = 0.15  # agreement of a picture's gradients from which it carries the m
 AGREEING = 0.5  # correlation of what two halves of the pictures share, from which they share a mark
 STEP = 0.04  # that an undone mark may leave at its place
 HIDES = 0.88  # opacity from which most of a mark hides what is beneath
+SAME = 0.1  # share of a mark's pixels that are the same in all pictures, from which it hides what is beneath
 SEEN = 30  # pixels around a mark from which a first guess is made
 
 
@@ -78,9 +79,9 @@ def estimate_mark(paths: Sequence[str | Path], told: Callable[[str], None] = lam
         found = _at_changing_places(list(pictures.values()), factor)
     if found is None:
         raise UserError(
-            "The pictures share no mark that can be measured, of one size, or growing with the picture from one place. "
-            "If its size changes otherwise, or there are two marks, put pictures that have it alike into a folder of "
-            "their own; or have it sought by predict.py without --mark."
+            "The pictures share no mark that can be measured; frames, borders and parts of a page are none. If there "
+            "are two marks, or several sizes of one, give a folder of pictures that have one alike; or let predict.py "
+            "seek marks (without --mark and --same-mark), or train on a picture of the mark (experiment=own_mark)."
         )
     others = [one for at, one in enumerate(pictures.values()) if at not in found.carriers]
     more = _at_one_place(others, factor) if len(others) >= LEAST else None
@@ -109,7 +110,11 @@ def _at_changing_places(pictures: list[Picture], factor: int) -> Found | None:
     """Moves pictures upon each other, each by itself."""
     smaller = -(-max(max(one.shape[:2]) for one in pictures) // LONGEST_MOVED)
     pictures = [reduced(one, smaller) for one in pictures]
-    way = moved([_grey(one) for one in pictures])
+    grey, widths = [_grey(one) for one in pictures], {one.shape[1] for one in pictures}
+    ways = [moved(grey)]
+    if len(widths) > 1:
+        ways.append(moved(grey, int(np.median([one.shape[1] for one in pictures]))))
+    way = max((one for one in ways if one is not None), key=lambda one: len(one.shifts), default=None)
     if way is None or len(way.shifts) < LEAST:
         return None
     stack = way.stacked(pictures)
@@ -197,7 +202,7 @@ def _measured(found: Found, names: list[Path], told: Callable[[str], None]) -> K
     area = _area(shared)
     hole = cv2.dilate(area.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     guess = first_guess(stack, hole)
-    if _hides(guess.alpha[area]):
+    if _hides(guess.alpha[area]) or constant(stack)[area].mean() > SAME:
         raise UserError(
             "What the pictures share hides all beneath it, as a frame, a part of the page or an opaque mark does, so "
             "nothing can be recovered from it; predict.py without --mark paints over what it takes for a mark."

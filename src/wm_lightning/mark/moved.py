@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import fft2, fftfreq, ifft2, next_fast_len
 
+from wm_lightning.mark.anchors import resized
 from wm_lightning.mark.known import Place
 from wm_lightning.mark.likelihood import cauchy_scale
 
@@ -38,10 +39,12 @@ class Moved(NamedTuple):
     Attributes:
         shifts: How far down and to the right a picture has the mark from where the stack has it, by its number.
         size: Height and width of the stack, those of one of the pictures.
+        width: Pictures are first resized to it; None: they keep their sizes.
     """
 
     shifts: Mapping[int, Shift]
     size: tuple[int, int]
+    width: int | None = None
 
     def stacked(self, pictures: Sequence[Picture]) -> Picture:
         """Returns those of the pictures that have a shift, upon each other, (N, H, W, C)."""
@@ -51,20 +54,22 @@ class Moved(NamedTuple):
         """Returns a picture (H, W, C) as the stack has it, (*size, C); beyond its edges they go on."""
         down, across = self.shifts[number]
         matrix = np.array([[1, 0, -across], [0, 1, -down]], np.float64)
+        picture = resized(picture, self.width)
         moved = cv2.warpAffine(picture, matrix, size[::-1], flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, np.uint8).reshape(*size, -1)  # OpenCV drops a single channel
 
     def enlarged(self, factor: int) -> Moved:
         """Returns the same way for pictures so many times as large."""
         shifts = {number: (factor * down, factor * across) for number, (down, across) in self.shifts.items()}
-        return Moved(shifts, (factor * self.size[0], factor * self.size[1]))
+        width = None if self.width is None else factor * self.width
+        return Moved(shifts, (factor * self.size[0], factor * self.size[1]), width)
 
     def place(self, corner: tuple[int, int], size: tuple[int, int]) -> Place:
         """Returns that the mark is anywhere."""
-        return Place()
+        return Place(width=self.width)
 
 
-def moved(pictures: Sequence[Picture]) -> Moved | None:
+def moved(pictures: Sequence[Picture], width: int | None = None) -> Moved | None:
     """Finds how pictures lie upon each other, so that a mark that they share does.
 
     Two halves of them are put upon each other separately, and what each half then shares must be the same: what one
@@ -72,10 +77,12 @@ def moved(pictures: Sequence[Picture]) -> Moved | None:
 
     Args:
         pictures: (H, W, 1), of any sizes.
+        width: That they are first resized to; None: they keep their sizes.
 
     Returns:
         None where they share nothing that is sure.
     """
+    pictures = [resized(one, width) for one in pictures]
     size = tuple(next_fast_len(2 * max(sides)) for sides in zip(*(one.shape[:2] for one in pictures), strict=True))
     spectra = [_spectrum(one, size) for one in pictures]
     numbers = range(len(pictures))
@@ -86,7 +93,7 @@ def moved(pictures: Sequence[Picture]) -> Moved | None:
     pattern = pattern + _back(other, shift)
     peaks = {number: _peak(pattern, one) for number, one in enumerate(spectra)}
     shifts = {number: shift for number, (height, shift) in peaks.items() if height > SURE}
-    return Moved(shifts, pictures[2 * start].shape[:2])
+    return Moved(shifts, pictures[2 * start].shape[:2], width)
 
 
 def settled(stack: Picture, reach: int) -> Picture:

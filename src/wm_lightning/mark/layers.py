@@ -1,4 +1,4 @@
-"""A mark's opacity and paint from many pictures that have it at one place."""
+"""A mark's opacity and paint from many pictures that lie upon each other."""
 
 from __future__ import annotations
 

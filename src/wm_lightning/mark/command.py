@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="wm-mark", description="Finds the mark that pictures share, for wm-predict --mark."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    estimate = commands.add_parser("estimate", help="from a folder of pictures that have the mark at one place")
+    estimate = commands.add_parser("estimate", help="from a folder of pictures that have the mark")
     estimate.add_argument("folder", type=as_path, metavar="FOLDER", help="searched recursively; at least five pictures")
     estimate.set_defaults(work=_estimate)
     image = commands.add_parser("from-image", help="from a picture of the mark with transparency")

@@ -54,11 +54,12 @@ class Place:
 
     def told(self) -> str:
         """Says it in words."""
+        size = "of one size" if self.width is None else "growing with the picture"
         if self.anchor is None:
-            return "anywhere"
+            return f"anywhere, {size}"
         down, across = (("top", "middle", "bottom"), ("left", "centre", "right"))
         words = f"{down[round(2 * self.anchor[0])]} {across[round(2 * self.anchor[1])]}"
-        return f"at the {words}, {'of one size' if self.width is None else 'growing with the picture'}"
+        return f"at the {words}, {size}"
 
 
 @dataclass(frozen=True)

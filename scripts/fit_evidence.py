@@ -1,15 +1,18 @@
 """Fits what makes inference sure of a mark: ``python scripts/fit_evidence.py PHOTOS OUT.safetensors --logos FOLDER``.
 
-PHOTOS must carry no marks and be unknown to the network: on what it was trained on it is rarely wrong. Each is looked
-at at its own size and another, as it is, with one small mark of ``synthesis=real`` and with wide ones; so are pages,
-screens and drawings that take its place. Whatever the network finds is a mark or none, which is known here, and
-logistic regression tells them apart by their traits; the true marks of a picture weigh as much as one, and so do the
-false ones, since a picture is as good as spoilt by the first. Its ridge is strong: what holds of drawn marks, one trait
-given all others, holds less of people's. The certainties are then calibrated on photographs that a fit has not seen.
-Fits twice: with the traits alone, for any network, and with the network's features as well, of which a ridge that is
-stronger still makes one trait (``recognised``). Prints the numbers for ``src/wm_lightning/inference/evidence.py``, and
-how each fit does on such photographs: the shares of true and of false marks above each certainty, and of unmarked
-pictures with a mark above it. OUT is the network with the weights of its features.
+PHOTOS must carry no marks; those that the network was trained on serve as well, but the logos must be unknown to it.
+Each is looked at at its own size and another, as it is, with one small mark of ``synthesis=real`` and with wide ones;
+so are pages, screens and drawings that take its place. That takes some six seconds of a core a photograph. What was
+found is kept in the folder OUT.found, where a run that was stopped goes on; remove it for another network.
+
+Whatever the network finds is a mark or none, which is known here, and logistic regression tells them apart by their
+traits; the true marks of a picture weigh as much as one, and so do the false ones, since a picture is as good as spoilt
+by the first. Its ridge is strong: what holds of drawn marks, one trait given all others, holds less of people's. The
+certainties are then calibrated on photographs that a fit has not seen. Fits twice: with the traits alone, for any
+network, and with the network's features as well, of which a ridge that is stronger still makes one trait
+(``recognised``). Prints the numbers for ``src/wm_lightning/inference/evidence.py``, and how each fit does on such
+photographs: the shares of true and of false marks above each certainty, and of unmarked pictures with a mark above it.
+OUT is the network with the weights of its features.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -51,6 +55,7 @@ log = logging.getLogger("fit_evidence")
 LARGE, SMALL = 600, 400  # pixels: longer sides of pictures that are halved, and that are enlarged
 KINDS = {"page": 2, "screen": 2, "diagram": 1, "poster": 1, "cartoon": 0.5, "drawing": 1, "sign": 1}
 TRUE, FALSE = 0.5, 0.15  # shares of marked pixels above and below which what was found is a mark, or none
+KEPT = ".found"
 FOLDS = 5
 RIDGE = 0.03  # of the weights of standardised traits
 FEATURES_RIDGE = 0.2  # of those of standardised features
@@ -114,22 +119,53 @@ def look(
     return Found(linear(traits)[chosen], means, true, np.full(count, photograph), np.full(count, unmarked), weights)
 
 
-def collect(engine: TorchEngine, paths: Sequence[Path], drawers: Sequence[Synthesizer]) -> tuple[Found, int]:
-    """Looks at all pictures, and at scenes in their place; returns how many had no mark, too."""
-    scenes, found, unmarked, features = Scenes(KINDS, p=1), [], 0, MarkFeatures(engine)
+def look_at(
+    engine: TorchEngine, features: MarkFeatures, path: Path, drawers: Sequence[Synthesizer], number: int
+) -> tuple[Found, int]:
+    """Looks at a photograph and at a scene in its place; returns how many pictures without a mark that was, too.
+
+    What is drawn depends on the name of the file alone, so that a folder may grow.
+    """
+    seed = zlib.crc32(path.name.encode())
+    generator = np.random.default_rng(seed)
+    photograph = as_bytes(read_picture(path).pixels)
+    scene = Scenes(KINDS, p=1).apply(np.ascontiguousarray(photograph[:900, :1000]), seed=seed)
+    found, unmarked = [], 0
+    for pixels in (*islice(sizes(photograph), 2), scene):
+        pixels = np.ascontiguousarray(pixels)
+        found.append(look(engine, features, pixels, np.zeros(pixels.shape[:2], np.bool_), number, unmarked))
+        unmarked += 1
+        for draw in drawers:
+            view = draw(pixels, generator)
+            found.append(look(engine, features, np.asarray(view.image), np.asarray(view.mask, np.bool_), number))
+    return together(found), unmarked
+
+
+def together(found: Sequence[Found]) -> Found:
+    """Returns what was found in several pictures as one."""
+    return Found(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def collect(
+    engine: TorchEngine, paths: Sequence[Path], drawers: Sequence[Synthesizer], kept: Path
+) -> tuple[Found, int]:
+    """Looks at all photographs but those of which a folder has what was found; returns how many had no mark, too."""
+    found, unmarked, features = [], 0, MarkFeatures(engine)
+    kept.mkdir(parents=True, exist_ok=True)
     for number, path in enumerate(paths):
-        generator = np.random.default_rng(number)
-        photograph = as_bytes(read_picture(path).pixels)
-        scene = scenes.apply(np.ascontiguousarray(photograph[:900, :1000]), seed=number)
-        for pixels in (*islice(sizes(photograph), 2), scene):
-            pixels = np.ascontiguousarray(pixels)
-            found.append(look(engine, features, pixels, np.zeros(pixels.shape[:2], np.bool_), number, unmarked))
-            unmarked += 1
-            for draw in drawers:
-                view = draw(pixels, generator)
-                found.append(look(engine, features, np.asarray(view.image), np.asarray(view.mask, np.bool_), number))
-        log.info("%d of %d: %s", number + 1, len(paths), path.name)
-    return Found(*(np.concatenate(parts) for parts in zip(*found, strict=True))), unmarked
+        file = kept / f"{path.name}.npz"
+        if not file.is_file():
+            one, count = look_at(engine, features, path, drawers, number)
+            draft = file.with_name(f".{file.name}")  # which is not taken for a result if it is cut short
+            np.savez(draft, unmarked=count, **one._asdict())
+            draft.replace(file)
+            log.info("%d of %d: %s", number + 1, len(paths), path.name)
+        with np.load(file) as stored:
+            one = Found(*(stored[name] for name in Found._fields))
+            pictures = np.where(one.pictures < 0, -1, one.pictures + unmarked)
+            found.append(one._replace(photographs=np.full(len(one.true), number), pictures=pictures))
+            unmarked += int(stored["unmarked"])
+    return together(found), unmarked
 
 
 def regression(
@@ -252,7 +288,7 @@ def main() -> None:
         parser.error(f"{options.out} must end in {SUFFIX}")
     engine = open_engine(options.weights)
     assert isinstance(engine, TorchEngine)
-    found, unmarked = collect(engine, paths, list(drawers(options.logos)))
+    found, unmarked = collect(engine, paths, list(drawers(options.logos)), options.out.with_suffix(KEPT))
     write(options.weights, both(found, unmarked), options.out)
 
 

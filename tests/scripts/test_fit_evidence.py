@@ -135,6 +135,12 @@ def test_a_folder_gives_weights_for_every_trait(tmp_path, monkeypatch, caplog):
     for name, value in before.items():
         assert name == "net.recognition.weight" or after[name].equal(value)
     assert TorchEngine(load(str(out)).net, "cpu").net.recognises
+    # Once more, and nothing is looked at again
+    monkeypatch.setattr(fit_evidence, "look", None)
+    out.unlink()
+    fit_evidence.main()
+    again = read(str(out))["state_dict"]["net.recognition.weight"]
+    assert again.equal(after["net.recognition.weight"])
 
 
 def test_what_features_say_of_a_mark_is_what_their_means_say(monkeypatch):

@@ -1,147 +1,206 @@
-"""What a GPU makes of the plain command, in one table: ``python benchmarks/gpu.py PHOTOS``.
+"""What a GPU makes of the project, in at most eight minutes: ``python benchmarks/gpu.py PHOTOS``.
 
-First a core makes pairs for some seconds. Then, for each network and batch size, images a second of this project's
-step, the share of its time that waits for pairs, and the peak memory, in the machine's mixed precision; what the step
-would take without waiting, and how many cores make that many pairs. A batch that does not fit is said and left out.
-Then the plain command itself, ``python train.py model=unet data=folder``, at the batch that was fastest for the first
-network in the first precision and for as many steps as fit ``--minutes``, scored as ``ablation.py --recipe plain``
-does. Rows that would not leave it this time within ``--limit`` are left out, and said to be. It runs on a CPU too,
-which is how it is tried.
+Four parts, each with a time of its own; what is cut off says so. It runs on a CPU too, which is how it is tried.
+
+1. Pairs: how many a core makes a second, whole and as layers that the device puts together (see ``pairs.py``).
+2. Networks: images a second of a training step at each batch, the share of its time that waits for pairs, what it would
+   be without waiting, how many cores make as many pairs, and the peak memory; at the fastest batch also with
+   ``data.device_synthesis=true``. A batch that does not fit is said and left out.
+3. The recipe ``experiment=watermarkcnn`` as typed, on all photographs, to its end. On 1,000 it is meant to take less
+   than five minutes.
+4. The first stage of the shipped network's recipe (``weights/general.yaml``), from nothing: its gain on validation
+   pictures over the minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
+import json
 import logging
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from ablation import HEAD, RowError, measure_row, told
-from ablation import read as read_ablation
+import ablation
+import pairs
+import torch
+from curves import read_curve
+from omegaconf import OmegaConf
 from steps import DATA, ours
 from training import configured
 from training import read as read_training
 from turns import ChildError, Children, Order
 
-from wm_lightning.runner.build import build_data
+from wm_lightning.commands import override
 
 log = logging.getLogger("gpu")
 NAME = "this project"
 TOP = Path(__file__).parents[1]
 MODELS = ("unet", "pixel_unshuffle_unet", "nafnet", "swcnn", "dncnn")
-SCORING = 1.0  # minutes that the plain command's start and scores take beside its training
+HEAD = (
+    "| network | pairs put together by | precision | batch | images/s | waiting | without waiting | cores for that | "
+    "peak memory |\n|---|---|---|---:|---:|---:|---:|---:|---:|"
+)
+AROUND = 0.5  # minutes that a training takes beside its steps: its start, the last validation, scores
+# Short epochs, each with a validation of few pictures
+CURVE = (
+    "experiment=best", "data.size=128", "data.batch_size=32", "data.repeats=1", "trainer.limit_val_batches=4",
+    "callbacks.figures.names=[]", "test=false",
+)  # fmt: skip
 
 
 class Row(NamedTuple):
-    """What is measured: a network, a precision of the trainer, and pictures in a step."""
+    """What is measured: a network, who puts pairs together, a precision of the trainer, and pictures in a step."""
 
     model: str
+    by: str
     precision: str
     batch: int
 
 
-def pairs_a_second(options: argparse.Namespace) -> float:
-    """Makes pairs on one core, as a loader process does, and returns how many a second of its time."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = build_data(configured(_arguments(options, options.set), folder))
-        data.setup()
-        pairs = data.pairs("train")
-        keys = (divmod(number, len(pairs)) for number in itertools.count())
-        for _ in range(2):  # letters and words that were drawn the first time are remembered
-            began, made = time.process_time(), 0
-            while time.process_time() - began < options.pair_seconds:
-                pairs.draw([next(keys)])
-                made += 1
-        return made / (time.process_time() - began)
-
-
-def _arguments(options: argparse.Namespace, settings: Sequence[str], batch: int | None = None) -> argparse.Namespace:
-    words = [options.photographs, "--size", str(options.size)]
-    words += [] if batch is None else ["--batch-size", str(batch)]
-    return read_training([*words, *(word for change in settings for word in ("--set", change))])
-
-
-def measure(row: Row, options: argparse.Namespace, pairs: float) -> float:
-    """Measures a row, prints it and returns the images a second.
-
-    Args:
-        row: What is measured.
-        options: Of this benchmark.
-        pairs: That a core makes a second.
-    """
+def measure(row: Row, options: argparse.Namespace, shares: pairs.Shares) -> float:
+    """Measures a row, prints it and returns the images a second."""
     settings = [f"model={row.model}", f"trainer.precision={row.precision}", *options.set]
-    steps, batch = options.steps, row.batch
-    with tempfile.TemporaryDirectory() as folder:
-        config = configured(_arguments(options, settings, batch), folder)
+    settings += ["data.device_synthesis=true"] if row.by == "device" else []
+    words = [options.photographs, "--size", str(options.size), "--batch-size", str(row.batch)]
+    arguments = read_training([*words, *(word for change in settings for word in ("--set", change))])
+    with TemporaryDirectory() as folder:
+        config = configured(arguments, folder)
         with Children({NAME: ours}, config) as children:
             children.turn(NAME, Order(2))
-            turn = children.turn(NAME, Order(steps))
+            turn = children.turn(NAME, Order(options.steps))
             memory = children.finish(NAME)
-    rate: float = batch * steps / turn.seconds
+    pictures = row.batch * options.steps
     waited = sum(part.get(DATA, 0.0) for part in turn.parts)
-    eaten = batch * steps / (turn.seconds - waited)
+    eaten = pictures / (turn.seconds - waited)
+    made = shares.layers if row.by == "device" else shares.whole
     log.info(
-        "| `%s` | %s | %d | %.1f | %.1f %% | %.1f | %.2f | %.2f GiB |",
-        row.model, config.trainer.precision, batch, rate, 100 * waited / turn.seconds, eaten, eaten / pairs,
-        memory / 2**30,
+        "| `%s` | %s | %s | %d | %.1f | %.1f %% | %.1f | %.2f | %.2f GiB |",
+        row.model, row.by, config.trainer.precision, row.batch, pictures / turn.seconds, 100 * waited / turn.seconds,
+        eaten, eaten / made, memory / 2**30,
     )  # fmt: skip
-    return rate
+    return float(pictures / turn.seconds)
+
+
+def networks(options: argparse.Namespace, shares: pairs.Shares) -> None:
+    """Measures each network in an equal part of the time; its first row in any case."""
+    log.info("\n%s", HEAD)
+    began = time.monotonic()
+    for number, model in enumerate(options.models, start=1):
+        until = began + 60 * options.minutes[0] * number / len(options.models)
+        for precision in options.precisions:
+            rates: dict[int, float] = {}
+            for row in _rows(model, precision, options.batches, rates):
+                try:
+                    if rates and time.monotonic() > until:
+                        log.info("| `%s` | %s | %s | %d | left out: no time | | | | |", *row)
+                        continue
+                    rate = measure(row, options, shares)
+                    if row.by == "loaders":
+                        rates[row.batch] = rate
+                except ChildError as error:
+                    log.info("| `%s` | %s | %s | %d | %s | | | | |", *row, error)
+
+
+def _rows(model: str, precision: str, batches: Sequence[int], rates: dict[int, float]) -> Iterator[Row]:
+    """Yields a network's rows; ``rates`` are filled between them."""
+    for batch in batches:
+        yield Row(model, "loaders", precision, batch)
+    if rates:
+        yield Row(model, "device", precision, max(rates, key=lambda batch: rates[batch]))
+
+
+def train(name: str, settings: Sequence[str], minutes: float, options: argparse.Namespace) -> Path:
+    """Trains for at most so many minutes; returns the run's folder.
+
+    Raises:
+        ablation.RowError: It failed.
+    """
+    folder = options.output / f"{name}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
+    folder.mkdir(parents=True)
+    whole, seconds = divmod(max(1, round(60 * minutes)), 60)
+    root, place = (override(key, str(path.resolve())) for key, path in (
+        ("data.root", Path(options.photographs)), ("hydra.run.dir", folder),
+    ))  # fmt: skip
+    trainer = f"trainer={'gpu' if torch.cuda.is_available() else 'cpu'}"
+    limit = f"trainer.max_time=00:00:{whole:02d}:{seconds:02d}"
+    words = [trainer, "trainer.enable_progress_bar=false", limit, root, place, *settings, *options.train]
+    ablation.run(["train.py", *words], folder / "log.txt")
+    return Path(folder)
+
+
+def recipe(minutes: float, options: argparse.Namespace) -> None:
+    """Trains the notebook's recipe to its end, and tells how long that took, or would take."""
+    began = time.monotonic()
+    folder = train("watermarkcnn", ["experiment=watermarkcnn"], minutes, options)
+    took = (time.monotonic() - began) / 60
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    done, scores = summary["history"][-1]["epoch"], summary["test"]
+    log.info(
+        "\n| `experiment=watermarkcnn` | minutes, start and test included | epochs | PSNR | gain | gain inside |\n"
+        "|---|---:|---:|---:|---:|---:|\n| %d photographs | %.2f | %g | %.2f | %+.2f | %+.2f |",
+        sum(summary["photographs"].values()), took, done, scores["psnr"], scores["gain"], scores["gain_in"],
+    )  # fmt: skip
+    trained, wanted = summary["training_time_min"], OmegaConf.load(folder / ".hydra" / "config.yaml").trainer.max_epochs
+    if trained >= minutes:
+        whole = trained * wanted / done
+        log.info("cut off after %.2f minutes of training: all %d epochs would take %.1f", trained, wanted, whole)
+
+
+def curve(minutes: float, options: argparse.Namespace) -> None:
+    """Trains the shipped network's recipe from nothing, and tells how good it was when."""
+    points = read_curve("best", train("best", CURVE, minutes, options)).points
+    log.info("\n| `experiment=best`: minutes | gain | gain inside |\n|---:|---:|---:|")
+    both = list(zip(points["val/gain"], points["val/gain_in"], strict=True))
+    for (at, gain), (_, inside) in both[:: -(-len(both) // 12)]:
+        log.info("| %.2f | %+.2f | %+.2f |", at, gain, inside)
+    log.info("cut off after %.2f minutes, as is meant; nights make the shipped network", minutes)
 
 
 def main() -> None:
     """Measures, trains and prints."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     logging.getLogger("wm_lightning").setLevel(logging.ERROR)
+    options = read()
+    began = time.monotonic()
+    settings = [f"data.size={options.size}", *options.set]
+    shares = pairs.measure(options.photographs, settings, options.pair_seconds, max(options.batches))
+    log.info("%s\n%s", pairs.HEAD, pairs.told("the plain command", options.size, shares))
+    networks(options, shares)
+    for part, minutes in ((recipe, options.minutes[1]), (curve, options.minutes[2])):
+        left = options.limit - AROUND - (time.monotonic() - began) / 60
+        if min(minutes, left) <= 0:
+            log.info("\n%s: left out: no time", part.__name__)
+            continue
+        try:
+            part(min(minutes, left), options)
+        except ablation.RowError as error:
+            log.info("\n%s: %s", part.__name__, error)
+
+
+def read() -> argparse.Namespace:
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("photographs")
-    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--size", type=int, default=96, help="of the first two parts")
     parser.add_argument("--models", nargs="+", default=MODELS)
-    parser.add_argument("--batches", type=int, nargs="+", default=[32, 128, 512])
+    parser.add_argument("--batches", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--precisions", nargs="+", default=["auto"], help="auto: the machine's mixed one; 32-true")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--pair-seconds", type=float, default=3, help="that a core makes pairs, twice")
-    parser.add_argument("--minutes", type=float, default=2.5, help="of the plain command; 0 leaves it out")
-    parser.add_argument("--limit", type=float, default=8, help="minutes for all of it, scoring included")
-    parser.add_argument("--pictures", type=int, default=200, help="of the validation split, at most")
+    parser.add_argument("--pair-seconds", type=float, default=6, help="that a core makes pairs, twice")
+    parser.add_argument(
+        "--minutes", type=float, nargs=3, default=[1.3, 4.2, 0.6], help="of the other parts; 0: without"
+    )
+    parser.add_argument("--limit", type=float, default=8, help="minutes for all of it")
     parser.add_argument("--output", type=Path, default=TOP / "outputs" / "gpu")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for train.py")
-    options = parser.parse_args()
-    began = time.monotonic()
-    pairs = pairs_a_second(options)
-    log.info("a core makes %.0f pairs of %dx%d a second\n", pairs, options.size, options.size)
-    log.info("| network | precision | batch | images/s | waiting | without waiting | cores for that | peak memory |")
-    log.info("|---|---|---:|---:|---:|---:|---:|---:|")
-    rates: dict[int, float] = {}  # of the network and in the precision that the training takes
-    for each in (Row(*three) for three in itertools.product(options.models, options.precisions, options.batches)):
-        left = options.limit - options.minutes - SCORING - (time.monotonic() - began) / 60
-        try:
-            if rates and left < 0:
-                log.info("| `%s` | %s | %d | left out: no time | | | | |", *each)
-                continue
-            rate = measure(each, options, pairs)
-            if (each.model, each.precision) == (options.models[0], options.precisions[0]):
-                rates[each.batch] = rate
-        except ChildError as error:
-            log.info("| `%s` | %s | %d | %s | | | | |", *each, error)
-    if not rates:
-        sys.exit("error: no batch could be measured.")
-    if options.minutes:
-        fastest = max(rates, key=lambda batch: rates[batch])
-        precision = f"trainer.precision={options.precisions[0]}"
-        changes = [f"data.size={options.size}", f"data.batch_size={fastest}", precision, *options.set]
-        words = [options.photographs, "--recipe", "plain", "--rows", "the defaults", "--minutes", str(options.minutes)]
-        more = ["--pictures", str(options.pictures), "--output", str(options.output)]
-        row = read_ablation([*words, *more, *(word for change in changes for word in ("--set", change))])
-        try:
-            scores = measure_row("the defaults", row)
-        except RowError as error:
-            sys.exit(f"error: {error}")
-        log.info("\n%s\n%s", HEAD, told(f"{options.minutes:g} minutes, batch {fastest}", scores))
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="as for train.py; parts 1 and 2"
+    )
+    parser.add_argument("--train", action="append", default=[], metavar="KEY=VALUE", help="for 3 and 4")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

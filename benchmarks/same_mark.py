@@ -1,10 +1,11 @@
 """One mark on many pictures, estimated and undone: ``python benchmarks/same_mark.py PHOTOS``.
 
 Photographs share a mark, words or a logo of a chosen opacity, as PNG and as JPEG; from these
-:func:`wm_lightning.estimate_mark` measures the mark, which is then taken away. It is at one place, or jittered by a few
-pixels, tiled over the picture, with a soft halo, or grows with pictures of two sizes. Beside it: *the limit*, the true
-mark undone on the same 8-bit or JPEG pictures, and the network that knows nothing of it, on a few of them. PSNR in dB
-inside the mark, means over pictures; of the opacity, its correlation with the true one and mean error inside the mark.
+:func:`wm_lightning.estimate_mark` measures the mark, which is then taken away. It is at one place, jittered by a few
+pixels or anywhere, tiled over the picture, with a soft halo, or grows with pictures of two sizes. Beside it: *the
+limit*, the true mark undone on the same 8-bit or JPEG pictures, and the network that knows nothing of it, on a few of
+them. PSNR in dB inside the mark, means over pictures; of the opacity, its correlation with the true one and mean error
+inside the mark.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from wm_lightning.mark.known import KnownMark, Place
 log = logging.getLogger("same_mark")
 SIZE = 240, 320  # of the photographs, reduced and cropped
 SEEN = 0.004  # opacity from which a pixel is inside the mark
-KINDS = "same", "jittered", "scaled", "tiled", "halo"
+KINDS = "same", "jittered", "anywhere", "scaled", "tiled", "halo"
 JITTER = 5  # pixels that a jittered mark is off its place by, at most
 LARGER = 1.5  # how much larger every other picture is whose mark grows with it
 HALO = 8  # standard deviation of a halo, in pixels
@@ -92,9 +93,12 @@ def true_mark(logo: Path | None, opacity: float, kind: str) -> KnownMark:
 
 def on_each(clean: Sequence[Picture], mark: KnownMark, kind: str) -> tuple[list[Picture], list[KnownMark]]:
     """Returns photographs, and of each the mark as it has it, on the whole of it."""
-    if kind == "jittered":
+    if kind in ("jittered", "anywhere"):
         rng = np.random.default_rng(0)
-        shifts = [rng.integers(-JITTER, JITTER + 1, 2) for _ in clean]
+        rows, columns = (np.flatnonzero(mark.alpha.any(axis=axis)) for axis in (1, 0))
+        least = -JITTER if kind == "jittered" else (-rows[0], -columns[0])
+        most = JITTER if kind == "jittered" else (SIZE[0] - 1 - rows[-1], SIZE[1] - 1 - columns[-1])
+        shifts = [rng.integers(least, most, 2, endpoint=True) for _ in clean]
         return list(clean), [
             replace(mark, alpha=np.roll(mark.alpha, shift, (0, 1)), paint=np.roll(mark.paint, shift, (0, 1)))
             for shift in shifts
@@ -127,11 +131,13 @@ def undone(picture: Picture, mark: KnownMark) -> Picture:
     return np.rint(np.clip(beneath, 0, 1) * 255).astype(np.uint8)
 
 
-def whole(found: KnownMark) -> npt.NDArray[np.float32]:
-    """Returns an estimated opacity on a picture of SIZE."""
+def whole(found: KnownMark, truth: KnownMark) -> npt.NDArray[np.float32]:
+    """Returns an estimated opacity on a picture of SIZE: at its place, or where it is most like the true one."""
     scale = found.place.scale_on(SIZE)
     own = found.alpha if scale == 1 else cv2.resize(found.alpha, None, fx=scale, fy=scale)
-    row, column = (round(value) for value in found.place.corner_on(SIZE) or (0, 0))
+    likeness = cv2.matchTemplate(truth.alpha, own, cv2.TM_CCORR)
+    most_like = np.unravel_index(int(likeness.argmax()), likeness.shape)
+    row, column = (round(value) for value in found.place.corner_on(SIZE) or most_like)
     alpha = np.zeros(SIZE, np.float32)
     there = alpha[row : row + own.shape[0], column : column + own.shape[1]]
     there[:] = own[: there.shape[0], : there.shape[1]]
@@ -173,7 +179,7 @@ def row_of(
     if found is None:
         cells += ["refused"] * 3
     else:
-        estimated = whole(found)
+        estimated = whole(found, mark)
         cells += [
             score([without_known(engine, one, found).pixels for one in marked]),
             f"{np.corrcoef(estimated.ravel(), mark.alpha.ravel())[0, 1]:.2f}",

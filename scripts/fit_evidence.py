@@ -3,7 +3,8 @@
 PHOTOS must carry no marks; those that the network was trained on serve as well, but the logos must be unknown to it.
 Each is looked at at its own size and another, as it is, with one small mark of ``synthesis=real`` and with wide ones;
 so are pages, screens and drawings that take its place. That takes some six seconds of a core a photograph. What was
-found is kept in the folder OUT.found, where a run that was stopped goes on; remove it for another network.
+found is kept in the folder OUT.found, where a run that was stopped goes on; remove it if the network, the logos or a
+photograph is another one.
 
 Whatever the network finds is a mark or none, which is known here, and logistic regression tells them apart by their
 traits; the true marks of a picture weigh as much as one, and so do the false ones, since a picture is as good as spoilt
@@ -120,13 +121,9 @@ def look(
 
 
 def look_at(
-    engine: TorchEngine, features: MarkFeatures, path: Path, drawers: Sequence[Synthesizer], number: int
+    engine: TorchEngine, features: MarkFeatures, path: Path, drawers: Sequence[Synthesizer], number: int, seed: int
 ) -> tuple[Found, int]:
-    """Looks at a photograph and at a scene in its place; returns how many pictures without a mark that was, too.
-
-    What is drawn depends on the name of the file alone, so that a folder may grow.
-    """
-    seed = zlib.crc32(path.name.encode())
+    """Looks at a photograph and at a scene in its place; returns how many pictures without a mark that was, too."""
     generator = np.random.default_rng(seed)
     photograph = as_bytes(read_picture(path).pixels)
     scene = Scenes(KINDS, p=1).apply(np.ascontiguousarray(photograph[:900, :1000]), seed=seed)
@@ -146,20 +143,24 @@ def together(found: Sequence[Found]) -> Found:
     return Found(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def collect(
-    engine: TorchEngine, paths: Sequence[Path], drawers: Sequence[Synthesizer], kept: Path
-) -> tuple[Found, int]:
-    """Looks at all photographs but those of which a folder has what was found; returns how many had no mark, too."""
+def collect(engine: TorchEngine, folder: Path, drawers: Sequence[Synthesizer], kept: Path) -> tuple[Found, int]:
+    """Looks at a folder's photographs, but for those of which another has what was found in them.
+
+    What is drawn depends on a photograph's path in the folder alone, so that it may grow. Returns what was found, and
+    how many of the pictures had no mark.
+    """
     found, unmarked, features = [], 0, MarkFeatures(engine)
-    kept.mkdir(parents=True, exist_ok=True)
+    paths = sorted(pictures_below(folder))
     for number, path in enumerate(paths):
-        file = kept / f"{path.name}.npz"
+        name = path.relative_to(folder)
+        file = kept / name.with_name(f"{name.name}.npz")
         if not file.is_file():
-            one, count = look_at(engine, features, path, drawers, number)
+            one, count = look_at(engine, features, path, drawers, number, zlib.crc32(name.as_posix().encode()))
+            file.parent.mkdir(parents=True, exist_ok=True)
             draft = file.with_name(f".{file.name}")  # which is not taken for a result if it is cut short
             np.savez(draft, unmarked=count, **one._asdict())
             draft.replace(file)
-            log.info("%d of %d: %s", number + 1, len(paths), path.name)
+            log.info("%d of %d: %s", number + 1, len(paths), name)
         with np.load(file) as stored:
             one = Found(*(stored[name] for name in Found._fields))
             pictures = np.where(one.pictures < 0, -1, one.pictures + unmarked)
@@ -281,14 +282,14 @@ def main() -> None:
     parser.add_argument("--logos", type=Path, help="a folder of logos that the network was not trained on")
     parser.add_argument("--weights", default="general")
     options = parser.parse_args()
-    paths = sorted(pictures_below(options.photographs))
-    if len(paths) < FOLDS:
-        parser.error(f"{options.photographs} holds {len(paths)} pictures; give a folder of {FOLDS} or more")
+    count = sum(1 for _ in pictures_below(options.photographs))
+    if count < FOLDS:
+        parser.error(f"{options.photographs} holds {count} pictures; give a folder of {FOLDS} or more")
     if options.out.suffix != SUFFIX:
         parser.error(f"{options.out} must end in {SUFFIX}")
     engine = open_engine(options.weights)
     assert isinstance(engine, TorchEngine)
-    found, unmarked = collect(engine, paths, list(drawers(options.logos)), options.out.with_suffix(KEPT))
+    found, unmarked = collect(engine, options.photographs, list(drawers(options.logos)), options.out.with_suffix(KEPT))
     write(options.weights, both(found, unmarked), options.out)
 
 

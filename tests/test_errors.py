@@ -87,6 +87,7 @@ def test_what_the_user_can_put_right_is_one_sentence(command, overrides, sentenc
     assert last.startswith("error: ")
     assert sentence in last
     assert "Traceback" not in outcome.err
+    assert "Error executing" not in outcome.err  # what was typed, once more, by Hydra
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 
 from wm_lightning import hardware
 from wm_lightning.errors import UserError
+from wm_lightning.files import CONF
+from wm_lightning.runner.build import build_data, build_module, prepare
 
 
 @pytest.mark.parametrize(
@@ -94,3 +97,24 @@ def test_peak_memory_grows_by_what_is_held_and_stays_when_it_is_freed():
     assert 190e6 < held - before < 230e6
     assert after >= held
     assert 20e6 < before < 4e9
+
+
+def test_a_training_on_a_gpu_has_what_makes_it_fast(monkeypatch, photographs, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    words = ("trainer=gpu", "data=folder", f"data.root={photographs}", "data.size=32", "data.num_workers=2")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", overrides=[*words, "loss.alpha=0", f"paths.output_dir={tmp_path}"])
+    prepare(config)
+    assert config.trainer.precision == "bf16-mixed"
+    assert torch.get_float32_matmul_precision() == "high"  # TF32 where a step is computed in float32
+    data = build_data(config)
+    loader = data.train_dataloader()
+    assert loader.pin_memory  # so that a batch is sent while a step is computed
+    assert loader.prefetch_factor == 2  # batches that each process holds ready
+    assert loader.persistent_workers
+    data.teardown()
+    net = build_module(config, data.target).net
+    weights = [weight for weight in net.parameters() if weight.ndim == 4 and min(weight.shape[1:]) > 1]
+    assert weights
+    assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)

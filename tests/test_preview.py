@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import pytest
 from PIL import Image
@@ -39,9 +41,12 @@ def test_photographs_and_preset_can_be_chosen(command, photographs):
         (["out=sheet.txt"], "out=sheet.txt must be a picture file"),
         (["synthesis=nothing"], "Could not find 'synthesis/nothing'"),
         (["count=0"], "count=0 must be at least 1"),
+        (["out=file/sheet.png", "data.size=32"], "file/sheet.png cannot be written: "),
+        (["hydra.run.dir=file/run"], "error: file/run cannot be used: "),
     ],
 )
 def test_bad_input_is_one_sentence(command, arguments, sentence):
+    Path("file").touch()
     outcome = command("preview", *arguments)
     assert outcome.status == 1
     assert sentence in outcome.err

@@ -91,7 +91,7 @@ def test_a_killed_run_ends_with_the_bits_of_one_that_was_not(command, tiny, aver
     assert not Path("elsewhere/checkpoints").exists()  # it went on in its own folder
 
 
-@pytest.mark.parametrize("kind", ["folder", "streaming"])
+@pytest.mark.parametrize("kind", ["folder", "streaming", pytest.param("device", marks=pytest.mark.slow)])
 def test_a_run_killed_within_an_epoch_goes_on_within_it(command, tiny, photographs, kind, recwarn):
     arguments = (
         *tiny, "test=false", "trainer.max_epochs=2", "data.num_workers=1", "data.repeats=2", "data.batch_size=2",
@@ -100,6 +100,8 @@ def test_a_run_killed_within_an_epoch_goes_on_within_it(command, tiny, photograp
     if kind == "streaming":
         optimize(str(photographs), "shards", shard_bytes=8000)
         arguments = (*arguments, "data=streaming", "data.root=shards", "data.shards_at_once=2")
+    if kind == "device":
+        arguments = (*arguments, "data.device_synthesis=true")
     assert command("train", *arguments, "hydra.run.dir=whole").status == 0
     steps = load("whole/checkpoints/last.ckpt")["global_step"]
     run_killed((*arguments, "hydra.run.dir=killed"), (1, 5))

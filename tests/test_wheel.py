@@ -78,7 +78,7 @@ def test_it_installs_with_its_own_dependencies(wheel, tmp_path):
     run(sys.executable, "-m", "venv", str(tmp_path / "environment"))
     python = str(tmp_path / "environment" / "bin" / "python")
     constraints = str(REPOSITORY / "constraints.txt")
-    installed = run(python, "-m", "pip", "install", "-c", constraints, str(wheel))
+    installed = run(python, "-m", "pip", "install", "-c", constraints, f"{wheel}[train]")
     assert installed.returncode == 0, installed.stderr
     arguments = ("trainer.fast_dev_run=true", "loss.alpha=0", "hydra.run.dir=run")
     trained = run(str(Path(python).parent / "wm-train"), *arguments, cwd=tmp_path)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 
 from wm_lightning import Remover
+from wm_lightning.inference.search import NORMAL
 
 
 @lru_cache(maxsize=2)
@@ -31,8 +32,8 @@ class RemoveWatermark:
         return {
             "required": {
                 "image": ("IMAGE",),
-                "sensitivity": ("FLOAT", {"default": 0.1, **unit, "tooltip": "how little evidence a mark needs"}),
-                "strength": ("FLOAT", {"default": 1.0, **unit, "tooltip": "how much of a mark is taken away"}),
+                "sensitivity": ("FLOAT", {"default": NORMAL, **unit, "tooltip": "how little evidence a mark needs"}),
+                "strength": ("FLOAT", {"default": 1.0, **unit, "tooltip": "how much of a mark is removed"}),
                 "weights": ("STRING", {"default": "general"}),
                 "device": (["auto", "cpu", "cuda", "mps"],),
             },
@@ -52,8 +53,8 @@ class RemoveWatermark:
 
         Args:
             image: (B, H, W, 3) in 0..1; of four channels the last is left as it is.
-            sensitivity: How little evidence a mark needs, in 0..1; 0.1 is ``normal``.
-            strength: How much of a mark is taken away, in 0..1.
+            sensitivity: How little evidence a mark needs, in 0..1; the default is ``normal``.
+            strength: How much of a mark is removed, in 0..1.
             weights: The name of weights that come with wm_lightning, or a file.
             device: Where the network runs.
             mask: (B, H, W) or (1, H, W) in 0..1, where pixels may change; None: anywhere.

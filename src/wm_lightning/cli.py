@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from wm_lightning import runner
@@ -21,6 +23,7 @@ from wm_lightning.runner.launched import add_resolvers, check_alone, let_first_s
 from wm_lightning.runner.processes import leave_group
 from wm_lightning.runner.sweep_table import SweepTable
 
+Run = Callable[[DictConfig], float | None]
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _WANTED = "WM_LIGHTNING_FULL_ERROR"  # what the user said, told to the processes of a training with several
 
@@ -52,12 +55,13 @@ def _search(config: DictConfig) -> None:
     search(config)
 
 
-def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
+def _command(name: str, run: Run) -> None:
     before = {name: os.environ.get(name) for name in (_FULL_ERROR, _WANTED)}
     wanted = os.environ.setdefault(_WANTED, before[_FULL_ERROR] or "0")
     os.environ[_FULL_ERROR] = "1"  # Hydra then lets errors through, and they are put in words here
     find_plugins()
     add_resolvers()
+    failed: list[Exception] = []
 
     @functools.wraps(run)
     def named(config: DictConfig) -> float | None:
@@ -68,10 +72,12 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
         leave_group()
         return result
 
-    command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(named)
+    command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(_keeping(failed, named))
     try:
         with importing_from_here():
             command()
+        if failed:
+            raise failed[0]
     except Exception as error:
         SweepTable.finish()
         sentence = explain(error)
@@ -86,3 +92,19 @@ def _command(name: str, run: Callable[[DictConfig], float | None]) -> None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _keeping(failed: list[Exception], run: Run) -> Run:
+    """Returns what runs, and keeps an error of the only job: Hydra would print what was typed before the sentence."""
+
+    @functools.wraps(run)
+    def keep(config: DictConfig) -> float | None:
+        try:
+            return run(config)
+        except Exception as error:
+            if HydraConfig.get().mode is not RunMode.RUN:
+                raise
+            failed.append(error)
+            return None
+
+    return keep

@@ -55,6 +55,30 @@ def as_word(text: str) -> str:
     return text
 
 
+def share(text: str) -> float:
+    """Reads a number in 0..1; argparse shows this name where it is none."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} must be in 0..1")
+    return value
+
+
+def amount(text: str) -> float:
+    """Reads a number above 0; argparse shows this name where it is none."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} must be above 0")
+    return value
+
+
+def count(text: str) -> int:
+    """Reads a number from 1; argparse shows this name where it is none."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
+    return value
+
+
 def override(key: str, value: object) -> str:
     """Returns ``key=value`` as Hydra reads it back, not yet quoted for a shell.
 

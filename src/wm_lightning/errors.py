@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _FIELD = re.compile(r"\{([\w.]*)\}(=?)")
 
@@ -93,6 +94,22 @@ def naming(argument: str) -> Iterator[None]:
         raise
     except (TypeError, ValueError) as error:
         raise ArgumentError("{" + argument + "}: {}", error) from error
+
+
+@contextmanager
+def writable(place: Path) -> Iterator[None]:
+    """Says in a sentence that a place which somebody chose cannot be written to.
+
+    Args:
+        place: What is written inside.
+
+    Raises:
+        UserError: The system refuses it: the folder may not be written to, the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{place} cannot be written: {error.strerror or error}; give another place.") from error
 
 
 def with_flags(error: UserError, options: Container[str], **others: str) -> str:

@@ -20,6 +20,7 @@ EXTRAS = {
     **dict.fromkeys(("onnx", "onnxscript"), "export"),
     **dict.fromkeys(("jpeglib", "mozjpeg_lossless_optimization"), "jpeg"),
     "huggingface_hub": "hub",
+    "spandrel": "spandrel",
     "pillow_heif": "heif",
     "gradio": "app",
     "optuna": "sweep",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 from torch.utils.data import default_collate
@@ -102,15 +102,23 @@ class PackedSample(NamedTuple):
         )
 
 
-def collate(samples: Sequence[PackedSample]) -> PackedSample:
-    """Puts samples together in a batch; what is None in all of them is None in the batch.
+Packed = TypeVar("Packed", bound=NamedTuple)
+
+
+def collate(samples: Sequence[Packed]) -> Packed:
+    """Puts samples together in a batch: tensors in one, others in a list; what is None in all of them is None there.
 
     Raises:
         TypeError: Something is None in some of them only.
     """
     columns = (list(column) for column in zip(*samples, strict=True))
-    together = (None if all(value is None for value in column) else default_collate(column) for column in columns)
-    return PackedSample._make(together)
+    return type(samples[0])._make(map(_together, columns))
+
+
+def _together(column: list[Any]) -> Any:  # noqa: ANN401 - whatever samples hold
+    if any(isinstance(value, Tensor) for value in column):
+        return default_collate(column)
+    return None if all(value is None for value in column) else column
 
 
 def _to_float(picture: Tensor) -> Tensor:

@@ -9,6 +9,11 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 
 
+def files_below(folder):
+    """Finds files while others are deleted, which pathlib's globs do not stand."""
+    return [Path(here) / name for here, _, names in os.walk(folder) for name in names]
+
+
 class Server:
     """The page in a process of its own, whose temporary files lie in ``folder``."""
 
@@ -19,7 +24,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "app.py", "--port", "0", "--device", "cpu", *options], cwd=REPOSITORY,
             env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "200", **environment},
-            stdout=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=(folder / "errors.txt").open("w"), text=True,
         )  # fmt: skip
         for kind, handler in before.items():
             signal.signal(kind, handler)
@@ -28,8 +33,9 @@ class Server:
         self.address = said.split()[4].rstrip("/;")
 
     def stop(self, kind=signal.SIGTERM):
-        """Sends a signal; returns the exit status and what is left of its files."""
+        """Sends a signal; returns the exit status, what is left of its files, and how many traces it printed."""
         self.process.send_signal(kind)
         status = self.process.wait(timeout=300)
         self.process.stdout.close()
-        return status, list(self.folder.glob("wm-app-*"))
+        traces = (self.folder / "errors.txt").read_text(encoding="utf-8").count("Traceback")
+        return status, list(self.folder.glob("wm-app-*")), traces

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.serving import Server
+from tests.app.serving import Server, files_below
 
 pytest.importorskip("gradio", reason="Gradio is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 def address(folder):
     server = Server(folder, "--max-megapixels", "1", "--max-pictures", "3")
     yield server.address
-    assert server.stop() == (0, [])  # nothing is left
+    assert server.stop() == (0, [], 0)  # nothing is left
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +252,7 @@ def test_it_speaks_chinese_to_a_browser_that_does(open_page, photo):
     page = open_page(locale="zh-CN")
     page.set_input_files("#drop input[type=file]", photo)
     page.wait_for_selector("#download", state="visible")
-    assert page.inner_text("#status").startswith(f"{photo.name}: 320 x 220; 1 处水印，修改了 ")
+    assert page.inner_text("#status").startswith(f"{photo.name}：320 x 220；1 处水印，修改了 ")
     assert page.locator("#download").inner_text() == "下载"
     assert page.get_by_role("tab", name="前后对比", exact=True).is_visible()
     assert page.get_by_text("请只处理您有权修改的图片").is_visible()
@@ -359,10 +359,12 @@ def test_a_phone_shows_all_of_it(open_page, photo):
     for tab in ("Before and after", "Marks found", "Paint"):
         open_tab(page, tab)
         assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    boxes = {}
     for control in ("#drop", "#download", "#strength-one", "#weights-one", "#painter", "#apply"):
-        box = page.locator(control).bounding_box()
+        box = boxes[control] = page.locator(control).bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= NARROW["width"]
+    assert boxes["#download"]["y"] < boxes["#painter"]["y"] < boxes["#strength-one"]["y"]  # results before settings
 
 
 def test_the_browser_may_ask_no_other_server(browser, address):
@@ -381,7 +383,7 @@ def test_the_browser_may_ask_no_other_server(browser, address):
 
 def test_a_page_that_is_closed_leaves_no_picture(open_page, photo, folder):
     def held():
-        return [path for path in folder.rglob("*.jpg") if path.name == photo.name]
+        return [path for path in files_below(folder) if path.name == photo.name]
 
     deadline = time.monotonic() + PATIENCE / 1000
     while held() and time.monotonic() < deadline:

@@ -80,9 +80,10 @@ def test_weights_that_are_missing_are_named(run):
     ("arguments", "sentence"),
     [
         (["--port", "70000"], "argument --port: 70000 must be in 0..65535"),
-        (["--max-megapixels", "0"], "argument --max-megapixels: 0 must be greater than 0"),
-        (["--max-megapixels", "nan"], "argument --max-megapixels: nan must be greater than 0"),
-        (["--max-minutes", "-1"], "argument --max-minutes: -1 must be greater than 0"),
+        (["--port", "x"], "argument --port: invalid port value: 'x'"),
+        (["--max-megapixels", "0"], "argument --max-megapixels: 0 must be above 0"),
+        (["--max-megapixels", "nan"], "argument --max-megapixels: nan must be above 0"),
+        (["--max-minutes", "-1"], "argument --max-minutes: -1 must be above 0"),
         (["--max-pictures", "0"], "argument --max-pictures: 0 must be at least 1"),
         (["--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
     ],

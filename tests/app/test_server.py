@@ -1,6 +1,10 @@
 """The page as programs meet it: health, password, two clients, a queue, proxies, signals."""
 
+import json
+import re
+import shutil
 import signal
+import subprocess
 import threading
 import time
 import urllib.request
@@ -11,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.serving import Server
+from tests.app.serving import REPOSITORY, Server, files_below
 
 pytest.importorskip("gradio", reason="Gradio is not installed")
 
@@ -35,11 +39,11 @@ def server(tmp_path_factory):
     large = running.folder / "large.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (3000, 4000, 3), np.uint8)).save(large)
     client = client_of(running)
-    job = client.submit(gradio_client.handle_file(large), mask=None, api_name="/clean")
-    while not list(running.folder.rglob("call-*/inputs/*/large.png")):
+    job = client.submit(gradio_client.handle_file(large), api_name="/clean")
+    while not any(path.match("call-*/inputs/*/large.png") for path in files_below(running.folder)):
         time.sleep(0.1)
     assert not job.done()
-    assert running.stop(signal.SIGHUP) == (0, [])
+    assert running.stop(signal.SIGHUP) == (0, [], 0)
     assert job.exception(timeout=600) is not None  # the picture was given up
 
 
@@ -48,7 +52,7 @@ def client_of(server):
 
 
 def clean(client, path, **more):
-    return client.predict(gradio_client.handle_file(path), mask=None, **more, api_name="/clean")
+    return client.predict(gradio_client.handle_file(path), **more, api_name="/clean")
 
 
 @pytest.fixture
@@ -73,6 +77,22 @@ def test_a_program_gets_what_the_command_writes(server, photo, predicted):
     assert Path(mask).read_bytes() == expected
     assert findings["marks"]
     assert (findings["width"], findings["height"]) == (320, 220)
+
+
+def test_examples_work_as_they_stand(server, photo, predicted, tmp_path, monkeypatch):
+    Image.open(photo).save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    text = (REPOSITORY / "docs" / "app.md").read_text(encoding="utf-8")
+    examples = text.partition("## From programs")[2].replace("http://127.0.0.1:7860", server.address)
+    python, shell = (re.search(rf"(?s)```{name}\n(.*?)```", examples)[1] for name in ("python", "bash"))
+    known = {}
+    exec(python, known)
+    assert Path(known["file"]).read_bytes() == predicted(tmp_path / "photo.jpg", "--sensitivity", "0.3")[0]
+    if shutil.which("curl"):
+        said = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
+        assert said.startswith("event: complete")
+        assert json.loads(said.partition("data: ")[2])[2] == known["findings"]
+        assert (tmp_path / "clean.jpg").read_bytes() == Path(known["file"]).read_bytes()
 
 
 def test_what_a_program_gives_wrong_is_one_sentence(server, photo, tmp_path):
@@ -110,7 +130,7 @@ def test_fifty_jobs_in_a_queue_leave_memory_flat(server, tmp_path):
     client = client_of(server)
 
     def many(count):
-        jobs = [client.submit(gradio_client.handle_file(small), mask=None, api_name="/clean") for _ in range(count)]
+        jobs = [client.submit(gradio_client.handle_file(small), api_name="/clean") for _ in range(count)]
         return [Path(job.result(timeout=600)[0]).name for job in jobs]
 
     many(10)

@@ -117,49 +117,53 @@ def test_training_ends_with_a_sentence_where_a_process_fails(tmp_path):
 SETTINGS = ("data.size=32", "data.batch_size=2", "trainer.precision=32-true", "data.num_workers=0", "loss.alpha=0")
 
 
-@pytest.fixture(scope="module")
-def gpu(photographs, tmp_path_factory):
-    """The folder of what the benchmark of a GPU trains at its end, a row of an ablation, and its table."""
-    folder = tmp_path_factory.mktemp("gpu")
-    return folder, table_of(
+@pytest.mark.slow
+def test_pairs(photographs):
+    table = table_of("pairs", photographs, "--sizes", 32, "--seconds", 0.1, "--batch", 2)
+    assert len(table) == 5
+    assert all(len(cells) == 5 and filled(cells) for cells in table.values())
+
+
+def test_gpu(photographs, tmp_path):
+    trained = ("data.size=32", "data.num_workers=0", "trainer.precision=32-true", "loss.alpha=0", "loss.delta=0")
+    few = ("trainer.limit_train_batches=1", "trainer.max_epochs=2", "logger=tensorboard", "data.batch_size=2")
+    table = table_of(
         "gpu", photographs, "--size", 32, "--models", "unet", "--batches", 2, "--precisions", "32-true", "--steps", 1,
-        "--pair-seconds", 0.1, "--minutes", 1e-4,
-        "--pictures", 2, "--output", folder, "--set", "data.num_workers=0", "--set", "loss.alpha=0",
+        "--pair-seconds", 0.1, "--minutes", 1, 0.02, 0.02, "--output", tmp_path,
+        *(word for change in ("data.num_workers=0", "loss.alpha=0") for word in ("--set", change)),
+        *(word for change in (*trained, *few) for word in ("--train", change)),
         run=run_here,
     )  # fmt: skip
-
-
-def test_gpu(gpu):
-    _, table = gpu
-    assert table["network"] == [
-        "precision", "batch", "images/s", "waiting", "without waiting", "cores for that", "peak memory",
-    ]  # fmt: skip
-    assert table["`unet`"][:2] == ["32-true", "2"]
-    assert filled(table["`unet`"][2:])
-    steps, psnr, gain, *_ = table["0.0001 minutes, batch 2"]
-    assert steps == "1"
-    assert filled((psnr, gain))
+    assert filled(table["the plain command"])
+    by, precision, batch, *measured = table["`unet`"]
+    assert (by, precision, batch) == ("device", "32-true", "2")
+    assert filled(measured)
+    minutes, epochs, *scores = table["20 photographs"]
+    assert float(minutes) > 0
+    assert epochs in ("1", "2")
+    assert filled(scores)
+    (head,) = (first for first in table if first.startswith("`experiment=best`"))
+    assert table[head] == ["gain", "gain inside"]
+    assert filled(list(table.values())[-1])
 
 
 @pytest.fixture(scope="module")
-def ablation(photographs, gpu):
-    """The arguments of an ablation whose one row the benchmark before has measured, and its table."""
-    folder, _ = gpu
+def ablation(photographs, tmp_path_factory):
+    """The arguments of an ablation of one row, its folder and its table."""
+    folder = tmp_path_factory.mktemp("ablation")
     arguments = (
         photographs, "--recipe", "plain", "--rows", "the defaults", "--minutes", 1e-4, "--pictures", 2, "--output",
         folder, *(word for change in SETTINGS for word in ("--set", change)),
     )  # fmt: skip
-    return list(map(str, arguments)), table_of("ablation", *arguments)
+    return list(map(str, arguments)), folder, table_of("ablation", *arguments, run=run_here)
 
 
-def test_ablation(ablation, gpu):
-    _, table = ablation
-    folder, measured = gpu
+def test_ablation(ablation):
+    _, folder, table = ablation
     assert list(table) == ["the defaults", "", "identity"]  # the row is told when it is done, then all together
     assert table[""] == ["steps", "PSNR", "gain", "its spread", "gain inside", "outside", "F1"]
     steps, psnr, gain, spread, *others = table["the defaults"]
     assert (steps, spread) == ("1", "")
-    assert table["the defaults"] == measured["0.0001 minutes, batch 2"]
     assert filled((psnr, gain, *others))
     seed = folder / "plain" / "the_defaults" / "seed_0"
     assert "- split=val\n" in (seed / "scored" / ".hydra" / "overrides.yaml").read_text()
@@ -168,7 +172,7 @@ def test_ablation(ablation, gpu):
 def test_a_row_that_was_measured_is_read_and_one_of_other_settings_is_not(ablation, beside):
     import ablation as benchmark
 
-    arguments, table = ablation
+    arguments, _, table = ablation
     scores = benchmark.measure_row("the defaults", benchmark.read(arguments))
     _, name, *cells, _ = (cell.strip() for cell in benchmark.told("the defaults", scores).split("|"))
     assert cells == table[name]
@@ -190,7 +194,7 @@ def test_seeds_train_on_the_same_photographs(ablation, beside, tmp_path, monkeyp
 
     monkeypatch.setattr(benchmark, "run", run)
     monkeypatch.setattr(benchmark, "speed_of", lambda *_: benchmark.Speed(1, 10, 2))
-    arguments, _ = ablation
+    arguments, *_ = ablation
     options = benchmark.read([*arguments, "--seeds", "3", "4", "--output", str(tmp_path)])
     assert [score["psnr"] for score in benchmark.measure_row("the defaults", options)] == [30, 30]
     trained = [command for command in commands if command[0] == "train.py"]
@@ -333,7 +337,7 @@ def test_how_pictures_have_the_same_mark():
         assert [one.shape[:2] for one in clean] == [one.alpha.shape for one in marks]
         sums = [float(one.alpha.sum()) / one.alpha.size for one in marks]
         assert sums == pytest.approx(sums[:1] * 4, rel=0.02)
-        assert (len({one.alpha.tobytes() for one in marks}) > 1) == (kind in ("jittered", "scaled"))
+        assert (len({one.alpha.tobytes() for one in marks}) > 1) == (kind in ("jittered", "anywhere", "scaled"))
     whole, letters = (true_mark(None, 0.4, kind).alpha > 0.004 for kind in ("halo", "same"))
     assert whole.sum() > 2 * letters.sum()
     assert not letters[:JITTER].any()  # so that no jitter takes it round the edge

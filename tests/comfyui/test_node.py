@@ -9,6 +9,7 @@ import torch
 
 from wm_lightning.errors import UserError
 from wm_lightning.inference.remover import Removal
+from wm_lightning.inference.search import SENSITIVITIES
 
 FOLDER = Path(__file__).parents[2] / "comfyui" / "wm_lightning_node"
 
@@ -42,6 +43,7 @@ def test_what_it_declares_is_what_it_takes_and_returns(module, node):
     inputs = node.INPUT_TYPES()
     assert inputs["required"]["image"] == ("IMAGE",)
     assert inputs["optional"]["mask"][0] == "MASK"
+    assert inputs["required"]["sensitivity"][1]["default"] == SENSITIVITIES["normal"]
     parameters = inspect.signature(getattr(node, node.FUNCTION)).parameters
     assert list(parameters) == ["self", *inputs["required"], *inputs["optional"]]
     assert {name for name, parameter in parameters.items() if parameter.default is None} == set(inputs["optional"])
@@ -72,7 +74,7 @@ def test_channels_masks_and_strength_go_where_they_belong(module, node, monkeypa
     allowed = torch.zeros(1, 6, 9)
     allowed[0, 2, 3] = 1
     found, masks = node().remove(images, mask=allowed, **settings(node, strength=0.5))
-    assert seen[0] == ("general_small", 0.1, "cpu")
+    assert seen[0] == ("general_small", SENSITIVITIES["normal"], "cpu")
     assert [one[:2] for one in seen[1:]] == [((3, 6, 9), 0.5)] * 2
     assert torch.equal(found[..., 1:], images[..., 1:])
     assert (found[:, 2, 3, 0] == 1).all()

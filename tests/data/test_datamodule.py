@@ -201,7 +201,7 @@ def test_a_training_whose_photographs_all_broke_ends_with_a_sentence(make_module
 def test_two_photographs_are_too_few(make_module, photographs):
     for path in sorted(photographs.iterdir())[2:]:
         path.unlink()
-    with pytest.raises(UserError, match=r"^2 photographs cannot be split in three"):
+    with pytest.raises(UserError, match=r"^root has too few photographs to be split in three \(2\)"):
         make_module().setup()
 
 

@@ -1,3 +1,4 @@
+import logging
 import sys
 
 import numpy as np
@@ -104,6 +105,13 @@ def test_a_shard_is_brought_once(store, shards, tmp_path, monkeypatch):
     for place in read_tables(store).values():
         cache.read(place)
     assert sorted(brought) == sorted(path.name for path in shards.glob("*.tar"))
+
+
+def test_boto3_does_not_tell_where_it_found_keys(server, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("botocore"), "level", logging.NOTSET)
+    with caplog.at_level(logging.INFO):
+        assert not open_store("s3://bucket/nothing").has("here")
+    assert not [record for record in caplog.records if record.name.startswith("boto")]
 
 
 def test_a_store_that_refuses_or_is_not_there_is_one_sentence(server, make, monkeypatch):

@@ -205,8 +205,10 @@ def test_a_file_that_differs_is_not_left_behind(files, tmp_path, monkeypatch):
 
 def test_bad_exports_are_one_sentence(files, tmp_path, capsys):
     int8 = [str(files.weights), "--precision", "int8", "--pictures", str(tmp_path)]
+    below_a_file = str(files.weights / "net.onnx")
     for arguments, sentence in (
         ([str(files.weights), "-o", "net.tflite"], "-o net.tflite must end in .onnx, or in .pt2"),
+        ([str(files.weights), "-o", below_a_file], f"{below_a_file} cannot be written: "),
         (["nowhere.safetensors", "-o", "net.onnx"], "There is no checkpoint nowhere.safetensors"),
         (["-o", "net.onnx", "--precision", "int8"], "--precision int8 needs --pictures FOLDER."),
         (["-o", "net.onnx", "--pictures", str(tmp_path)], "--precision float32 takes no --pictures."),
@@ -243,7 +245,7 @@ def test_bad_onnx_files_are_one_sentence(files, tmp_path):
     onnx.save(model, foreign)
     for path, sentence in (
         (damaged, "cannot be read as a network"),
-        (foreign, "was not written by export.py"),
+        (foreign, "was not written by wm-export"),
         (Path("nowhere.onnx"), "There are no weights nowhere.onnx; give the path of a file, or one of general, "),
         (files.weights, r"needs weights=FILE.onnx, not .*net.safetensors; python export.py writes one"),
     ):

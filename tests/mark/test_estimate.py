@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.mark.conftest import CORNER, photograph, put
+from tests.mark.conftest import CORNER, SIZE, photograph, put
 from wm_lightning.errors import UserError
 from wm_lightning.mark.estimate import estimate_mark
 from wm_lightning.mark.known import KnownMark, Place
+from wm_lightning.mark.placing import place_mark
 
 
 def save_all(folder, pictures):
@@ -50,6 +51,36 @@ def test_the_mark_of_pictures_of_several_sizes(letters, tmp_path):
     assert off(mark, letters, (66, 58)) < 0.05
 
 
+def test_the_mark_of_pictures_that_have_it_anywhere(letters, tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [put(photograph(seed), letters, tuple(rng.integers(0, (70, 60)))) for seed in range(14)]
+    mark = estimate_mark(save_all(tmp_path, pictures))
+    assert mark.place == Place()
+    assert mark.carriers >= 11
+    assert mark.alpha.max() == pytest.approx(0.4, abs=0.06)
+    clean = photograph(40)
+    placed = place_mark(put(clean, letters, (11, 23)).astype(np.float32) / 255, mark)
+    before = np.abs(
+        put(clean, letters, (11, 23))[placed.rows, placed.columns] / 255 - clean[placed.rows, placed.columns]
+    )
+    beneath = (put(clean, letters, (11, 23))[placed.rows, placed.columns] / 255 - placed.paint) / (
+        1 - placed.alpha[..., None]
+    )
+    assert np.abs(beneath - clean[placed.rows, placed.columns]).mean() < 0.2 * before.mean()
+
+
+def test_a_second_mark_is_told_of(letters, tmp_path):
+    other = letters.alpha[:, ::-1]
+    other = KnownMark(other, np.repeat(other[..., None], 3, axis=-1), np.zeros_like(other))
+    pictures = [put(photograph(seed), letters, (4, 4)) for seed in range(14)]
+    pictures += [put(photograph(seed), other, (70, 60)) for seed in range(20, 27)]
+    told = []
+    mark = estimate_mark(save_all(tmp_path, pictures), told.append)
+    assert mark.carriers == 14
+    assert mark.place.corner_on(SIZE) == pytest.approx((0, 0), abs=8)
+    assert any("7 of the 7 other pictures share another mark" in line for line in told)
+
+
 @pytest.mark.parametrize("count", [0, 1, 4])
 def test_too_few_pictures(letters, tmp_path, count):
     paths = save_all(tmp_path, [put(photograph(seed), letters) for seed in range(count)])
@@ -70,8 +101,11 @@ def test_a_shared_frame_is_no_mark(tmp_path):
         estimate_mark(save_all(tmp_path, pictures))
 
 
-def test_an_opaque_mark_leaves_nothing_to_recover(letters, tmp_path):
-    alpha = (letters.alpha > 0.2).astype(np.float32)
+@pytest.mark.parametrize("moved", [False, True])
+def test_an_opaque_mark_leaves_nothing_to_recover(letters, tmp_path, moved):
+    alpha = letters.alpha / letters.alpha.max() if moved else (letters.alpha > 0.2).astype(np.float32)
     opaque = KnownMark(alpha, np.repeat(alpha[..., None], 3, axis=-1) * 0.9, np.zeros_like(alpha), Place())
+    corners = np.random.default_rng(0).integers(0, (70, 60), (12, 2)) if moved else [CORNER] * 12
+    paths = save_all(tmp_path, [put(photograph(seed), opaque, corner) for seed, corner in enumerate(corners)])
     with pytest.raises(UserError, match="hides all"):
-        estimate_mark(save_all(tmp_path, [put(photograph(seed), opaque) for seed in range(12)]))
+        estimate_mark(paths)

@@ -86,5 +86,5 @@ def test_pictures_that_show_no_mark_are_refused(tmp_path):
     for name, said in (("rgb", "no transparency"), ("empty", "wholly transparent"), ("text", "cannot be read")):
         with pytest.raises(UserError, match=rf"{name}\.png.*{said}"):
             from_image(tmp_path / f"{name}.png")
-    with pytest.raises(UserError, match=r"opacity 0\.0"):
+    with pytest.raises(UserError, match=r"opacity=0\.0"):
         from_image(tmp_path / "rgb.png", 0.0)

@@ -27,6 +27,18 @@ def test_the_step_that_an_undone_mark_leaves():
                      paint=np.zeros((60, 80, 3), np.float32))) == (0, 1)  # nothing to compare with  # fmt: skip
 
 
+def test_what_photographs_show_far_from_a_mark_is_no_step():
+    rows, columns = np.mgrid[:60, :80] - np.array([30, 40])[:, None, None]
+    darker_in_the_middle = (80 + 2.5 * np.hypot(rows, columns)).astype(np.uint8)
+    stack = np.repeat(np.repeat(darker_in_the_middle[None, ..., None], 12, axis=0), 3, axis=-1)
+    size = AREA[window(AREA, MARGIN)].shape
+    none = Layers(np.zeros(size, np.float32), np.zeros((*size, 3), np.float32))
+    step, _ = step_left(stack, AREA, none)
+    everything = (stack[:, AREA].mean() - stack[:, ~AREA].mean()) / 255
+    assert everything < -0.2
+    assert abs(step) < 0.6 * abs(everything)
+
+
 def test_a_flat_mark_is_measured(letters):
     part = slice(28, 70), slice(24, 106)
     stack = np.stack([put(photograph(seed), letters)[part] for seed in range(16)])

@@ -29,6 +29,15 @@ def test_it_is_found_anywhere(letters, corner):
     assert (placed.rows.start, placed.columns.start) == corner
 
 
+def test_what_is_unseen_around_it_may_lie_outside_the_picture(letters):
+    around = [np.pad(part, ((7, 7), (7, 7), *((0, 0),) * (part.ndim - 2))) for part in (letters.alpha, letters.paint)]
+    known = replace(letters, alpha=around[0], paint=around[1], place=Place())
+    placed = place_mark(floats(put(photograph(2), letters, (2, 1))), known)
+    assert placed is not None
+    assert (placed.rows.start, placed.columns.start) == (0, 0)
+    np.testing.assert_allclose(placed.alpha[2:24, 1:63], letters.alpha, atol=1e-6)
+
+
 def test_it_is_found_between_pixels(letters):
     moved = [
         cv2.warpAffine(

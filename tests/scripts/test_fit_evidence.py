@@ -121,11 +121,14 @@ def test_a_fit_is_told_with_the_unmarked_pictures_that_it_would_change(caplog):
 def test_a_folder_gives_weights_for_every_trait(tmp_path, monkeypatch, caplog):
     import fit_evidence
 
-    for number in range(5):
+    photographs = tmp_path / "photographs"
+    for number in range(5):  # of one name, in folders of their own
         noise = np.random.default_rng(number).integers(0, 255, (24, 24, 3), dtype=np.uint8)
-        Image.fromarray(noise).resize((120, 100), Image.Resampling.BICUBIC).save(tmp_path / f"{number}.png")
+        (photographs / str(number)).mkdir(parents=True)
+        picture = Image.fromarray(noise).resize((120, 100), Image.Resampling.BICUBIC)
+        picture.save(photographs / str(number) / "photograph.png")
     out = tmp_path / "net.safetensors"
-    monkeypatch.setattr("sys.argv", ["fit_evidence.py", str(tmp_path), str(out)])
+    monkeypatch.setattr("sys.argv", ["fit_evidence.py", str(photographs), str(out)])
     with caplog.at_level(logging.INFO):
         fit_evidence.main()
     assert all(f'"{name}": ' in caplog.text for name in Traits._fields)
@@ -135,6 +138,7 @@ def test_a_folder_gives_weights_for_every_trait(tmp_path, monkeypatch, caplog):
     for name, value in before.items():
         assert name == "net.recognition.weight" or after[name].equal(value)
     assert TorchEngine(load(str(out)).net, "cpu").net.recognises
+    assert len(list(tmp_path.glob("net.found/*/photograph.png.npz"))) == 5
     # Once more, and nothing is looked at again
     monkeypatch.setattr(fit_evidence, "look", None)
     out.unlink()

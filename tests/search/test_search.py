@@ -295,7 +295,7 @@ def test_what_the_user_can_put_right_is_one_sentence_before_any_trial(search, ar
 def test_a_database_of_something_else_is_refused(search, outcomes):
     study = optuna.create_study(storage="sqlite:///own.db", study_name="none")
     study.add_trial(optuna.trial.create_trial(value=1.0))
-    assert "was not made by sweep.py" in search(*ALPHA, "sweep.storage=sqlite:///own.db", status=1).err
+    assert "was not made by wm-sweep" in search(*ALPHA, "sweep.storage=sqlite:///own.db", status=1).err
     search(*ALPHA, "sweep.trials=1")
     another = search(*ALPHA, "sweep.storage=sqlite:///new.db", status=1)
     assert "0 is a trial of another study; move it or choose another sweep.name." in another.err

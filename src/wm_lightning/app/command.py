@@ -20,7 +20,7 @@ from types import FrameType
 from rich.console import Console
 
 from wm_lightning.app.server import answering, keep_to_itself, listen, running
-from wm_lightning.commands import add_trust, as_word, importing_from_here
+from wm_lightning.commands import add_trust, amount, as_word, count, importing_from_here
 from wm_lightning.errors import UserError, with_flags
 from wm_lightning.extras import installing
 from wm_lightning.inference.choices import ENGINES
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "change.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to serve; default: this machine alone")
-    parser.add_argument("--port", type=_port, default=PORT, help="default: %(default)s; 0: any that is free")
+    parser.add_argument("--port", type=port, default=PORT, help="default: %(default)s; 0: any that is free")
     parser.add_argument("--password-file", type=as_word, metavar="FILE", help="asks for the password in its first line")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument(
@@ -82,32 +82,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--engine", choices=ENGINES, default=ENGINES[0], help="default: torch where it is installed, else onnx"
     )
-    parser.add_argument(
-        "--max-megapixels", type=_positive, default=100, help="of a picture; default: %(default)s"
-    )  # fmt: skip
-    parser.add_argument("--max-minutes", type=_positive, default=30, help="for a picture; default: %(default)s")
-    parser.add_argument("--max-pictures", type=_count, default=50, help="at once; default: %(default)s")
+    parser.add_argument("--max-megapixels", type=amount, default=100, help="of a picture; default: %(default)s")
+    parser.add_argument("--max-minutes", type=amount, default=30, help="for a picture; default: %(default)s")
+    parser.add_argument("--max-pictures", type=count, default=50, help="at once; default: %(default)s")
     return parser
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """Reads a port; argparse shows this name where it is none."""
     value = int(text)
     if not 0 <= value <= 65535:
         raise argparse.ArgumentTypeError(f"{text} must be in 0..65535")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} must be greater than 0")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
     return value
 
 

@@ -34,8 +34,8 @@ def offer(cleaner: Cleaner, sessions: Sessions) -> None:
 
 def _clean(cleaner: Cleaner, sessions: Sessions) -> Callable[..., tuple[str, str, dict[str, Any]]]:
     def clean(
-        picture: str | None, strength: float, sensitivity: float, model: str, strokes: str, mask: str | None,
-        request: gr.Request,
+        picture: str | None, strength: float, sensitivity: float, model: str, strokes: str,
+        request: gr.Request, mask: str | None = None,  # what has a default need not be given
     ) -> tuple[str, str, dict[str, Any]]:  # fmt: skip
         """Removes the watermarks of a picture."""
         if not picture:

@@ -30,7 +30,7 @@ def settings_of(cleaner: Cleaner, texts: gr.I18n, where: str) -> tuple[gr.Slider
         0, 1, 1, step=0.05, label=texts("strength"), info=texts("strength_info"), elem_id=f"strength-{where}"
     )
     sensitivity = gr.Slider(
-        0, 1, NORMAL, step=0.05, label=texts("sensitivity"), info=texts("sensitivity_info"),
+        0, 1, NORMAL, step=0.01, label=texts("sensitivity"), info=texts("sensitivity_info"),
         elem_id=f"sensitivity-{where}",
     )  # fmt: skip
     weights = gr.Dropdown(

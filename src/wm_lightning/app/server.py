@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import os
 import socket
 import threading
@@ -128,6 +129,8 @@ def running(app: ASGIApp, listening: socket.socket) -> Iterator[None]:
                 raise UserError("The server did not start; what is printed above says why.")
         yield
     finally:
+        # Open pages listen to the end; uvicorn would print a trace for each that it cuts off.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         server.should_exit = True
         thread.join()
 

@@ -50,7 +50,7 @@ def one_picture(page: gr.Blocks, cleaner: Cleaner, sessions: Sessions, texts: gr
     work = _Work(cleaner, sessions)
     source, mask, result = gr.State(None), gr.State(None), gr.State(None)
     strokes = gr.Textbox("", visible=False)
-    with gr.Row():
+    with gr.Row(elem_id="one"):
         with gr.Column(scale=1, min_width=280):
             drop = gr.File(label=texts("drop"), file_types=list(FORMATS), height=150, elem_id="drop")
             status = status_line("status")
@@ -58,7 +58,6 @@ def one_picture(page: gr.Blocks, cleaner: Cleaner, sessions: Sessions, texts: gr
                 str(texts("download")), variant="primary", visible=False, elem_id="download"
             )  # fmt: skip
             download_mask = gr.DownloadButton(str(texts("download_mask")), visible=False, elem_id="download-mask")
-            strength, sensitivity, weights = settings_of(cleaner, texts, "one")
         with gr.Column(scale=2, min_width=320, visible=False, elem_id="results") as results:
             with gr.Tab(texts("compare")):
                 slider = gr.HTML(elem_id="slider", apply_default_css=False)
@@ -69,6 +68,8 @@ def one_picture(page: gr.Blocks, cleaner: Cleaner, sessions: Sessions, texts: gr
                 painter = gr.HTML(elem_id="painter", apply_default_css=False, js_on_load=PAINTER)
                 apply = gr.Button(texts("again"), variant="primary", elem_id="apply")
                 given = gr.File(label=texts("mask_file"), file_types=list(FORMATS), height=150, elem_id="given-mask")
+        with gr.Column(scale=1, min_width=280):
+            strength, sensitivity, weights = settings_of(cleaner, texts, "one")
     shown = [status, result, results, slider, marks, boxes, download, download_mask]
     inputs = [strokes, source, weights, strength, sensitivity, mask]
     again: dict[str, Any] = {"show_progress_on": [status], "js": WITH_STROKES, **HEAVY}

@@ -71,7 +71,7 @@ def summary(result: Result, name: str, words: Words) -> str:
         parts.append(words("unseen"))
     if result.findings.doubt:
         parts.append(words("look", doubt=words.core(result.findings.doubt)))
-    return f"{name}: {'; '.join((*parts, *result.notes))}."
+    return words("told", name=name, told=words("joint").join((*parts, *result.notes)))
 
 
 def table(names: Sequence[str], outcomes: Sequence[Outcome], words: Words) -> str:
@@ -83,7 +83,8 @@ def table(names: Sequence[str], outcomes: Sequence[Outcome], words: Words) -> st
         if number < len(outcomes):
             one = outcomes[number]
             kind = "error" if one.error else "done"
-            told = words.core(one.error) if one.error else "; ".join((words.findings(one.findings), *one.notes))
+            result = words("joint").join((words.findings(one.findings), *one.notes))
+            told = words.core(one.error) if one.error else result
         rows.append(f'<tr class="{kind}"><td>{html.escape(name)}</td><td>{html.escape(told)}</td></tr>')
     head = f'<tr><th scope="col">{words("file")}</th><th scope="col">{words("result")}</th></tr>'
     return f'<table aria-label="{words("table")}"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'

@@ -31,8 +31,8 @@ TEXTS = {
     ),
     "same_mark": ("They share one mark", "它们带有同一个水印"),
     "same_mark_info": (
-        "The mark is measured on all of them and undone; five pictures or more that have it at the same place",
-        "从所有图片中测出该水印并逆向还原；至少需要五张水印位置相同的图片",
+        "The mark is measured on all of them and undone; five pictures or more that have it in one size",
+        "从所有图片中测出该水印并逆向还原；至少需要五张水印大小相同的图片",
     ),
     "measuring": ("Looking for the mark that they share ...", "正在测定共同的水印……"),
     "model": ("Model", "模型"),
@@ -48,10 +48,12 @@ TEXTS = {
     "clean_many": ("Clean them", "开始去除"),
     # What the page says
     "limits": (
-        "{formats}; up to {megapixels:g} megapixels; of an animation, or of pages, the first picture.",
+        "{formats}; up to {megapixels:g} megapixels. Of a file with several frames or pages, the first is cleaned.",
         "{formats}；最多 {megapixels:g} 百万像素；动图和多页文件只处理第一张。",
     ),
     "at_most": ("At most {count} pictures at once.", "一次最多 {count} 张图片。"),
+    "told": ("{name}: {told}.", "{name}：{told}。"),
+    "joint": ("; ", "；"),
     "working": ("{name} ...", "{name}……"),
     "tiles": ("tiles", "块"),
     "pictures": ("pictures", "张"),
@@ -109,7 +111,7 @@ _CHINESE = tuple(
         (r"(.+) takes more than ([\d.]+) minutes, the limit here; reduce it first\.", r"\1 处理超过 \2 分钟的上限；请先缩小。"),
         (r"(.+) failed: (.+)\.", r"\1 处理失败：\2。"),
         (r"The mask is (\S+), the picture (\S+) pixels; they must be equal\.", r"蒙版为 \1，图片为 \2 像素；两者必须相同。"),
-        (r"The pictures share no mark at one place.*", r"这些图片在同一位置没有共同的水印。"),
+        (r"The pictures share no mark that can be measured.*", r"这些图片没有可以测定的共同水印。"),
         (r"A mark cannot be told from (?:one picture|\d+ pictures); give at least (\d+) that share it\.", r"图片太少，无法测定水印；请提供至少 \1 张带有该水印的图片。"),
         (r"what was found may belong to the picture", "找到的内容可能属于图片本身"),
         (r"(\d+%) of its pixels changed, which few watermarks cover", r"修改了 \1 的像素，水印很少这么大"),

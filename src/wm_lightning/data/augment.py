@@ -6,6 +6,7 @@ is never asked to undo it. What happens to a pair happens to its pictures alike.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from albumentations.augmentations.dropout.transforms import BaseDropout
 
+from wm_lightning.data.device.augmentation import Drawn, computed_on_device
 from wm_lightning.data.sources import Photograph
 
 Transform: TypeAlias = "A.BasicTransform | A.BaseCompose"
@@ -23,6 +25,9 @@ Picture = npt.NDArray[np.uint8]  # (H, W, 3) or (H, W)
 
 # Albumentations lists them with those that move pixels, but they write new values into some.
 _WRITERS = (BaseDropout, A.MaskDropout, A.PixelDropout, A.Morphological, A.Mosaic, A.OverlayElements, A.Lambda)
+
+
+_PIXEL = np.zeros((1, 1, 3), dtype=np.uint8)
 
 
 class Pair(NamedTuple):
@@ -50,6 +55,8 @@ class Augmentation:
 
     Attributes:
         photometric: Names of the transforms that change values and not places, which :meth:`aligned` leaves out.
+        on_device: The last transforms after the crop that a device can compute, see :meth:`until_device`.
+        off_device: Names of the others.
     """
 
     def __init__(self, before_crop: Sequence[Transform] = (), after_crop: Sequence[Transform] = ()) -> None:
@@ -57,11 +64,29 @@ class Augmentation:
         self._after = A.Compose(list(after_crop)) if after_crop else None
         self._aligned_before, self._aligned_after = _aligned(before_crop), _aligned(after_crop)
         self.photometric = [type(t).__name__ for t in (*before_crop, *after_crop) if not _moves_pixels(t)]
+        self.on_device = _last(after_crop)
+        first = list(after_crop)[: len(after_crop) - len(self.on_device)]
+        self.off_device = [type(t).__name__ for t in (*before_crop, *first)]
+        self._until_device = A.Compose(first) if first else None
+        self._drawing = A.Compose(self.on_device) if self.on_device else None
 
     def __call__(self, photograph: Photograph, size: int, generator: np.random.Generator) -> Photograph:
         """Returns an augmented random crop, (size, size, 3) uint8; equal generators give equal pictures."""
         out = _applied(self._before, enlarge_to(photograph, size), generator)
         return _applied(self._after, crop(out, size, generator), generator)
+
+    def until_device(
+        self, photograph: Photograph, size: int, generator: np.random.Generator
+    ) -> tuple[Photograph, list[Drawn]]:
+        """Returns the crop as it is before the transforms of ``on_device``, and what each of these has drawn.
+
+        A device that applies them makes the picture that a call of this object makes; where others come before them,
+        one that is drawn alike.
+        """
+        out = _applied(self._before, enlarge_to(photograph, size), generator)
+        out = _applied(self._until_device, crop(out, size, generator), generator)
+        _applied(self._drawing, _PIXEL, generator)  # so that Albumentations draws what it draws
+        return out, [dict(transform.get_applied_params()) for transform in self.on_device]
 
     def aligned(self, pair: Pair, size: int, generator: np.random.Generator) -> Pair:
         """Returns an augmented random crop of a pair, all of its pictures changed alike; masks take the nearest pixel.
@@ -86,6 +111,11 @@ def _moves_pixels(transform: Transform) -> bool:
     if isinstance(transform, A.BaseCompose):
         return all(map(_moves_pixels, transform.transforms))
     return isinstance(transform, A.DualTransform) and not isinstance(transform, _WRITERS)
+
+
+def _last(transforms: Sequence[Transform]) -> list[Transform]:
+    """Returns those that a device computes, from the end on: what comes before another one cannot be put off."""
+    return list(reversed(list(itertools.takewhile(computed_on_device, reversed(transforms)))))
 
 
 def _aligned(transforms: Sequence[Transform]) -> A.Compose | None:

@@ -23,6 +23,18 @@ INTERRUPTED = 130  # the shell's exit status for Ctrl-C
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``data.py`` and ``wm-data``."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        told, finished = options.run(options)
+    except UserError as error:
+        sys.stderr.write(f"error: {with_flags(error, vars(options), root='FOLDER')}\n")
+        sys.exit(1)
+    sys.stdout.write("".join(f"{line}\n" for line in (*told, *(() if finished else (GOES_ON,)))))
+    sys.exit(0 if finished else INTERRUPTED)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wm-data", description="Prepares photographs for training.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     index = commands.add_parser(
@@ -47,15 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--layout", choices=("plain", "clwd", "lvw", "logo"), help="FOLDER holds pairs, arranged as data.layout says"
     )
     shards.set_defaults(run=_optimize)
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        told, finished = options.run(options)
-    except UserError as error:
-        sys.stderr.write(f"error: {with_flags(error, vars(options), root='FOLDER')}\n")
-        sys.exit(1)
-    sys.stdout.write("".join(f"{line}\n" for line in (*told, *(() if finished else (GOES_ON,)))))
-    sys.exit(0 if finished else INTERRUPTED)
+    return parser
 
 
 def _index(options: argparse.Namespace) -> tuple[list[str], bool]:

@@ -16,6 +16,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from wm_lightning.data.augment import Augmentation
 from wm_lightning.data.cache import CacheKind, open_cache
+from wm_lightning.data.device.blending import PackedLayers, blended
+from wm_lightning.data.device.pairs import LayerPairs, check_for_device
 from wm_lightning.data.loader import Loader, collate_drawn, none_left, note_broken
 from wm_lightning.data.pairs import STAGES, EpochSampler, Stage, StagePairs, WatermarkPairs
 from wm_lightning.data.sources import FRACTIONS, DemoSource, FolderSource, PhotographSource, Split, split_names
@@ -258,9 +260,12 @@ class WatermarkDataModule(BaseDataModule):
         augment: Changes training photographs before they are watermarked.
         target: As for :class:`BaseDataModule`.
         fractions: Shares of train, val and test.
+        device_synthesis: Has the device put training pairs together: light augmentation, marks on photographs,
+            degradations. Loader processes then only decode photographs and draw marks.
         **options: As for :class:`BaseDataModule`.
 
     Raises:
+        UserError: The device cannot do what ``synthesis`` or ``augment`` want.
         ValueError: A number is out of range.
     """
 
@@ -270,10 +275,14 @@ class WatermarkDataModule(BaseDataModule):
         augment: Augmentation,
         target: Target = "reference",
         fractions: Sequence[float] = FRACTIONS,
+        device_synthesis: bool = False,
         **options: Any,  # noqa: ANN401 - passed on as they are
     ) -> None:
         super().__init__(target, **options)
         self.synthesis, self.augment, self.fractions = synthesis, augment, fractions
+        self.device_synthesis = device_synthesis
+        if device_synthesis:
+            check_for_device(synthesis, augment)
         self._source: PhotographSource | None = None
 
     @abstractmethod
@@ -301,9 +310,17 @@ class WatermarkDataModule(BaseDataModule):
         names = getattr(self.split, stage)
         # What no loss compares with is not drawn in training; scores of validation and test have a column for it.
         second_view = self.target == "reference" or stage != "train"
-        return WatermarkPairs(
+        # Validation and test are made as ever, so that their figures can be compared.
+        kind = LayerPairs if self.device_synthesis and stage == "train" else WatermarkPairs
+        return kind(
             self._source, names, self.synthesis, self.augment, self.size, self.seed, stage, second_view, self.broken
         )
+
+    def on_after_batch_transfer(self, batch: PackedSample | PackedLayers, dataloader_idx: int) -> Sample:
+        """Lightning's hook: see :class:`BaseDataModule`; layers become pairs here."""
+        if isinstance(batch, PackedLayers):
+            return blended(batch, self.augment.on_device, self.synthesis.mask_threshold)
+        return super().on_after_batch_transfer(batch, dataloader_idx)
 
 
 class FolderDataModule(WatermarkDataModule):

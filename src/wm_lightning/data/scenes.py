@@ -248,8 +248,9 @@ def _cartoon(picture: Picture, pen: Pen) -> Picture:
     flat = picture
     for _ in range(pen.count(1, 4)):
         flat = np.asarray(cv2.medianBlur(np.ascontiguousarray(flat), 2 * pen.count(1, 4) + 1), np.uint8)
-    few = Image.fromarray(flat).quantize(pen.count(4, 24), dither=Image.Dither.NONE).convert("RGB")
-    drawn = np.array(few)
+    # Colours of a sixteenth of the pixels: a median cut of all takes thirty times as long and is hardly nearer.
+    colours = Image.fromarray(np.ascontiguousarray(flat[::4, ::4])).quantize(pen.count(4, 24), dither=Image.Dither.NONE)
+    drawn = np.array(Image.fromarray(flat).quantize(palette=colours, dither=Image.Dither.NONE).convert("RGB"))
     if pen.chance(0.4):
         edges = np.asarray(cv2.Canny(flat, pen.count(40, 90), pen.count(100, 200)))
         thick = cv2.dilate(edges, np.ones((pen.count(1, 3),) * 2, np.uint8))

@@ -101,7 +101,7 @@ def split_names(names: Iterable[str], seed: int, fractions: Sequence[float] = FR
         raise ArgumentError("{fractions}={} must be three positive shares whose sum is 1.", list(fractions))
     shuffled = sorted(names)
     if len(shuffled) < 3:
-        raise UserError(f"{len(shuffled)} photographs cannot be split in three: give at least 3.")
+        raise ArgumentError("{root} has too few photographs to be split in three ({}); give at least 3.", len(shuffled))
     np.random.default_rng(seed).shuffle(shuffled)
     val, test = (max(1, round(len(shuffled) * fraction)) for fraction in fractions[1:])
     train = len(shuffled) - val - test

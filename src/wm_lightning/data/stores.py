@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -152,6 +153,7 @@ class S3Store:
 
         process = os.getpid()
         if process not in self._clients:
+            logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found keys and address
             self._clients[process] = boto3.session.Session().client("s3")
         return self._clients[process]
 

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wm-hub",
-        description="Passes networks on through the Hugging Face Hub; no other command sends or downloads anything. "
+        description="Passes networks on through the Hugging Face Hub; no other command looks for networks online. "
         "HF_TOKEN, or `hf auth login`, says who you are; HF_ENDPOINT names another server.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -20,7 +20,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.errors import ArgumentError, UserError, writable
 from wm_lightning.files import replacing
 from wm_lightning.trained import read
 from wm_lightning.trained.weights import SUFFIX, write_weights
@@ -104,11 +104,8 @@ def pull(repository: str, path: Path, revision: str | None = None, overwrite: bo
             read(str(file))
         except UserError as error:  # which names a file that is gone by the time it is read
             raise UserError(str(error).replace(str(file), f"{WEIGHTS} of {repository}")) from error
-        try:
-            with replacing(path) as draft:
-                draft.write_bytes(file.read_bytes())
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}; give another place.") from error
+        with writable(path), replacing(path) as draft:
+            draft.write_bytes(file.read_bytes())
     return commit
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from wm_lightning.commands import add_trust, as_word, importing_from_here
+from wm_lightning.commands import add_trust, amount, as_word, count, importing_from_here, share
 from wm_lightning.files import FORMATS
 from wm_lightning.images.limits import MEGAPIXELS, MINUTES, half_the_memory
 from wm_lightning.inference.choices import DEFAULT, ENGINES
@@ -207,7 +207,7 @@ def _add_finding(parser: argparse.ArgumentParser) -> None:
     )
     known = parser.add_mutually_exclusive_group()
     known.add_argument(
-        "--mark", type=as_word, metavar="FILE", help="remove this mark, which mark.py wrote, and look for no other"
+        "--mark", type=as_word, metavar="FILE", help="remove this mark, which wm-mark wrote, and look for no other"
     )
     known.add_argument(
         "--same-mark",
@@ -248,27 +248,3 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pictures processed at once; default: one per core, up to 8; with --ray: workers, default all",
     )
-
-
-def share(text: str) -> float:
-    """Reads a number in 0..1; argparse shows this name where it is none."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} must be in 0..1")
-    return value
-
-
-def amount(text: str) -> float:
-    """Reads a number above 0; argparse shows this name where it is none."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} must be above 0")
-    return value
-
-
-def count(text: str) -> int:
-    """Reads a number from 1; argparse shows this name where it is none."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} must be at least 1")
-    return value

@@ -27,8 +27,8 @@ class Weights(NamedTuple):
     constant: float
 
 
-# Fitted by scripts/fit_evidence.py for weights/general.safetensors, on 568 photographs (228 of them, it was not trained
-# on) and scenes in their place, with and without marks: for networks that recognise marks by their features, and others
+# Fitted by scripts/fit_evidence.py for weights/general.safetensors, on 568 photographs, of which it was trained on 340,
+# and scenes in their place, with and without marks: for networks that recognise marks by their features, and for others
 RECOGNISING = Weights(
     {"seen": 0.597, "certain": 1.282, "texture": 0.375, "edge": -0.030, "painted": 0.232,
      "change": 0.076, "beneath": 5.990, "other": -0.083, "recognised": 1.000},

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wm_lightning.errors import ArgumentError, UserError
+from wm_lightning.errors import ArgumentError, UserError, writable
 from wm_lightning.files import replacing
 from wm_lightning.inference.onnx_engine import METADATA
 from wm_lightning.inference.torch_engine import CorrectionNet
@@ -40,14 +40,14 @@ def export(net: RestorationNet, path: Path) -> float:
         By how much the file's outputs differ from the network's at most, over three sizes.
 
     Raises:
-        UserError: A package is missing, the suffix is another, or the file differs by more than :data:`TOLERANCE`;
-            then it is not left behind.
+        UserError: A package is missing, the suffix is another, the place cannot be written to, or the file differs by
+            more than :data:`TOLERANCE`; then it is not left behind.
     """
     writers = {".onnx": _write_onnx, ".pt2": _write_archive}
     if path.suffix not in writers:
         raise ArgumentError("{path}={} must end in .onnx, or in .pt2 for torch.export.", path)
     wrapped = CorrectionNet(net).float().eval()
-    with replacing(path) as draft:
+    with writable(path), replacing(path) as draft:
         with silent():
             run = writers[path.suffix](wrapped, draft)
         difference = max(_difference(wrapped, run, shape) for shape in CHECKED)

@@ -53,7 +53,7 @@ class OnnxEngine:
             raise UserError(f"{path} cannot be read as a network; it is damaged or another kind of file.") from error
         told = self.session.get_modelmeta().custom_metadata_map.get(METADATA)
         if told is None:
-            raise UserError(f"{path} was not written by export.py, and does not say what it takes and returns.")
+            raise UserError(f"{path} was not written by wm-export, and does not say what it takes and returns.")
         facts: dict[str, Any] = json.loads(told)
         self.size = SizeRequirement(int(facts["multiple"]), int(facts["minimum"]))
         self.knows_layers = bool(facts["knows_layers"])

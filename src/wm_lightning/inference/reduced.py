@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from wm_lightning.errors import ArgumentError
+from wm_lightning.errors import ArgumentError, writable
 from wm_lightning.files import pictures_below, replacing
 from wm_lightning.inference.correction import Correction
 from wm_lightning.inference.engine import pad
@@ -47,14 +47,15 @@ def export_reduced(net: RestorationNet, path: Path, precision: str, pictures: Pa
         The loss: PSNR in dB of what the file makes of pictures against what the network makes of them.
 
     Raises:
-        UserError: A package is missing, the suffix is another, or there are fewer than four pictures, or damaged ones.
+        UserError: A package is missing, the suffix is another, there are fewer than four pictures, or damaged
+            ones, or the place cannot be written to.
     """
     if path.suffix != ".onnx":
         raise ArgumentError("{precision}={} needs {path}=FILE.onnx, not {}.", precision, path)
     batches = _batches(pictures, net.size)
     wrapped = CorrectionNet(net).float().eval()
     model = exported(wrapped).model_proto
-    with replacing(path) as draft:
+    with writable(path), replacing(path) as draft:
         if precision == "float16":
             _write_float16(model, draft)
         else:

@@ -31,25 +31,34 @@ class Anchoring(NamedTuple):
     anchor: tuple[float, float]
     width: int | None = None
 
-    def resized(self, picture: Picture) -> Picture:
-        """Returns a picture in the size that it is compared in."""
-        if self.width is None or picture.shape[1] == self.width:
-            return picture
-        size = self.width, max(1, round(picture.shape[0] * self.width / picture.shape[1]))
-        way = cv2.INTER_AREA if picture.shape[1] > self.width else cv2.INTER_CUBIC
-        resized = np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
-        return resized.reshape(*resized.shape[:2], -1)  # OpenCV drops a single channel
-
     def stacked(self, pictures: Sequence[Picture]) -> Picture:
         """Returns what all pictures have around the anchor, (N, h, w, C)."""
-        resized = [self.resized(picture) for picture in pictures]
-        size = min(one.shape[0] for one in resized), min(one.shape[1] for one in resized)
-        return np.stack([cut(one, self.anchor, size) for one in resized])
+        alike = [resized(picture, self.width) for picture in pictures]
+        size = min(one.shape[0] for one in alike), min(one.shape[1] for one in alike)
+        return np.stack([cut(one, self.anchor, size) for one in alike])
+
+    def framed(self, picture: Picture, number: int, size: tuple[int, int]) -> Picture:
+        """Returns the part of a picture that a stack of a height and width has; all picture numbers are alike."""
+        return cut(resized(picture, self.width), self.anchor, size)
+
+    def enlarged(self, factor: int) -> Anchoring:
+        """Returns the same way for pictures so many times as large."""
+        return self if self.width is None else self._replace(width=self.width * factor)
 
     def place(self, corner: tuple[int, int], size: tuple[int, int]) -> Place:
         """Returns where a mark is whose corner lies at a row and column of a stack of a height and width."""
         row, column = (at - share * side for at, share, side in zip(corner, self.anchor, size, strict=True))
         return Place(self.anchor, (row, column), self.width)
+
+
+def resized(picture: Picture, width: int | None) -> Picture:
+    """Returns a picture in the width that it is compared in; None: in its own."""
+    if width is None or picture.shape[1] == width:
+        return picture
+    size = width, max(1, round(picture.shape[0] * width / picture.shape[1]))
+    way = cv2.INTER_AREA if picture.shape[1] > width else cv2.INTER_CUBIC
+    found = np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
+    return found.reshape(*found.shape[:2], -1)  # OpenCV drops a single channel
 
 
 def cut(picture: Picture, anchor: tuple[float, float], size: tuple[int, int]) -> Picture:
@@ -89,9 +98,9 @@ def _away(middle: float, share: float) -> float:
 
 
 def read_all(
-    paths: Sequence[Path], told: Callable[[str], None], change: Callable[[Picture], Picture]
+    paths: Sequence[Path], told: Callable[[str], None], change: Callable[[Path, Picture], Picture]
 ) -> dict[Path, Picture]:
-    """Reads pictures, keeps of each what is made of it, and tells of those that are broken.
+    """Reads pictures, keeps of each what is made of it and its path, and tells of those that are broken.
 
     Raises:
         UserError: A file is there no longer, or the machine cannot read it.
@@ -99,7 +108,7 @@ def read_all(
     kept = {}
     for path in paths:
         try:
-            kept[path] = change(decode(path))
+            kept[path] = change(path, decode(path))
         except BrokenPictureError as error:
             told(f"{error}; it was skipped.")
         except OSError as error:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wm_lightning.commands import as_path
-from wm_lightning.errors import UserError
+from wm_lightning.commands import as_path, share
+from wm_lightning.errors import UserError, with_flags
 from wm_lightning.extras import needing
 from wm_lightning.files import pictures_below
 
@@ -23,21 +23,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.work(options)
     except UserError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {with_flags(error, vars(options))}\n")
         sys.exit(1)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="wm-mark", description="Finds the mark that pictures share, for predict.py --mark."
+        prog="wm-mark", description="Finds the mark that pictures share, for wm-predict --mark."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    estimate = commands.add_parser("estimate", help="from a folder of pictures that have the mark at one place")
+    estimate = commands.add_parser("estimate", help="from a folder of pictures that have the mark")
     estimate.add_argument("folder", type=as_path, metavar="FOLDER", help="searched recursively; at least five pictures")
     estimate.set_defaults(work=_estimate)
     image = commands.add_parser("from-image", help="from a picture of the mark with transparency")
     image.add_argument("image", type=as_path, metavar="LOGO.png")
-    image.add_argument("--opacity", type=float, default=1.0, help="how opaque pictures have it, 0 to 1")
+    image.add_argument("--opacity", type=share, default=1.0, help="how opaque pictures have it, 0 to 1")
     image.set_defaults(work=_from_image)
     for command in (estimate, image):
         command.add_argument(
@@ -55,7 +55,10 @@ def _estimate(options: argparse.Namespace) -> None:
 
     if not options.folder.is_dir():
         raise UserError(f"{options.folder} is no folder; give one of pictures that share a mark.")
-    _save(estimate_mark(list(pictures_below(options.folder)), _say), options.output)
+    pictures = list(pictures_below(options.folder))
+    if not pictures:
+        raise UserError(f"{options.folder} holds no picture; give a folder of pictures that share a mark.")
+    _save(estimate_mark(pictures, _say), options.output)
 
 
 def _from_image(options: argparse.Namespace) -> None:

@@ -12,20 +12,23 @@ import numpy as np
 
 from wm_lightning.errors import UserError
 from wm_lightning.images.decoding import size_of
-from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, cut, nearest, read_all, reduced
+from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, nearest, read_all, reduced
 from wm_lightning.mark.known import Floats, KnownMark
 from wm_lightning.mark.layers import MARGIN, Mask, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
-from wm_lightning.mark.shared import Shared, agreement, area_of, median_of, shared_gradients
+from wm_lightning.mark.moved import Moved, moved, settled
+from wm_lightning.mark.shared import Shared, agreement, area_of, constant, median_of, shared_gradients
 from wm_lightning.mark.spread import spread_of
 
 LEAST = 5  # pictures that a mark can be found on
 MOST = 50  # that are looked at
 LONGEST = 1024  # side of pictures that it is sought on
+LONGEST_MOVED = 512  # where they are moved
 CARRIES = 0.15  # agreement of a picture's gradients from which it carries the mark
 AGREEING = 0.5  # correlation of what two halves of the pictures share, from which they share a mark
-STEP = 0.02  # that an undone mark may leave at its place
+STEP = 0.04  # that an undone mark may leave at its place
 HIDES = 0.88  # opacity from which most of a mark hides what is beneath
+SAME = 0.1  # share of a mark's pixels that are the same in all pictures, from which it hides what is beneath
 SEEN = 30  # pixels around a mark from which a first guess is made
 
 
@@ -33,20 +36,22 @@ class Found(NamedTuple):
     """Where pictures share something.
 
     Attributes:
-        anchoring: How they are put upon each other.
+        way: How they are put upon each other.
         shared: What they share then.
         carriers: Which of them, in their order.
+        factor: How many times as large the pictures are of which they were made.
         alike: All pictures are of one size, so that every anchor is the same.
     """
 
-    anchoring: Anchoring
+    way: Anchoring | Moved
     shared: Shared
     carriers: list[int]
-    alike: bool
+    factor: int
+    alike: bool = False
 
 
 def estimate_mark(paths: Sequence[str | Path], told: Callable[[str], None] = lambda _: None) -> KnownMark:
-    """Finds the mark that pictures have at one place, relative to a corner, an edge or the middle.
+    """Finds the mark that pictures have at one place, relative to a corner, an edge or the middle, or anywhere.
 
     Pictures may have several sizes, some no mark. Of many, some are looked at, evenly chosen by name; the order of the
     paths does not matter.
@@ -64,42 +69,69 @@ def estimate_mark(paths: Sequence[str | Path], told: Callable[[str], None] = lam
         raise UserError(f"A mark cannot be told from {count}; give at least {LEAST} that share it.")
     longest = max(max(size_of(path)) for path in chosen)
     factor = max(1, -(-longest // LONGEST))
-    pictures = read_all(chosen, told, lambda picture: reduced(picture, factor))
+    pictures = read_all(chosen, told, lambda _, picture: reduced(picture, factor))
     if len(pictures) < LEAST:
         raise UserError(f"Only {len(pictures)} of the pictures can be read; give at least {LEAST} that share a mark.")
-    found = _found(list(pictures.values()), told)
-    names = list(pictures)
-    return _measured(found, [names[one] for one in found.carriers], len(names), factor, told)
+    told(f"looking for what {len(pictures)} pictures share")
+    found = _at_one_place(list(pictures.values()), factor)
+    if found is None:
+        told("they share nothing at one place; looking for it at changing places")
+        found = _at_changing_places(list(pictures.values()), factor)
+    if found is None:
+        raise UserError(
+            "The pictures share no mark that can be measured; frames, borders and parts of a page are none. If there "
+            "are two marks, or several sizes of one, give a folder of pictures that have one alike; or let predict.py "
+            "seek marks (without --mark and --same-mark), or train on a picture of the mark (experiment=own_mark)."
+        )
+    others = [one for at, one in enumerate(pictures.values()) if at not in found.carriers]
+    more = _at_one_place(others, factor) if len(others) >= LEAST else None
+    if more is not None:
+        told(
+            f"{len(more.carriers)} of the {len(others)} other pictures share another mark, or this one elsewhere or in "
+            "another size; to have it measured too, give them as a folder of their own"
+        )
+    return _measured(found, list(pictures), told)
 
 
 def _sampled(paths: list[Path]) -> list[Path]:
     return [paths[at] for at in np.unique(np.linspace(0, len(paths) - 1, MOST).astype(int))] if paths else []
 
 
-def _found(pictures: list[Picture], told: Callable[[str], None]) -> Found:
-    """Chooses the way to put pictures upon each other in which they share most.
-
-    Raises:
-        UserError: They share nothing that is a mark.
-    """
+def _at_one_place(pictures: list[Picture], factor: int) -> Found | None:
+    """Chooses the way to put pictures upon each other, by an anchor, in which they share most."""
     ways = anchorings([one.shape[:2] for one in pictures])
-    told(f"looking for what {len(pictures)} pictures share")
     grey = [_grey(one) for one in pictures] if len(ways) > 1 else []
     best = max(ways, key=lambda way: shared_gradients(way.stacked(grey)).support) if grey else ways[0]
-    stack = best.stacked(pictures)
-    carriers = list(range(len(pictures)))
-    shared = shared_gradients(stack)
+    found = Found(best, shared_gradients(stack := best.stacked(pictures)), list(range(len(pictures))), factor)
+    return _carried(found._replace(alike=len(ways) == 1), stack)
+
+
+def _at_changing_places(pictures: list[Picture], factor: int) -> Found | None:
+    """Moves pictures upon each other, each by itself."""
+    smaller = -(-max(max(one.shape[:2]) for one in pictures) // LONGEST_MOVED)
+    pictures = [reduced(one, smaller) for one in pictures]
+    grey, widths = [_grey(one) for one in pictures], {one.shape[1] for one in pictures}
+    ways = [moved(grey)]
+    if len(widths) > 1:
+        ways.append(moved(grey, int(np.median([one.shape[1] for one in pictures]))))
+    way = max((one for one in ways if one is not None), key=lambda one: len(one.shifts), default=None)
+    if way is None or len(way.shifts) < LEAST:
+        return None
+    stack = way.stacked(pictures)
+    return _carried(Found(way, shared_gradients(stack), list(way.shifts), factor * smaller), stack)
+
+
+def _carried(found: Found, stack: Picture) -> Found | None:
+    """Returns what those pictures of a stack share that carry it; None where it is no mark."""
+    carriers, shared = list(range(len(stack))), found.shared
     for _ in range(2):  # once more without those that do not carry it
         carriers = [at for at, one in enumerate(stack) if agreement(one, shared) > CARRIES]
         if len(carriers) < LEAST:
-            break
+            return None
         shared = shared_gradients(stack[carriers])
-    if len(carriers) < LEAST or _halves_agree(stack[carriers], shared) < AGREEING:
-        raise UserError(
-            "The pictures share no mark at one place: give pictures that have it at the same distance from a corner, "
-            "an edge or the middle."
-        )
-    return Found(best, shared, carriers, alike=len(ways) == 1)
+    if _halves_agree(stack[carriers], shared) < AGREEING:
+        return None
+    return found._replace(shared=shared, carriers=[found.carriers[at] for at in carriers])
 
 
 def _hides(opacities: Floats) -> bool:
@@ -138,15 +170,20 @@ def _area(shared: Shared) -> Mask:
     return area
 
 
-def _measured(found: Found, paths: list[Path], looked_at: int, factor: int, told: Callable[[str], None]) -> KnownMark:
+def _measured(found: Found, names: list[Path], told: Callable[[str], None]) -> KnownMark:
     """Takes the mark's opacity and paint from the full pictures.
+
+    Args:
+        found: Where pictures share it.
+        names: Of all pictures.
+        told: Is told of broken ones.
 
     Raises:
         UserError: It hides all that is beneath it, or is too faint.
     """
-    told(f"{len(paths)} of {looked_at} pictures carry a mark; measuring its opacity and colour")
-    way = found.anchoring
-    way = way if way.width is None else way._replace(width=way.width * factor)
+    paths, factor = {names[one]: one for one in found.carriers}, found.factor
+    told(f"{len(paths)} of {len(names)} pictures carry a mark; measuring its opacity and colour")
+    way = found.way.enlarged(factor)
     rows, columns = window(_area(found.shared), SEEN)
     size = tuple(side * factor for side in found.shared.sure.shape)
     # The reduced pictures' common part, at full size, in pictures whose sides are no multiples of the factor.
@@ -154,17 +191,21 @@ def _measured(found: Found, paths: list[Path], looked_at: int, factor: int, told
         slice(one.start * factor, min(one.stop * factor, side)) for one, side in zip((rows, columns), size, strict=True)
     ]
     whole = (size[0], size[1])
-    stack = np.stack(
-        list(read_all(paths, told, lambda one: cut(way.resized(one), way.anchor, whole)[parts[0], parts[1]]).values())
-    )
+
+    def part(path: Path, picture: Picture) -> Picture:
+        return way.framed(picture, paths[path], whole)[parts[0], parts[1]]
+
+    stack = np.stack(list(read_all(list(paths), told, part).values()))
+    if isinstance(way, Moved) and factor > 1:
+        stack = settled(stack, 2 * factor)
     shared = shared_gradients(stack)
     area = _area(shared)
     hole = cv2.dilate(area.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     guess = first_guess(stack, hole)
-    if _hides(guess.alpha[area]):
+    if _hides(guess.alpha[area]) or constant(stack)[area].mean() > SAME:
         raise UserError(
             "What the pictures share hides all beneath it, as a frame, a part of the page or an opaque mark does, so "
-            "nothing can be recovered from it; predict.py without --mark paints over what it takes for a mark."
+            "nothing can be recovered from it; wm-predict without --mark paints over what it takes for a mark."
         )
     layers = refined(stack, hole, guess)
     step, error = step_left(stack, hole, layers)
@@ -175,8 +216,10 @@ def _measured(found: Found, paths: list[Path], looked_at: int, factor: int, told
         )
     inner = window(hole, MARGIN)
     corner = parts[0].start + inner[0].start, parts[1].start + inner[1].start
-    where = way._replace(anchor=nearest(corner, layers.alpha.shape, whole)) if found.alike else way
+    if found.alike and isinstance(way, Anchoring):
+        way = way._replace(anchor=nearest(corner, layers.alpha.shape, whole))
     agree = _halves_agree(stack, shared)
     noise = noise_of(layers, len(stack))
-    mark = KnownMark(layers.alpha, layers.paint, noise, where.place(corner, whole), looked_at, len(paths), agree)
-    return replace(mark, spread=spread_of(mark, paths))
+    place = way.place(corner, whole)
+    mark = KnownMark(layers.alpha, layers.paint, noise, place, len(names), len(paths), agree)
+    return replace(mark, spread=spread_of(mark, list(paths)))

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wm_lightning.errors import UserError
+from wm_lightning.commands import program, shell
+from wm_lightning.errors import ArgumentError, UserError, writable
 from wm_lightning.files import replacing
 
 Floats = npt.NDArray[np.float32]
@@ -53,11 +54,12 @@ class Place:
 
     def told(self) -> str:
         """Says it in words."""
+        size = "of one size" if self.width is None else "growing with the picture"
         if self.anchor is None:
-            return "anywhere"
+            return f"anywhere, {size}"
         down, across = (("top", "middle", "bottom"), ("left", "centre", "right"))
         words = f"{down[round(2 * self.anchor[0])]} {across[round(2 * self.anchor[1])]}"
-        return f"at the {words}, {'of one size' if self.width is None else 'growing with the picture'}"
+        return f"at the {words}, {size}"
 
 
 @dataclass(frozen=True)
@@ -148,14 +150,12 @@ def save_mark(mark: KnownMark, path: Path) -> None:
     from safetensors.numpy import save_file  # see load_mark
 
     arrays = {name: np.ascontiguousarray(getattr(mark, name), np.float32) for name in ("alpha", "paint", "noise")}
-    try:
+    with writable(path):
         with replacing(path) as draft:
             save_file(arrays, draft, metadata={KEY: json.dumps(facts)})
             draft.chmod(0o644)  # the library writes files that only their owner can read
         with replacing(preview_of(path)) as draft:
             Image.fromarray(preview(mark)).save(draft)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; give another place.") from error
 
 
 def preview_of(path: Path) -> Path:
@@ -170,7 +170,8 @@ def load_mark(path: str | Path) -> KnownMark:
         UserError: It is not there, damaged, another kind of file, or of a newer version.
     """
     if not Path(path).is_file():
-        raise UserError(f"There is no file {path}; make one with mark.py estimate FOLDER -o {path}.")
+        make = shell(*program("mark"), "estimate", "FOLDER", "-o", str(path))
+        raise UserError(f"There is no file {path}; make one: {make}")
     # Whoever runs ONNX Runtime, without a mark's file, needs not have it.
     from safetensors import SafetensorError, safe_open
 
@@ -181,7 +182,7 @@ def load_mark(path: str | Path) -> KnownMark:
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} cannot be read as a mark; it is damaged or another kind of file.") from error
     if KEY not in metadata:
-        raise UserError(f"{path} holds no mark; give a file that mark.py wrote.")
+        raise UserError(f"{path} holds no mark; give a file that wm-mark wrote.")
     try:
         facts = json.loads(metadata[KEY])
         if facts["version"] > VERSION:
@@ -228,7 +229,9 @@ def from_image(path: str | Path, opacity: float = 1.0) -> KnownMark:
         UserError: It cannot be read, or has no transparency, or shows nothing.
     """
     if not 0 < opacity <= 1:
-        raise UserError(f"The opacity {opacity} must be more than 0 and at most 1.")
+        raise ArgumentError("{opacity}={} must be above 0 and at most 1.", opacity)
+    if not Path(path).is_file():
+        raise UserError(f"There is no file {path}; give a PNG with transparency.")
     try:
         with Image.open(path) as image:
             if "A" not in image.getbands() and "transparency" not in image.info:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from wm_lightning.mark.known import KnownMark
+from wm_lightning.mark.known import VISIBLE, KnownMark
 from wm_lightning.mark.likelihood import AROUND, differences, energy, scale_around
 
 Floats = npt.NDArray[np.float32]
@@ -126,10 +126,13 @@ def _sized(mark: KnownMark, scale: float) -> Floats:
 def _peaks(view: _View) -> list[tuple[float, float]]:
     """Returns the corners at which a picture's gradients are most like the mark's."""
     height, width = view.picture.shape[:2]
-    if view.mark.shape[0] > height or view.mark.shape[1] > width:
+    # What an estimated mark has around it, of which nothing is seen, may lie outside a picture.
+    rows, columns = (np.flatnonzero((np.abs(view.mark) > VISIBLE).any(axis=(axis, 2))) for axis in (1, 0))
+    if not rows.size or rows[-1] - rows[0] >= height or columns[-1] - columns[0] >= width:
         return []
+    mark = view.mark[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     mean = view.picture.mean(axis=(0, 1))
-    expected = (view.mark[..., 1:] - view.mark[..., :1] * mean).mean(axis=-1, keepdims=True)
+    expected = (mark[..., 1:] - mark[..., :1] * mean).mean(axis=-1, keepdims=True)
     grey = view.picture.mean(axis=-1, keepdims=True)
     total = np.zeros((height - expected.shape[0] + 1, width - expected.shape[1] + 1), np.float32)
     for own, theirs in zip(differences(grey), differences(expected), strict=True):
@@ -140,7 +143,7 @@ def _peaks(view: _View) -> list[tuple[float, float]]:
     peaks = list[tuple[float, float]]()
     for _ in range(PEAKS):
         row, column = np.unravel_index(int(total.argmax()), total.shape)
-        peaks.append((float(row), float(column)))
+        peaks.append((float(row - rows[0]), float(column - columns[0])))
         total[max(0, row - 3) : row + 4, max(0, column - 3) : column + 4] = -np.inf
     return peaks
 

@@ -26,7 +26,7 @@ def print_ways(scores: Mapping[str, Mapping[str, float]], pictures: int, console
         pictures: How many they are means of.
         console: Where to.
     """
-    table = Table(title=f"ways to take this mark away: {pictures} test pictures, as predict.py does it", min_width=90)
+    table = Table(title=f"ways to take this mark away: {pictures} test pictures, as wm-predict does it", min_width=90)
     table.add_column("", overflow="fold")
     for heading in HEADINGS.values():
         table.add_column(heading, overflow="fold")

@@ -82,6 +82,8 @@ def _as_trained(config: DictConfig, path: str, checkpoint: dict[str, Any], own: 
         trained.data.split_dir = None  # the training's folder is not this run's to write to
         if "cache" in trained.data:  # a test looks at each photograph once
             trained.data.cache, trained.data.cache_dir = "none", None
+        if "device_synthesis" in trained.data:  # which a test never has, and other marks may not go with
+            trained.data.device_synthesis = False
         trained.data = OmegaConf.merge(trained.data, changes)
         if "root" in changes and trained.data["_target_"] == DEMO:  # whose pictures come with a library
             trained.data["_target_"] = "wm_lightning.data.FolderDataModule"

@@ -31,6 +31,7 @@ _UNMEASURED = re.compile(r"(?:Early stopping conditioned on metric `|ModelCheckp
 # Below these, whatever is added is used
 _OPEN = ("callbacks", "logger", "loss.terms", "own_metrics", "space")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
 @contextmanager
@@ -68,6 +69,8 @@ def _explained(error: BaseException, keys: Keys) -> str | None:
             f"Nothing more can be written{where}: {error.strerror}; free some space and go on with the same command "
             "and ckpt_path=last."
         )
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        return f"{error.filename} cannot be used: {error.strerror}; choose another place (runs write to hydra.run.dir)."
     if _is_of_another_process(error):
         reason = _SOURCE.sub("", " ".join(str(error).split(". ")[0].split()))
         return (

@@ -170,7 +170,7 @@ def _check_terms(study: optuna.Study, terms: dict[str, str], settings: DictConfi
     known: dict[str, Any] | None = study.user_attrs.get("terms")
     where = f"the study {settings.name} in {shown(settings.storage)}"
     if known is None and study.get_trials(deepcopy=False):
-        raise UserError(f"sweep.storage: {where} was not made by sweep.py; choose another sweep.name.")
+        raise UserError(f"sweep.storage: {where} was not made by wm-sweep; choose another sweep.name.")
     if known is None:
         study.set_user_attr("terms", terms)
     elif changed := sorted(key for key in {*known, *terms} if known.get(key) != terms.get(key)):

@@ -22,7 +22,7 @@ Picture = npt.NDArray[np.uint8]
 
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 SPREAD = sqrt((256**2 - 1) / 6)  # standard deviation of the sum of two bytes
-_INTERPOLATIONS = {"area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
+INTERPOLATIONS = {"area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
 
 
 class DegradationSampler:
@@ -155,7 +155,7 @@ def degrade(picture: Picture, spec: DegradationSpec) -> Picture:
         scale, kernel = spec.screen
         shown = max(1, round(width * scale)), max(1, round(height * scale))
         for size in (shown, (width, height)):
-            out = cv2.resize(out, size, interpolation=_INTERPOLATIONS[kernel])
+            out = cv2.resize(out, size, interpolation=INTERPOLATIONS[kernel])
     if spec.noise is not None:
         out = cv2.add(out, _noise(out.shape, *spec.noise), dtype=cv2.CV_8U)
     if spec.webp is not None:

@@ -44,6 +44,18 @@ class View(NamedTuple):
     spec: ViewSpec
 
 
+class Marks(NamedTuple):
+    """The marks of a view before they are on a photograph.
+
+    Attributes:
+        overlay: Their pixels.
+        specs: From which they were drawn.
+    """
+
+    overlay: Overlay
+    specs: tuple[MarkSpec, ...]
+
+
 class Sampler(Protocol):
     """Draws the marks of a view, as :class:`~wm_lightning.data.synthesis.MarkSampler` does."""
 
@@ -117,37 +129,46 @@ class Synthesizer:
 
         Without ``second_view`` only the first, the same as with it.
         """
+        height, width = photograph.shape[:2]
+        first, second, filters = self.draw(height, width, generator, second_view)
+        clean = _degraded(photograph, filters)
+        return (
+            self._view(photograph, clean, first, filters),
+            None if second is None else self._view(photograph, clean, second, filters),
+        )
+
+    def draw(
+        self, height: int, width: int, generator: np.random.Generator, second_view: bool = True
+    ) -> tuple[Marks, Marks | None, DegradationSpec | None]:
+        """Draws what :meth:`pair` puts on a photograph of this size, and what then happens to it."""
         # Separate streams: what one view draws cannot shift what the other does.
         first, second, shared = generator.spawn(3)
         filters = self.degradation(shared) if self.degradation is not None else None
         mark = self.sampler(shared) if self.same_mark else None
-        clean = _degraded(photograph, filters)
         return (
-            self._view(photograph, clean, first, filters, mark),
-            self._view(photograph, clean, second, filters, mark) if second_view else None,
+            self._marks(height, width, first, mark),
+            self._marks(height, width, second, mark) if second_view else None,
+            filters,
         )
 
     def __call__(self, photograph: Photograph, generator: np.random.Generator) -> View:
         """Draws one view of a photograph, (H, W, 3) uint8; only ``generator`` is used and advanced."""
         filters = self.degradation(generator) if self.degradation is not None else None
-        return self._view(photograph, _degraded(photograph, filters), generator, filters, None)
+        height, width = photograph.shape[:2]
+        marks = self._marks(height, width, generator, None)
+        return self._view(photograph, _degraded(photograph, filters), marks, filters)
 
-    def _view(
-        self,
-        photograph: Photograph,
-        clean: Photograph,
-        generator: np.random.Generator,
-        filters: DegradationSpec | None,
-        mark: MarkSpec | None,
-    ) -> View:
-        overlay = Overlay(*photograph.shape[:2])
+    def _view(self, photograph: Photograph, clean: Photograph, marks: Marks, filters: DegradationSpec | None) -> View:
+        return _finished(photograph, clean, marks.overlay, ViewSpec(marks.specs, filters), self.mask_threshold)
+
+    def _marks(self, height: int, width: int, generator: np.random.Generator, mark: MarkSpec | None) -> Marks:
+        overlay = Overlay(height, width)
         if self.unmarked and generator.random() < self.unmarked:
-            marks: list[MarkSpec] = []
-        elif self.stamped is None:
-            marks = self._several(overlay, generator)
-        else:
-            marks = self._stamped(overlay, generator, mark or self.sampler(generator), self.stamped)
-        return _finished(photograph, clean, overlay, ViewSpec(tuple(marks), filters), self.mask_threshold)
+            return Marks(overlay, ())
+        if self.stamped is None:
+            return Marks(overlay, tuple(self._several(overlay, generator)))
+        stamps = self._stamped(overlay, generator, mark or self.sampler(generator), self.stamped)
+        return Marks(overlay, tuple(stamps))
 
     def _several(self, overlay: Overlay, generator: np.random.Generator) -> list[MarkSpec]:
         marks: list[MarkSpec] = []

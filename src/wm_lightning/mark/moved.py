@@ -1,0 +1,163 @@
+"""Puts pictures upon each other that have one mark at changing places, by phase correlation of their gradients.
+
+Kuglin and Hines, "The phase correlation image alignment method", 1975: once all waves of two pictures are equally
+strong, what they have in common is a peak of their correlation, at how far it is moved from one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.fft import fft2, fftfreq, ifft2, next_fast_len
+
+from wm_lightning.mark.anchors import resized
+from wm_lightning.mark.known import Place
+from wm_lightning.mark.likelihood import cauchy_scale
+
+Picture = npt.NDArray[np.uint8]
+Spectrum = npt.NDArray[np.complex64]
+Shift = tuple[int, int]
+
+LIMIT = (
+    2  # scales of a picture's gradients, beyond which they are cut: a photograph's own are far stronger than a mark's
+)
+LEAST_LIMIT = 0.02  # of 1, so that noise does not count as much as edges
+PERIODS = 1 / 24, 0.35  # of waves for each pixel: those of strokes, not of shades and not of noise
+SURE = 1.5  # times as high as the next one is a peak that counts; of photographs that share nothing, up to 1.3 times
+BESIDE = 4  # pixels around a peak that belong to it
+STARTS = 4  # pictures, with each of which the others are compared
+ROUNDS = 3
+
+
+class Moved(NamedTuple):
+    """A way to put pictures upon each other: each is moved by a shift of its own.
+
+    Attributes:
+        shifts: How far down and to the right a picture has the mark from where the stack has it, by its number.
+        size: Height and width of the stack, those of one of the pictures.
+        width: Pictures are first resized to it; None: they keep their sizes.
+    """
+
+    shifts: Mapping[int, Shift]
+    size: tuple[int, int]
+    width: int | None = None
+
+    def stacked(self, pictures: Sequence[Picture]) -> Picture:
+        """Returns those of the pictures that have a shift, upon each other, (N, H, W, C)."""
+        return np.stack([self.framed(pictures[number], number, self.size) for number in self.shifts])
+
+    def framed(self, picture: Picture, number: int, size: tuple[int, int]) -> Picture:
+        """Returns a picture (H, W, C) as the stack has it, (*size, C); beyond its edges they go on."""
+        down, across = self.shifts[number]
+        matrix = np.array([[1, 0, -across], [0, 1, -down]], np.float64)
+        picture = resized(picture, self.width)
+        moved = cv2.warpAffine(picture, matrix, size[::-1], flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(moved, np.uint8).reshape(*size, -1)  # OpenCV drops a single channel
+
+    def enlarged(self, factor: int) -> Moved:
+        """Returns the same way for pictures so many times as large."""
+        shifts = {number: (factor * down, factor * across) for number, (down, across) in self.shifts.items()}
+        width = None if self.width is None else factor * self.width
+        return Moved(shifts, (factor * self.size[0], factor * self.size[1]), width)
+
+    def place(self, corner: tuple[int, int], size: tuple[int, int]) -> Place:
+        """Returns that the mark is anywhere."""
+        return Place(width=self.width)
+
+
+def moved(pictures: Sequence[Picture], width: int | None = None) -> Moved | None:
+    """Finds how pictures lie upon each other, so that a mark that they share does.
+
+    Two halves of them are put upon each other separately, and what each half then shares must be the same: what one
+    picture alone has, all others can be moved to be somewhat like.
+
+    Args:
+        pictures: (H, W, 1), of any sizes.
+        width: That they are first resized to; None: they keep their sizes.
+
+    Returns:
+        None where they share nothing that is sure.
+    """
+    pictures = [resized(one, width) for one in pictures]
+    size = tuple(next_fast_len(2 * max(sides)) for sides in zip(*(one.shape[:2] for one in pictures), strict=True))
+    spectra = [_spectrum(one, size) for one in pictures]
+    numbers = range(len(pictures))
+    (start, pattern), (_, other) = (_gathered([spectra[at] for at in half]) for half in (numbers[::2], numbers[1::2]))
+    height, shift = _peak(pattern, other)
+    if height < SURE:
+        return None
+    pattern = pattern + _back(other, shift)
+    peaks = {number: _peak(pattern, one) for number, one in enumerate(spectra)}
+    shifts = {number: shift for number, (height, shift) in peaks.items() if height > SURE}
+    return Moved(shifts, pictures[2 * start].shape[:2], width)
+
+
+def settled(stack: Picture, reach: int) -> Picture:
+    """Moves pictures by some pixels, so that what they share lies more exactly upon each other.
+
+    Args:
+        stack: (N, H, W, 3), most of them within reach of their place.
+        reach: How many pixels a picture is moved at most; where it would be more, it stays.
+    """
+    size = tuple(next_fast_len(2 * side) for side in stack.shape[1:3])
+    spectra = [_spectrum(np.asarray(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY))[..., None], size) for one in stack]
+    _, pattern = _gathered(spectra)
+    shifts = [_peak(pattern, one)[1] for one in spectra]
+    middle = tuple(int(one) for one in np.median(shifts, axis=0))
+    off = [(down - middle[0], across - middle[1]) for down, across in shifts]
+    near = {number: one if max(map(abs, one)) <= reach else (0, 0) for number, one in enumerate(off)}
+    return Moved(near, (stack.shape[1], stack.shape[2])).stacked(list(stack))
+
+
+def _spectrum(picture: Picture, size: tuple[int, ...]) -> Spectrum:
+    """Returns the phases of a picture's gradients, of which those down are imaginary."""
+    grey = picture[..., 0].astype(np.float32) / np.float32(255)
+    across, down = np.diff(grey, axis=1)[:-1], np.diff(grey, axis=0)[:, :-1]
+    limit = max(LIMIT * cauchy_scale(np.concatenate((across.ravel(), down.ravel()))), LEAST_LIMIT)
+    waves = np.asarray(fft2(np.clip(across, -limit, limit) + 1j * np.clip(down, -limit, limit), size), np.complex64)
+    strengths = np.abs(waves)
+    frequencies = np.hypot(fftfreq(size[0])[:, None], fftfreq(size[1]))
+    kept = (frequencies >= PERIODS[0]) & (frequencies <= PERIODS[1])
+    return np.asarray(kept * waves / (strengths + 1e-3 * strengths.mean() + 1e-12), np.complex64)
+
+
+def _gathered(spectra: Sequence[Spectrum]) -> tuple[int, Spectrum]:
+    """Returns the number of the picture with which most others share something, and the sum of these, moved upon it."""
+    numbers = np.unique(np.linspace(0, len(spectra) - 1, STARTS).astype(int))
+    start = max((int(one) for one in numbers), key=lambda one: sum(_sure(spectra[one], each) for each in spectra))
+    pattern = spectra[start]
+    for _ in range(ROUNDS):
+        peaks = [_peak(pattern, one) for one in spectra]
+        own = [_back(one, shift) for one, (height, shift) in zip(spectra, peaks, strict=True) if height > SURE]
+        pattern = np.asarray(np.sum(own, axis=0), np.complex64)
+    return start, pattern
+
+
+def _sure(one: Spectrum, other: Spectrum) -> bool:
+    return _peak(one, other)[0] > SURE
+
+
+def _peak(pattern: Spectrum, other: Spectrum) -> tuple[float, Shift]:
+    """Returns how many times as high as the next one the peak of a correlation is, and how far it says one is moved."""
+    correlation = ifft2(np.conj(pattern) * other).real
+    at = tuple(int(one) for one in np.unravel_index(int(correlation.argmax()), correlation.shape))
+    height = float(correlation[at])
+    beside = np.ix_(
+        *(np.arange(one - BESIDE, one + BESIDE + 1) % side for one, side in zip(at, correlation.shape, strict=True))
+    )
+    correlation[beside] = 0
+    down, across = (one - side * (one > side // 2) for one, side in zip(at, correlation.shape, strict=True))
+    return height / max(float(correlation.max()), 1e-12), (down, across)
+
+
+def _back(spectrum: Spectrum, shift: Shift) -> Spectrum:
+    """Returns the spectrum of a picture that is moved up and to the left."""
+    down, across = (
+        np.exp(2j * np.pi * by * fftfreq(side)).astype(np.complex64)
+        for by, side in zip(shift, spectrum.shape, strict=True)
+    )
+    return np.asarray(spectrum * down[:, None] * across, np.complex64)

@@ -1,0 +1,67 @@
+import cv2
+import numpy as np
+
+from tests.mark.conftest import SIZE, photograph, put
+from wm_lightning.mark.known import Place
+from wm_lightning.mark.moved import Moved, moved, settled
+
+
+def grey(picture):
+    return picture.mean(axis=-1, keepdims=True).astype(np.uint8)
+
+
+def anywhere(count, letters):
+    rng = np.random.default_rng(0)
+    room = np.array(SIZE) - letters.alpha.shape
+    return [tuple(int(one) for one in rng.integers(0, room)) for _ in range(count)]
+
+
+def test_a_mark_anywhere_is_put_upon_itself(letters):
+    corners = anywhere(16, letters)
+    way = moved([grey(put(photograph(seed), letters, corner)) for seed, corner in enumerate(corners)])
+    assert way is not None
+    assert len(way.shifts) >= 12
+    origins = {tuple(np.subtract(corners[number], shift)) for number, shift in way.shifts.items()}
+    assert len(origins) == 1
+
+
+def test_pictures_that_share_nothing_stay_apart():
+    assert moved([grey(np.rint(photograph(seed) * 255)) for seed in range(16)]) is None
+
+
+def test_a_picture_is_framed_by_its_shift():
+    picture = np.arange(20, dtype=np.uint8).reshape(4, 5, 1)
+    framed = Moved({7: (1, -2)}, (4, 5)).framed(picture, 7, (4, 5))
+    assert framed.shape == (4, 5, 1)
+    np.testing.assert_array_equal(framed[:3, 2:], picture[1:, :3])
+    np.testing.assert_array_equal(framed[3, 2:], picture[3, :3])  # its edge goes on
+    assert Moved({7: (1, -2)}, (4, 5)).enlarged(3) == Moved({7: (3, -6)}, (12, 15))
+
+
+def test_pictures_that_lie_nearly_upon_each_other_settle(letters):
+    off = 2
+    rng = np.random.default_rng(0)
+    corners = [(38 + int(down), 34 + int(across)) for down, across in rng.integers(-off, off, (12, 2), endpoint=True)]
+    stack = np.stack([put(photograph(seed), letters, corner) for seed, corner in enumerate(corners)])
+    gradients = [np.median(np.diff(one.astype(float), axis=2), axis=0) for one in (stack, settled(stack, 2 * off))]
+    exact = np.stack([put(photograph(seed), letters) for seed in range(12)])
+    best = np.abs(np.median(np.diff(exact.astype(float), axis=2), axis=0)).sum()
+    before, after = (np.abs(one).sum() / best for one in gradients)
+    assert before < 0.8 < 0.9 < after
+
+
+def test_a_mark_in_any_corner_that_grows_with_the_picture(letters):
+    corners = [((4, 4), (4, 60), (70, 4), (70, 60))[seed % 4] for seed in range(16)]
+    pictures = [put(photograph(seed), letters, corner) for seed, corner in enumerate(corners)]
+    larger = [
+        cv2.resize(one, (192, 144), interpolation=cv2.INTER_CUBIC) if at % 2 else one for at, one in enumerate(pictures)
+    ]
+    way = moved([grey(one) for one in larger], 128)
+    assert way is not None
+    assert len(way.shifts) >= 12
+    assert way.place((0, 0), way.size) == Place(width=128)
+    off = {
+        tuple(np.subtract(corners[number], shift) - np.subtract(corners[0], way.shifts[0]))
+        for number, shift in way.shifts.items()
+    }
+    assert np.abs(list(off)).max() <= 1

@@ -146,14 +146,15 @@ def recipe(minutes: float, options: argparse.Namespace) -> None:
     folder = train("watermarkcnn", ["experiment=watermarkcnn"], minutes, options)
     took = (time.monotonic() - began) / 60
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    done, scores = summary["history"][-1]["epoch"], summary["test"]
+    last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    steps, wanted, scores = summary["history"][-1]["step"], last["total_steps"], summary["test"]
     log.info(
-        "\n| `experiment=watermarkcnn` | minutes, start and test included | epochs | PSNR | gain | gain inside |\n"
-        "|---|---:|---:|---:|---:|---:|\n| %d photographs | %.2f | %g | %.2f | %+.2f | %+.2f |",
-        sum(summary["photographs"].values()), took, done, scores["psnr"], scores["gain"], scores["gain_in"],
+        "\n| `experiment=watermarkcnn` | minutes, start and test included | steps | PSNR | gain | gain inside |\n"
+        "|---|---:|---:|---:|---:|---:|\n| %d photographs | %.2f | %d of %d | %.2f | %+.2f | %+.2f |",
+        sum(summary["photographs"].values()), took, steps, wanted, scores["psnr"], scores["gain"],
+        scores["gain_in"],
     )  # fmt: skip
-    trained, last = summary["training_time_min"], torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
-    steps, wanted = summary["history"][-1]["step"], last["total_steps"]
+    trained = summary["training_time_min"]
     if steps < wanted and trained >= minutes:
         whole = trained * wanted / steps
         log.info("cut off after %.2f minutes of training: all %d steps would take %.1f", trained, wanted, whole)

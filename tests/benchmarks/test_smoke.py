@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.benchmarks.running import BENCHMARKS, filled, run, run_here, table_of
 from wm_lightning.files import CONF
+from wm_lightning.runner.build import build_data
 from wm_lightning.runner.configuration import check_config
 from wm_lightning.sizes import SizeRequirement
 
@@ -140,9 +141,9 @@ def test_gpu(photographs, tmp_path):
     by, precision, batch, *measured = table["`unet`"]
     assert (by, precision, batch) == ("device", "32-true", "2")
     assert filled(measured)
-    minutes, epochs, *scores = table["20 photographs"]
+    minutes, steps, *scores = table["20 photographs"]
     assert float(minutes) > 0
-    assert epochs in ("1", "2")
+    assert steps in ("1 of 2", "2 of 2")
     assert filled(scores)
     (head,) = (first for first in table if first.startswith("`experiment=best`"))
     assert table[head] == ["gain", "gain inside"]
@@ -181,7 +182,7 @@ def test_the_plain_loop_puts_together_what_is_meant_for_the_device(beside, photo
     for way in ("false", "true"):
         changes = ("augment=none", "synthesis.degradation=null", f"data.device_synthesis={way}")
         words = (photographs, "--size", 32, "--batch-size", 2, *(word for one in changes for word in ("--set", one)))
-        data = steps.build_data(training.configured(training.read(list(map(str, words))), "none"))
+        data = build_data(training.configured(training.read(list(map(str, words))), "none"))
         batches.append(next(steps._batches(data, torch.device("cpu"))))
     one, other = batches
     assert one.name == other.name

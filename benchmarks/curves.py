@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from wm_lightning.errors import UserError
 from wm_lightning.reports.figures.style import BEST, IDENTITY, MODEL, QUIET, TRAINING, new_figure, plain_axes
 
 log = logging.getLogger("curves")
@@ -38,7 +39,7 @@ def read_curve(name: str, run: Path) -> Curve:
     """Reads a run's TensorBoard files.
 
     Raises:
-        SystemExit: There are none, or no validation is in them.
+        UserError: There are none, or no validation is in them.
     """
     found: dict[str, list[tuple[float, float]]] = {metric: [] for metric in PANELS}
     began = []
@@ -48,7 +49,7 @@ def read_curve(name: str, run: Path) -> Curve:
         for metric in set(PANELS) & set(events.Tags()["scalars"]):
             found[metric] += [(event.wall_time, event.value) for event in events.Scalars(metric)]
     if not found["val/gain"]:
-        raise SystemExit(f"error: {run} has no validation in TensorBoard's files; give a training's folder.")
+        raise UserError(f"{run} has no validation in TensorBoard's files; give a training's folder.")
     start = min(began)
     return Curve(name, {metric: [((t - start) / 60, value) for t, value in sorted(found[metric])] for metric in found})
 
@@ -76,7 +77,10 @@ def main() -> None:
     pairs = [text.partition("=")[::2] for text in options.runs]
     if len(pairs) > len(COLOURS) or not all(name and run for name, run in pairs):
         parser.error(f"give at most {len(COLOURS)} runs as NAME=RUN")
-    curves = [read_curve(name, Path(run)) for name, run in pairs]
+    try:
+        curves = [read_curve(name, Path(run)) for name, run in pairs]
+    except UserError as error:
+        sys.exit(f"error: {error}")
     draw(curves, options.output)
     log.info("| | minutes | gain | gain inside |\n|---|---:|---:|---:|")
     for curve in curves:

@@ -28,13 +28,13 @@ import ablation
 import pairs
 import torch
 from curves import read_curve
-from omegaconf import OmegaConf
 from steps import DATA, ours
 from training import configured
 from training import read as read_training
 from turns import ChildError, Children, Order
 
 from wm_lightning.commands import override
+from wm_lightning.errors import UserError
 
 log = logging.getLogger("gpu")
 NAME = "this project"
@@ -85,12 +85,12 @@ def measure(row: Row, options: argparse.Namespace, shares: pairs.Shares) -> floa
     return float(pictures / turn.seconds)
 
 
-def networks(options: argparse.Namespace, shares: pairs.Shares) -> None:
+def networks(minutes: float, options: argparse.Namespace, shares: pairs.Shares) -> None:
     """Measures each network in an equal part of the time; its first row in any case."""
     log.info("\n%s", HEAD)
     began = time.monotonic()
     for number, model in enumerate(options.models, start=1):
-        until = began + 60 * options.minutes[0] * number / len(options.models)
+        until = began + 60 * minutes * number / len(options.models)
         for precision in options.precisions:
             rates: dict[int, float] = {}
             for row in _rows(model, precision, options.batches, rates):
@@ -121,15 +121,23 @@ def train(name: str, settings: Sequence[str], minutes: float, options: argparse.
     """
     folder = options.output / f"{name}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
     folder.mkdir(parents=True)
-    whole, seconds = divmod(max(1, round(60 * minutes)), 60)
     root, place = (override(key, str(path.resolve())) for key, path in (
         ("data.root", Path(options.photographs)), ("hydra.run.dir", folder),
     ))  # fmt: skip
     trainer = f"trainer={'gpu' if torch.cuda.is_available() else 'cpu'}"
-    limit = f"trainer.max_time=00:00:{whole:02d}:{seconds:02d}"
+    limit = f"trainer.max_time={max_time(minutes)}"
     words = [trainer, "trainer.enable_progress_bar=false", limit, root, place, *settings, *options.train]
     ablation.run(["train.py", *words], folder / "log.txt")
     return Path(folder)
+
+
+def max_time(minutes: float) -> str:
+    """Returns a time as Lightning reads it: days, hours, minutes and seconds; at least a second."""
+    rest, parts = max(1, round(60 * minutes)), []
+    for length in (60, 60, 24):
+        rest, part = divmod(rest, length)
+        parts.append(part)
+    return ":".join(f"{part:02d}" for part in (rest, *reversed(parts)))
 
 
 def recipe(minutes: float, options: argparse.Namespace) -> None:
@@ -138,16 +146,18 @@ def recipe(minutes: float, options: argparse.Namespace) -> None:
     folder = train("watermarkcnn", ["experiment=watermarkcnn"], minutes, options)
     took = (time.monotonic() - began) / 60
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    done, scores = summary["history"][-1]["epoch"], summary["test"]
+    last = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    steps, wanted, scores = summary["history"][-1]["step"], last["total_steps"], summary["test"]
     log.info(
-        "\n| `experiment=watermarkcnn` | minutes, start and test included | epochs | PSNR | gain | gain inside |\n"
-        "|---|---:|---:|---:|---:|---:|\n| %d photographs | %.2f | %g | %.2f | %+.2f | %+.2f |",
-        sum(summary["photographs"].values()), took, done, scores["psnr"], scores["gain"], scores["gain_in"],
+        "\n| `experiment=watermarkcnn` | minutes, start and test included | steps | PSNR | gain | gain inside |\n"
+        "|---|---:|---:|---:|---:|---:|\n| %d photographs | %.2f | %d of %d | %.2f | %+.2f | %+.2f |",
+        sum(summary["photographs"].values()), took, steps, wanted, scores["psnr"], scores["gain"],
+        scores["gain_in"],
     )  # fmt: skip
-    trained, wanted = summary["training_time_min"], OmegaConf.load(folder / ".hydra" / "config.yaml").trainer.max_epochs
-    if trained >= minutes:
-        whole = trained * wanted / done
-        log.info("cut off after %.2f minutes of training: all %d epochs would take %.1f", trained, wanted, whole)
+    trained = summary["training_time_min"]
+    if steps < wanted and trained >= minutes:
+        whole = trained * wanted / steps
+        log.info("cut off after %.2f minutes of training: all %d steps would take %.1f", trained, wanted, whole)
 
 
 def curve(minutes: float, options: argparse.Namespace) -> None:
@@ -169,15 +179,19 @@ def main() -> None:
     settings = [f"data.size={options.size}", *options.set]
     shares = pairs.measure(options.photographs, settings, options.pair_seconds, max(options.batches))
     log.info("%s\n%s", pairs.HEAD, pairs.told("the plain command", options.size, shares))
-    networks(options, shares)
+
+    def left() -> float:
+        return float(options.limit) - (time.monotonic() - began) / 60
+
+    networks(min(options.minutes[0], left()), options, shares)
     for part, minutes in ((recipe, options.minutes[1]), (curve, options.minutes[2])):
-        left = options.limit - AROUND - (time.monotonic() - began) / 60
-        if min(minutes, left) <= 0:
+        granted = min(minutes, left() - AROUND)
+        if granted <= 0:
             log.info("\n%s: left out: no time", part.__name__)
             continue
         try:
-            part(min(minutes, left), options)
-        except ablation.RowError as error:
+            part(granted, options)
+        except (ablation.RowError, UserError) as error:
             log.info("\n%s: %s", part.__name__, error)
 
 
@@ -194,7 +208,12 @@ def read() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, nargs=3, default=[1.3, 4.2, 0.6], help="of the other parts; 0: without"
     )
-    parser.add_argument("--limit", type=float, default=8, help="minutes for all of it")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=8,
+        help="minutes for all of it; pairs and the first row of each network are measured in any case",
+    )
     parser.add_argument("--output", type=Path, default=TOP / "outputs" / "gpu")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="as for train.py; parts 1 and 2"

@@ -20,7 +20,7 @@ from wm_lightning.data.pairs import EpochSampler
 from wm_lightning.engine import WatermarkRemoval
 from wm_lightning.losses import CompositeLoss, Perceptual, PerceptualLoss, Term
 from wm_lightning.runner.build import build_data, build_module, prepare
-from wm_lightning.types import Prediction, Sample
+from wm_lightning.types import Prediction, Sample, collate
 
 DATA, DEVICE, FORWARD = "waiting for data", "batch to the device, as numbers", "forward"
 BACKWARD, CLIPPING, OPTIMIZER = "backward", "clipping the gradient", "optimizer step"
@@ -68,17 +68,9 @@ def _batches(datamodule: BaseDataModule, device: torch.device) -> Iterator[Sampl
         keys = list(sampler)
         for start in range(0, max(len(keys) - size, 0) + 1, size):
             drawn = pairs.draw(keys[start : start + size]).samples
-            yield _stacked([sample.unpack() for sample in drawn], device)
+            batch = datamodule.on_after_batch_transfer(collate(drawn), 0)
+            yield Sample._make(value.contiguous().to(device) if isinstance(value, Tensor) else value for value in batch)
         epoch += 1
-
-
-def _stacked(items: list[Sample], device: torch.device) -> Sample:
-    """Puts pictures together, in contiguous memory."""
-    columns: list[list[Any]] = [list(column) for column in zip(*items, strict=True)]
-    return Sample._make(
-        torch.stack(column).contiguous().to(device) if isinstance(column[0], Tensor) else column[0]
-        for column in columns
-    )
 
 
 def _plain_loss(loss: CompositeLoss, prediction: Prediction, batch: Sample, target: Tensor) -> Tensor:

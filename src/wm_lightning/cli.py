@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from wm_lightning import runner
@@ -20,6 +18,7 @@ from wm_lightning.plugins import find_plugins
 from wm_lightning.runner.configuration import check_filled
 from wm_lightning.runner.explanations import explain, naming_keys
 from wm_lightning.runner.launched import add_resolvers, check_alone, let_first_speak
+from wm_lightning.runner.outcome import Outcome
 from wm_lightning.runner.processes import leave_group
 from wm_lightning.runner.sweep_table import SweepTable
 
@@ -61,7 +60,6 @@ def _command(name: str, run: Run) -> None:
     os.environ[_FULL_ERROR] = "1"  # Hydra then lets errors through, and they are put in words here
     find_plugins()
     add_resolvers()
-    failed: list[Exception] = []
 
     @functools.wraps(run)
     def named(config: DictConfig) -> float | None:
@@ -72,12 +70,12 @@ def _command(name: str, run: Run) -> None:
         leave_group()
         return result
 
-    command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(_keeping(failed, named))
+    command = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(named)
     try:
         with importing_from_here():
             command()
-        if failed:
-            raise failed[0]
+        if failed := Outcome.take_error():
+            raise failed
     except Exception as error:
         SweepTable.finish()
         sentence = explain(error)
@@ -87,24 +85,9 @@ def _command(name: str, run: Run) -> None:
         sys.stderr.write(f"error: {sentence}\n")
         sys.exit(1)
     finally:
+        Outcome.folder = None
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _keeping(failed: list[Exception], run: Run) -> Run:
-    """Returns what runs, and keeps an error of the only job: Hydra would print what was typed before the sentence."""
-
-    @functools.wraps(run)
-    def keep(config: DictConfig) -> float | None:
-        try:
-            return run(config)
-        except Exception as error:
-            if HydraConfig.get().mode is not RunMode.RUN:
-                raise
-            failed.append(error)
-            return None
-
-    return keep

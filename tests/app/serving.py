@@ -21,11 +21,12 @@ class Server:
         self.folder = folder
         # Tests may run where signals are ignored, as under nohup, which processes inherit.
         before = {kind: signal.signal(kind, signal.SIG_DFL) for kind in (signal.SIGHUP, signal.SIGINT)}
-        self.process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", "0", "--device", "cpu", *options], cwd=REPOSITORY,
-            env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "200", **environment},
-            stdout=subprocess.PIPE, stderr=(folder / "errors.txt").open("w"), text=True,
-        )  # fmt: skip
+        with (folder / "errors.txt").open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py", "--port", "0", "--device", "cpu", *options], cwd=REPOSITORY,
+                env={**os.environ, "TMPDIR": str(folder), "COLUMNS": "200", **environment},
+                stdout=subprocess.PIPE, stderr=errors, text=True,
+            )  # fmt: skip
         for kind, handler in before.items():
             signal.signal(kind, handler)
         said = self.process.stdout.readline()

@@ -1,6 +1,7 @@
 """The page as programs meet it: health, password, two clients, a queue, proxies, signals."""
 
 import json
+import logging
 import re
 import shutil
 import signal
@@ -23,7 +24,7 @@ import gradio_client
 from starlette.testclient import TestClient
 
 from wm_lightning.app.page import build, translations
-from wm_lightning.app.server import answering
+from wm_lightning.app.server import answering, listen, running
 from wm_lightning.app.sessions import Sessions
 
 JOBS = 50
@@ -148,6 +149,14 @@ def test_a_password_is_asked_for_but_not_for_health(cleaner, tmp_path):
         assert client.post("/login", data={"username": "me", "password": "wrong"}).status_code == 400
         assert client.post("/login", data={"username": "me", "password": "secret"}).status_code == 200
         assert client.get("/config").status_code == 200
+
+
+def test_a_server_that_ended_leaves_complaints_of_others_alone(cleaner, tmp_path):
+    app = answering(build(cleaner, Sessions(tmp_path), 3), None, cleaner.max_bytes, i18n=translations())
+    with running(app, listening := listen("127.0.0.1", 0)):
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/health"
+        assert json.load(urllib.request.urlopen(address)) == {"status": "ok"}
+    assert logging.getLogger("uvicorn.error").level < logging.ERROR
 
 
 def test_the_same_file_sent_twice_lies_in_two_places(cleaner, tmp_path):

@@ -1,14 +1,17 @@
 """Each benchmark runs as a command on next to nothing and prints its table; what it measures is not judged here."""
 
+import json
 from types import SimpleNamespace
 
 import hydra
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.benchmarks.running import BENCHMARKS, filled, run, run_here, table_of
 from wm_lightning.files import CONF
+from wm_lightning.runner.build import build_data
 from wm_lightning.runner.configuration import check_config
 from wm_lightning.sizes import SizeRequirement
 
@@ -138,13 +141,53 @@ def test_gpu(photographs, tmp_path):
     by, precision, batch, *measured = table["`unet`"]
     assert (by, precision, batch) == ("device", "32-true", "2")
     assert filled(measured)
-    minutes, epochs, *scores = table["20 photographs"]
+    minutes, steps, *scores = table["20 photographs"]
     assert float(minutes) > 0
-    assert epochs in ("1", "2")
+    assert steps in ("1 of 2", "2 of 2")
     assert filled(scores)
     (head,) = (first for first in table if first.startswith("`experiment=best`"))
     assert table[head] == ["gain", "gain inside"]
     assert filled(list(table.values())[-1])
+
+
+def test_a_recipe_that_is_cut_off_within_an_epoch_is_told_by_its_steps(beside, tmp_path, monkeypatch, caplog):
+    import gpu
+
+    assert [gpu.max_time(minutes) for minutes in (0, 1.5, 75, 60 * 49)] == [
+        "00:00:00:01", "00:00:01:30", "00:01:15:00", "02:01:00:00",
+    ]  # fmt: skip
+    summary = {
+        "history": [{"epoch": 1, "step": 10}, {"epoch": 2, "step": 15}],
+        "test": {"psnr": 30, "gain": 1, "gain_in": 2},
+        "photographs": {"train": 20},
+        "training_time_min": 3.0,
+    }
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"total_steps": 100}, tmp_path / "checkpoints" / "last.ckpt")
+    monkeypatch.setattr(gpu, "train", lambda *_: tmp_path)
+    with caplog.at_level("INFO", "gpu"):
+        gpu.recipe(3.0, SimpleNamespace())
+        assert caplog.messages[1:] == ["cut off after 3.00 minutes of training: all 100 steps would take 20.0"]
+        caplog.clear()
+        gpu.recipe(4.0, SimpleNamespace())
+        assert len(caplog.messages) == 1
+
+
+def test_the_plain_loop_puts_together_what_is_meant_for_the_device(beside, photographs):
+    import steps
+    import training
+
+    batches = []
+    for way in ("false", "true"):
+        changes = ("augment=none", "synthesis.degradation=null", f"data.device_synthesis={way}")
+        words = (photographs, "--size", 32, "--batch-size", 2, *(word for one in changes for word in ("--set", one)))
+        data = build_data(training.configured(training.read(list(map(str, words))), "none"))
+        batches.append(next(steps._batches(data, torch.device("cpu"))))
+    one, other = batches
+    assert one.name == other.name
+    assert torch.equal(one.watermarked, other.watermarked)
+    assert other.watermarked.is_contiguous()
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,9 @@ def test_boto3_does_not_tell_where_it_found_keys(server, caplog, monkeypatch):
     with caplog.at_level(logging.INFO):
         assert not open_store("s3://bucket/nothing").has("here")
     assert not [record for record in caplog.records if record.name.startswith("boto")]
+    monkeypatch.setattr(logging.getLogger("botocore"), "level", logging.DEBUG)  # as a user may have set it
+    assert not open_store("s3://bucket/nothing").has("here")
+    assert logging.getLogger("botocore").level == logging.DEBUG
 
 
 def test_a_store_that_refuses_or_is_not_there_is_one_sentence(server, make, monkeypatch):

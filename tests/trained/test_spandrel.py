@@ -62,6 +62,11 @@ def test_what_is_not_built_is_one_sentence(spandrel):
     assert len(build(masked).bottom) == 1
     with pytest.raises(UserError, match=r"^These weights are of another network: more\.$"):
         build({**masked, "more": torch.zeros(1)})
+    with pytest.raises(UserError, match=r"^These weights are of another network: decoder\.0\.0\.weight\.$"):
+        build({**masked, "decoder.0.0.weight": torch.zeros(2, 3, 3, 3)})
+    shallow = {name: value for name, value in masked.items() if not name.startswith("encoder.1.")}
+    with pytest.raises(UserError, match=r"^These weights are of another network: no encoder of the widths \[8\] "):
+        build(shallow)
 
 
 def test_without_spandrel_its_extra_is_named(monkeypatch):

@@ -130,9 +130,12 @@ def running(app: ASGIApp, listening: socket.socket) -> Iterator[None]:
         yield
     finally:
         # Open pages listen to the end; uvicorn would print a trace for each that it cuts off.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        complaints = logging.getLogger("uvicorn.error")
+        before = complaints.level
+        complaints.setLevel(logging.CRITICAL)
         server.should_exit = True
         thread.join()
+        complaints.setLevel(before)
 
 
 def listen(host: str, port: int) -> socket.socket:

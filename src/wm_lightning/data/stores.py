@@ -153,7 +153,9 @@ class S3Store:
 
         process = os.getpid()
         if process not in self._clients:
-            logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found keys and address
+            notes = logging.getLogger("botocore")  # it tells where it found keys and address
+            if notes.level == logging.NOTSET:
+                notes.setLevel(logging.WARNING)
             self._clients[process] = boto3.session.Session().client("s3")
         return self._clients[process]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from wm_lightning.errors import NamingError, UserError
 from wm_lightning.runner.configuration import parameters_of
 from wm_lightning.runner.groups import choices_with, chosen, leaves
 from wm_lightning.runner.keys import Keys
+from wm_lightning.runner.outcome import Outcome
 from wm_lightning.trained.older import new_name
 
 _BUILT = re.compile(r"full_key: (\S+)")
@@ -31,7 +33,7 @@ _UNMEASURED = re.compile(r"(?:Early stopping conditioned on metric `|ModelCheckp
 # Below these, whatever is added is used
 _OPEN = ("callbacks", "logger", "loss.terms", "own_metrics", "space")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
 
 
 @contextmanager
@@ -69,8 +71,8 @@ def _explained(error: BaseException, keys: Keys) -> str | None:
             f"Nothing more can be written{where}: {error.strerror}; free some space and go on with the same command "
             "and ckpt_path=last."
         )
-    if isinstance(error, OSError) and error.errno in _REFUSED:
-        return f"{error.filename} cannot be used: {error.strerror}; choose another place (runs write to hydra.run.dir)."
+    if sentence := _of_folder(error) or _of_folder(error.__cause__):  # logging has one for a cause
+        return sentence
     if _is_of_another_process(error):
         reason = _SOURCE.sub("", " ".join(str(error).split(". ")[0].split()))
         return (
@@ -94,6 +96,18 @@ def _explained(error: BaseException, keys: Keys) -> str | None:
             told = told.replace("\n\nAvailable", f"{_close_choice(error)} Available", 1)
         return " ".join(told.split())
     return None
+
+
+def _of_folder(error: BaseException | None) -> str | None:
+    """Words what the system refuses in the command's folder; what else it refuses may be no question of a place."""
+    if not isinstance(error, OSError) or error.errno not in _REFUSED:
+        return None
+    if not isinstance(error.filename, str | bytes) or not Outcome.is_where_it_writes(error.filename):
+        return None
+    return (
+        f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}; choose another folder for what is written "
+        "(hydra.run.dir, hydra.sweep.dir of a multirun)."
+    )
 
 
 def _is_of_another_process(error: BaseException) -> bool:

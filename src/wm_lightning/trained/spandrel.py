@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from wm_lightning.errors import UserError
+from wm_lightning.errors import ArgumentError, UserError
 from wm_lightning.extras import needing
 from wm_lightning.models.heads import HEADS, HeadName
 from wm_lightning.models.pixel_unshuffle_unet import PixelUnshuffleUNet
@@ -20,6 +20,7 @@ from wm_lightning.models.pixel_unshuffle_unet import PixelUnshuffleUNet
 ID = "PixelUnshuffleUNet"
 KEYS = ("encoder.0.0.weight", "encoder.0.1.running_mean", "up.0.weight", "decoder.0.0.weight", "last.weight")
 PAINTING: tuple[HeadName, ...] = ("decomposition", "masked")  # heads that are told apart by how many maps they take
+_OTHER = "These weights are of another network"
 
 
 def register() -> None:
@@ -49,17 +50,23 @@ def build(weights: Mapping[str, Tensor]) -> PixelUnshuffleUNet:
     """
     present = takewhile(lambda level: f"encoder.{level}.0.weight" in weights, count())
     widths = [weights[f"encoder.{level}.0.weight"].shape[0] for level in present]
-    shuffle = math.isqrt(weights["encoder.0.0.weight"].shape[1] // 3)
+    shuffle = max(1, math.isqrt(weights["encoder.0.0.weight"].shape[1] // 3))
     maps = weights["last.weight"].shape[0] // shuffle**2
     heads = [name for name in PAINTING if HEADS[name].channels == maps]
     if not heads:
         raise UserError(f"A head that takes {maps} maps is not known to spandrel; use wm_lightning.load.")
     attention = len({name.split(".")[1] for name in weights if name.startswith("bottom.")})
-    net = PixelUnshuffleUNet(widths, shuffle, attention, heads[0])
-    told = net.load_state_dict(dict(weights), strict=False)
-    missing = [name for name in told.missing_keys if not name.startswith("recognition.")]  # older files have none
-    if missing or told.unexpected_keys:
-        raise UserError(f"These weights are of another network: {', '.join(missing or told.unexpected_keys)}.")
+    try:
+        net = PixelUnshuffleUNet(widths, shuffle, attention, heads[0])
+    except ArgumentError as error:  # it names arguments, which nobody gave
+        raise UserError(f"{_OTHER}: no encoder of the widths {widths} below {shuffle}x{shuffle} pixels.") from error
+    wanted = net.state_dict()
+    older = {name for name in wanted if name.startswith("recognition.")}  # of which older files have none
+    other = sorted((wanted.keys() ^ weights.keys()) - (older - weights.keys()))
+    other = other or [name for name, value in weights.items() if value.shape != wanted[name].shape]
+    if other:
+        raise UserError(f"{_OTHER}: {', '.join(other)}.")
+    net.load_state_dict(dict(weights), strict=False)
     return net.eval()
 
 

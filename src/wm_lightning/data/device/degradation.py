@@ -115,7 +115,7 @@ def _filled(matrices: Sequence[Matrix]) -> npt.NDArray[np.float32]:
     return out
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)  # of 1 MB each at 512x512
 def _resize(old: int, new: int, interpolation: int) -> Matrix:
     identity = np.eye(old, dtype=np.float32)
     return np.asarray(cv2.resize(identity, (old, new), interpolation=interpolation), dtype=np.float32)

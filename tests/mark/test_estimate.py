@@ -93,6 +93,16 @@ def test_pictures_that_share_nothing(tmp_path):
         estimate_mark(save_all(tmp_path, [photograph(seed) for seed in range(12)]))
 
 
+@pytest.mark.parametrize("moved", [0, 1])
+@pytest.mark.parametrize("kind", ["blank", "stripes", "checks"])
+def test_blank_and_periodic_pictures_share_no_mark(kind, moved, tmp_path):
+    rows, columns = np.indices(SIZE) // 8
+    cells = {"blank": np.ones(SIZE, int), "stripes": columns % 2, "checks": (rows + columns) % 2}[kind]
+    pictures = [np.roll(255 * cells[..., None].repeat(3, axis=-1), moved * by, axis=1) for by in range(6)]
+    with pytest.raises(UserError, match=r"share no mark|hides all"):
+        estimate_mark(save_all(tmp_path, [one.astype(np.uint8) for one in pictures]))
+
+
 def test_a_shared_frame_is_no_mark(tmp_path):
     pictures = [photograph(seed) for seed in range(12)]
     for picture in pictures:

@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+import pytest
 
 from tests.mark.conftest import SIZE, photograph, put
 from wm_lightning.mark.known import Place
@@ -27,6 +28,22 @@ def test_a_mark_anywhere_is_put_upon_itself(letters):
 
 def test_pictures_that_share_nothing_stay_apart():
     assert moved([grey(np.rint(photograph(seed) * 255)) for seed in range(16)]) is None
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_blank_pictures_share_nothing(value):
+    assert moved([np.full((48, 64, 1), value, np.uint8)] * 6) is None
+
+
+def test_blank_pictures_stay():
+    stack = np.full((6, 48, 64, 3), 200, np.uint8)
+    np.testing.assert_array_equal(settled(stack, 4), stack)
+
+
+def test_what_settles_stays_within_reach(letters):
+    stack = np.stack([put(photograph(seed), letters, (38, 34 + 9 * (seed == 5))) for seed in range(12)])
+    result = settled(stack, 4)
+    np.testing.assert_array_equal(result[5], stack[5])
 
 
 def test_a_picture_is_framed_by_its_shift():

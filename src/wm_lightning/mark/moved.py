@@ -102,15 +102,23 @@ def settled(stack: Picture, reach: int) -> Picture:
     Args:
         stack: (N, H, W, 3), most of them within reach of their place.
         reach: How many pixels a picture is moved at most; where it would be more, it stays.
+
+    Returns:
+        Likewise.
     """
-    size = tuple(next_fast_len(2 * side) for side in stack.shape[1:3])
+    # Full pictures are large: no more is added to their sides than shifts within reach need.
+    size = tuple(next_fast_len(side + 2 * reach) for side in stack.shape[1:3])
     spectra = [_spectrum(np.asarray(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY))[..., None], size) for one in stack]
-    _, pattern = _gathered(spectra)
-    shifts = [_peak(pattern, one)[1] for one in spectra]
-    middle = tuple(int(one) for one in np.median(shifts, axis=0))
-    off = [(down - middle[0], across - middle[1]) for down, across in shifts]
-    near = {number: one if max(map(abs, one)) <= reach else (0, 0) for number, one in enumerate(off)}
-    return Moved(near, (stack.shape[1], stack.shape[2])).stacked(list(stack))
+    _, pattern = _gathered(spectra, reach)
+    peaks = {number: _peak(pattern, one, reach) for number, one in enumerate(spectra)}
+    shifts = {number: shift for number, (height, shift) in peaks.items() if height > 1}  # the highest of all
+    if not shifts:
+        return stack
+    middle = tuple(int(one) for one in np.median(list(shifts.values()), axis=0))
+    off = {number: (down - middle[0], across - middle[1]) for number, (down, across) in shifts.items()}
+    near = {number: shift for number, shift in off.items() if max(map(abs, shift)) <= reach}
+    stays = dict.fromkeys(range(len(stack)), (0, 0))
+    return Moved({**stays, **near}, (stack.shape[1], stack.shape[2])).stacked(list(stack))
 
 
 def _spectrum(picture: Picture, size: tuple[int, ...]) -> Spectrum:
@@ -125,33 +133,42 @@ def _spectrum(picture: Picture, size: tuple[int, ...]) -> Spectrum:
     return np.asarray(kept * waves / (strengths + 1e-3 * strengths.mean() + 1e-12), np.complex64)
 
 
-def _gathered(spectra: Sequence[Spectrum]) -> tuple[int, Spectrum]:
-    """Returns the number of the picture with which most others share something, and the sum of these, moved upon it."""
+def _gathered(spectra: Sequence[Spectrum], reach: float = np.inf) -> tuple[int, Spectrum]:
+    """Returns the number of the picture with which most others share something, and the sum of these, moved upon it.
+
+    The sum is 0 where no peak is sure, as of blank pictures, or of a pattern that repeats itself.
+    """
     numbers = np.unique(np.linspace(0, len(spectra) - 1, STARTS).astype(int))
-    start = max((int(one) for one in numbers), key=lambda one: sum(_sure(spectra[one], each) for each in spectra))
+
+    def sharing(number: int) -> int:
+        return sum(_peak(spectra[number], one, reach)[0] > SURE for one in spectra)
+
+    start = max((int(one) for one in numbers), key=sharing)
     pattern = spectra[start]
     for _ in range(ROUNDS):
-        peaks = [_peak(pattern, one) for one in spectra]
-        own = [_back(one, shift) for one, (height, shift) in zip(spectra, peaks, strict=True) if height > SURE]
-        pattern = np.asarray(np.sum(own, axis=0), np.complex64)
+        total = np.zeros_like(pattern)
+        for one in spectra:
+            height, shift = _peak(pattern, one, reach)
+            if height > SURE:
+                total += _back(one, shift)
+        pattern = total
     return start, pattern
 
 
-def _sure(one: Spectrum, other: Spectrum) -> bool:
-    return _peak(one, other)[0] > SURE
+def _peak(pattern: Spectrum, other: Spectrum, reach: float = np.inf) -> tuple[float, Shift]:
+    """Returns a correlation's peak within reach: how many times as high as what is beside it, and where it is.
 
-
-def _peak(pattern: Spectrum, other: Spectrum) -> tuple[float, Shift]:
-    """Returns how many times as high as the next one the peak of a correlation is, and how far it says one is moved."""
+    What is beside it is sought everywhere, so that of a few shifts within reach one is not sure by chance.
+    """
     correlation = ifft2(np.conj(pattern) * other).real
-    at = tuple(int(one) for one in np.unravel_index(int(correlation.argmax()), correlation.shape))
-    height = float(correlation[at])
-    beside = np.ix_(
-        *(np.arange(one - BESIDE, one + BESIDE + 1) % side for one, side in zip(at, correlation.shape, strict=True))
-    )
-    correlation[beside] = 0
-    down, across = (one - side * (one > side // 2) for one, side in zip(at, correlation.shape, strict=True))
-    return height / max(float(correlation.max()), 1e-12), (down, across)
+    shifts = [np.rint(fftfreq(side, 1 / side)).astype(int) for side in correlation.shape]
+    rows, columns = (each[np.abs(each) <= reach] for each in shifts)
+    near = correlation[np.ix_(rows, columns)]  # shifts up or to the left count from the end, as negative indices do
+    at = np.unravel_index(int(near.argmax()), near.shape)
+    shift, height = (int(rows[at[0]]), int(columns[at[1]])), float(near[at])
+    beside = np.arange(-BESIDE, BESIDE + 1)
+    correlation[np.ix_(*((by + beside) % side for by, side in zip(shift, correlation.shape, strict=True)))] = 0
+    return height / max(float(correlation.max()), 1e-12), shift
 
 
 def _back(spectrum: Spectrum, shift: Shift) -> Spectrum:

@@ -52,7 +52,16 @@ def test_a_picture_is_framed_by_its_shift():
     assert framed.shape == (4, 5, 1)
     np.testing.assert_array_equal(framed[:3, 2:], picture[1:, :3])
     np.testing.assert_array_equal(framed[3, 2:], picture[3, :3])  # its edge goes on
+    np.testing.assert_array_equal(framed[:3, :2], picture[1:, :1].repeat(2, axis=1))
+    larger = Moved({7: (1, -2)}, (4, 5)).framed(picture, 7, (6, 9))
+    np.testing.assert_array_equal(larger[3:, :, 0], [[15, 15, 15, 16, 17, 18, 19, 19, 19]] * 3)
     assert Moved({7: (1, -2)}, (4, 5)).enlarged(3) == Moved({7: (3, -6)}, (12, 15))
+
+
+def test_a_long_picture_is_framed():
+    picture = np.arange(33000, dtype=np.uint16).astype(np.uint8)[None, :, None]
+    framed = Moved({0: (0, 3)}, (1, 33000)).framed(picture, 0, (1, 33000))
+    np.testing.assert_array_equal(framed[:, :-3], picture[:, 3:])
 
 
 def test_pictures_that_lie_nearly_upon_each_other_settle(letters):

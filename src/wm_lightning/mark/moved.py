@@ -52,11 +52,13 @@ class Moved(NamedTuple):
 
     def framed(self, picture: Picture, number: int, size: tuple[int, int]) -> Picture:
         """Returns a picture (H, W, C) as the stack has it, (*size, C); beyond its edges they go on."""
-        down, across = self.shifts[number]
-        matrix = np.array([[1, 0, -across], [0, 1, -down]], np.float64)
         picture = resized(picture, self.width)
-        moved = cv2.warpAffine(picture, matrix, size[::-1], flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(moved, np.uint8).reshape(*size, -1)  # OpenCV drops a single channel
+        # cv2.warpAffine takes no sides of 32,767 and more.
+        rows, columns = (
+            np.clip(np.arange(side) + by, 0, own - 1)
+            for side, by, own in zip(size, self.shifts[number], picture.shape[:2], strict=True)
+        )
+        return picture[rows][:, columns]
 
     def enlarged(self, factor: int) -> Moved:
         """Returns the same way for pictures so many times as large."""

@@ -104,6 +104,14 @@ def test_blank_and_periodic_pictures_share_no_mark(kind, moved, tmp_path):
         estimate_mark(save_all(tmp_path, [one.astype(np.uint8) for one in pictures]))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("sizes", [[(1, 1)], [(1, 20), (96, 900)], [(2, 30), (30, 2), (96, 2100)]])
+def test_thin_pictures_share_no_mark(sizes, tmp_path):
+    pictures = [photograph(number, sizes[number % len(sizes)]) for number in range(9)]
+    with pytest.raises(UserError, match="share no mark"):
+        estimate_mark(save_all(tmp_path, pictures))
+
+
 def test_a_shared_frame_is_no_mark(tmp_path):
     pictures = [photograph(seed) for seed in range(12)]
     for picture in pictures:

@@ -40,6 +40,17 @@ def test_blank_pictures_stay():
     np.testing.assert_array_equal(settled(stack, 4), stack)
 
 
+@pytest.mark.filterwarnings("error")
+def test_thin_pictures_are_left_out(letters):
+    corners = anywhere(14, letters)
+    marked = [grey(put(photograph(seed), letters, corner)) for seed, corner in enumerate(corners)]
+    thin = [np.zeros((*size, 1), np.uint8) for size in ((1, 90), (90, 1), (1, 1), (7, 200))]
+    way = moved([*thin, *marked])
+    assert way is not None
+    assert way.shifts == {number + len(thin): shift for number, shift in moved(marked).shifts.items()}
+    assert moved(thin) is None
+
+
 def test_what_settles_stays_within_reach(letters):
     stack = np.stack([put(photograph(seed), letters, (38, 34 + 9 * (seed == 5))) for seed in range(12)])
     result = settled(stack, 4)

@@ -247,8 +247,8 @@ def _cropped(
     )
 
     def part(path: Path, picture: Picture) -> Picture:
-        # A part alone is kept: a view would hold the whole picture.
-        return way.framed(picture, paths[path], (height, width))[rows, columns].copy()
+        # A view would keep the whole picture in memory.
+        return np.array(way.framed(picture, paths[path], (height, width))[rows, columns])
 
     stack = np.stack(list(read_all(list(paths), told, part).values()))
     if isinstance(way, Moved) and factor > 1:

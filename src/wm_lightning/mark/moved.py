@@ -28,6 +28,7 @@ LIMIT = (
 LEAST_LIMIT = 0.02  # of 1, so that noise does not count as much as edges
 PERIODS = 1 / 24, 0.35  # of waves for each pixel: those of strokes, not of shades and not of noise
 SURE = 1.5  # times as high as the next one is a peak that counts; of photographs that share nothing, up to 1.3 times
+THIN = 8  # side of pictures, below which a mark cannot be told on them
 BESIDE = 4  # pixels around a peak that belong to it
 STARTS = 4  # pictures, with each of which the others are compared
 ROUNDS = 3
@@ -78,24 +79,27 @@ def moved(pictures: Sequence[Picture], width: int | None = None) -> Moved | None
     picture alone has, all others can be moved to be somewhat like.
 
     Args:
-        pictures: (H, W, 1), of any sizes.
+        pictures: (H, W, 1), of any sizes; thin ones are left out.
         width: That they are first resized to; None: they keep their sizes.
 
     Returns:
         None where they share nothing that is sure.
     """
     pictures = [resized(one, width) for one in pictures]
-    size = tuple(next_fast_len(2 * max(sides)) for sides in zip(*(one.shape[:2] for one in pictures), strict=True))
-    spectra = [_spectrum(one, size) for one in pictures]
-    numbers = range(len(pictures))
-    (start, pattern), (_, other) = (_gathered([spectra[at] for at in half]) for half in (numbers[::2], numbers[1::2]))
+    numbers = [number for number, one in enumerate(pictures) if min(one.shape[:2]) >= THIN]
+    if len(numbers) < 2:
+        return None
+    sizes = [pictures[number].shape[:2] for number in numbers]
+    size = tuple(next_fast_len(2 * max(sides)) for sides in zip(*sizes, strict=True))
+    spectra = [_spectrum(pictures[number], size) for number in numbers]
+    (start, pattern), (_, other) = (_gathered(half) for half in (spectra[::2], spectra[1::2]))
     height, shift = _peak(pattern, other)
     if height < SURE:
         return None
     pattern = pattern + _back(other, shift)
-    peaks = {number: _peak(pattern, one) for number, one in enumerate(spectra)}
+    peaks = {number: _peak(pattern, one) for number, one in zip(numbers, spectra, strict=True)}
     shifts = {number: shift for number, (height, shift) in peaks.items() if height > SURE}
-    return Moved(shifts, pictures[2 * start].shape[:2], width)
+    return Moved(shifts, sizes[2 * start], width)
 
 
 def settled(stack: Picture, reach: int) -> Picture:

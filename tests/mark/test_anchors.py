@@ -49,3 +49,8 @@ def test_reduced_pictures_are_means():
     assert small.shape == (3, 4, 3)
     assert small[0, 0, 0] == round((0 + 1 + 9 + 10) / 4)
     assert reduced(picture, 1) is picture
+
+
+@pytest.mark.parametrize(("size", "smaller"), [((1, 9), (1, 4)), ((9, 1), (4, 1)), ((1, 1), (1, 1))])
+def test_thin_pictures_keep_a_pixel(size, smaller):
+    assert reduced(numbered(*size), 2).shape == (*smaller, 3)

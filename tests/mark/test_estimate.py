@@ -78,7 +78,8 @@ def test_a_second_mark_is_told_of(letters, tmp_path):
     mark = estimate_mark(save_all(tmp_path, pictures), told.append)
     assert mark.carriers == 14
     assert mark.place.corner_on(SIZE) == pytest.approx((0, 0), abs=8)
-    assert any("7 of the 7 other pictures share another mark" in line for line in told)
+    (line,) = (line for line in told if "7 of the 7 other pictures share another mark" in line)
+    assert "another size: 14.png, 15.png, 16.png and 4 more; to have it" in line
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])
@@ -89,8 +90,26 @@ def test_too_few_pictures(letters, tmp_path, count):
 
 
 def test_pictures_that_share_nothing(tmp_path):
-    with pytest.raises(UserError, match="share no mark"):
+    with pytest.raises(UserError, match=r"share no mark.*; or let wm-predict seek marks"):
         estimate_mark(save_all(tmp_path, [photograph(seed) for seed in range(12)]))
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+@pytest.mark.parametrize("kind", ["blank", "stripes", "checks"])
+def test_blank_and_periodic_pictures_share_no_mark(kind, moved, tmp_path):
+    rows, columns = np.indices(SIZE) // 8
+    cells = {"blank": np.ones(SIZE, int), "stripes": columns % 2, "checks": (rows + columns) % 2}[kind]
+    pictures = [np.roll(255 * cells[..., None].repeat(3, axis=-1), moved * by, axis=1) for by in range(6)]
+    with pytest.raises(UserError, match=r"share no mark|hides all"):
+        estimate_mark(save_all(tmp_path, [one.astype(np.uint8) for one in pictures]))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("sizes", [[(1, 1)], [(1, 20), (96, 900)], [(2, 30), (30, 2), (96, 2100)]])
+def test_thin_pictures_share_no_mark(sizes, tmp_path):
+    pictures = [photograph(number, sizes[number % len(sizes)]) for number in range(9)]
+    with pytest.raises(UserError, match="share no mark"):
+        estimate_mark(save_all(tmp_path, pictures))
 
 
 def test_a_shared_frame_is_no_mark(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.mark.conftest import CORNER, SIZE, photograph, put
-from wm_lightning.mark.known import Place
+from wm_lightning.mark.known import KnownMark, Place
 from wm_lightning.mark.placing import place_mark
 
 
@@ -26,6 +26,15 @@ def test_it_is_found_beside_its_place_and_fainter_or_stronger(letters, strength,
 @pytest.mark.parametrize("corner", [(3, 5), (60, 61)])
 def test_it_is_found_anywhere(letters, corner):
     placed = place_mark(floats(put(photograph(2), letters, corner)), replace(letters, place=Place()))
+    assert (placed.rows.start, placed.columns.start) == corner
+
+
+@pytest.mark.parametrize("corner", [(30, 41), (40, 0), (0, 60)])
+def test_a_plate_of_one_opacity_is_found_anywhere(corner):
+    alpha = np.full((30, 50), 0.5, np.float32)
+    plate = KnownMark(alpha, np.repeat(alpha[..., None], 3, axis=-1), np.zeros_like(alpha), Place())
+    placed = place_mark(floats(put(photograph(2), plate, corner)), plate)
+    assert placed is not None
     assert (placed.rows.start, placed.columns.start) == corner
 
 

@@ -117,9 +117,9 @@ def read_all(
 
 
 def reduced(picture: Picture, factor: int) -> Picture:
-    """Returns a picture of a whole factor's size, by area."""
+    """Returns a picture of a whole factor's size, by area; of thin pictures a side of one pixel stays."""
     if factor == 1:
         return picture
-    height, width = picture.shape[0] // factor, picture.shape[1] // factor
+    height, width = (max(1, side // factor) for side in picture.shape[:2])
     part = picture[: height * factor, : width * factor]
     return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

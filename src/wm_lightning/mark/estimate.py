@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from wm_lightning.errors import UserError
 from wm_lightning.images.decoding import size_of
 from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, nearest, read_all, reduced
 from wm_lightning.mark.known import Floats, KnownMark
-from wm_lightning.mark.layers import MARGIN, Mask, first_guess, noise_of, refined, step_left, window
+from wm_lightning.mark.layers import MARGIN, Layers, Mask, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
 from wm_lightning.mark.moved import Moved, moved, settled
 from wm_lightning.mark.shared import Shared, agreement, area_of, constant, median_of, shared_gradients
@@ -29,6 +29,7 @@ AGREEING = 0.5  # correlation of what two halves of the pictures share, from whi
 STEP = 0.04  # that an undone mark may leave at its place
 HIDES = 0.88  # opacity from which most of a mark hides what is beneath
 SAME = 0.1  # share of a mark's pixels that are the same in all pictures, from which it hides what is beneath
+NAMED = 3  # files of pictures that share another mark
 SEEN = 30  # pixels around a mark from which a first guess is made
 
 
@@ -63,6 +64,19 @@ def estimate_mark(paths: Sequence[str | Path], told: Callable[[str], None] = lam
     Raises:
         UserError: There are too few pictures, or they share no mark, or one that hides all beneath it.
     """
+    pictures, factor = _read(paths, told)
+    told(f"looking for what {len(pictures)} pictures share")
+    found = _sought(list(pictures.values()), factor, told)
+    _tell_of_another(found, pictures, told)
+    return _measured(found, list(pictures), told)
+
+
+def _read(paths: Sequence[str | Path], told: Callable[[str], None]) -> tuple[dict[Path, Picture], int]:
+    """Reads some of the pictures; returns them, reduced, and by what factor.
+
+    Raises:
+        UserError: There are too few.
+    """
     chosen = _sampled(sorted(map(Path, paths)))
     if len(chosen) < LEAST:
         count = "one picture" if len(chosen) == 1 else f"{len(chosen)} pictures"
@@ -72,29 +86,45 @@ def estimate_mark(paths: Sequence[str | Path], told: Callable[[str], None] = lam
     pictures = read_all(chosen, told, lambda _, picture: reduced(picture, factor))
     if len(pictures) < LEAST:
         raise UserError(f"Only {len(pictures)} of the pictures can be read; give at least {LEAST} that share a mark.")
-    told(f"looking for what {len(pictures)} pictures share")
-    found = _at_one_place(list(pictures.values()), factor)
-    if found is None:
-        told("they share nothing at one place; looking for it at changing places")
-        found = _at_changing_places(list(pictures.values()), factor)
-    if found is None:
-        raise UserError(
-            "The pictures share no mark that can be measured; frames, borders and parts of a page are none. If there "
-            "are two marks, or several sizes of one, give a folder of pictures that have one alike; or let predict.py "
-            "seek marks (without --mark and --same-mark), or train on a picture of the mark (experiment=own_mark)."
-        )
-    others = [one for at, one in enumerate(pictures.values()) if at not in found.carriers]
-    more = _at_one_place(others, factor) if len(others) >= LEAST else None
-    if more is not None:
-        told(
-            f"{len(more.carriers)} of the {len(others)} other pictures share another mark, or this one elsewhere or in "
-            "another size; to have it measured too, give them as a folder of their own"
-        )
-    return _measured(found, list(pictures), told)
+    return pictures, factor
 
 
 def _sampled(paths: list[Path]) -> list[Path]:
     return [paths[at] for at in np.unique(np.linspace(0, len(paths) - 1, MOST).astype(int))] if paths else []
+
+
+def _sought(pictures: list[Picture], factor: int, told: Callable[[str], None]) -> Found:
+    """Finds what pictures share at one place, or else at changing places.
+
+    Raises:
+        UserError: They share no mark.
+    """
+    found = _at_one_place(pictures, factor)
+    if found is None:
+        told("they share nothing at one place; looking for it at changing places")
+        found = _at_changing_places(pictures, factor)
+    if found is None:
+        raise UserError(
+            "The pictures share no mark that can be measured; frames, borders and parts of a page are none. If there "
+            "are two marks, or several sizes of one, give a folder of pictures that have one alike; or let wm-predict "
+            "seek marks (without --mark and --same-mark), or train on a picture of the mark (experiment=own_mark)."
+        )
+    return found
+
+
+def _tell_of_another(found: Found, pictures: dict[Path, Picture], told: Callable[[str], None]) -> None:
+    """Tells which of the pictures that do not carry the mark share another one."""
+    others = [path for at, path in enumerate(pictures) if at not in found.carriers]
+    more = _at_one_place([pictures[path] for path in others], found.factor) if len(others) >= LEAST else None
+    if more is None:
+        return
+    names = ", ".join(others[at].name for at in more.carriers[:NAMED])
+    left = len(more.carriers) - NAMED
+    told(
+        f"{len(more.carriers)} of the {len(others)} other pictures share another mark, or this one elsewhere or in "
+        f"another size: {names}{f' and {left} more' if left > 0 else ''}; to have it measured too, give them as a "
+        "folder of their own"
+    )
 
 
 def _at_one_place(pictures: list[Picture], factor: int) -> Found | None:
@@ -181,26 +211,62 @@ def _measured(found: Found, names: list[Path], told: Callable[[str], None]) -> K
     Raises:
         UserError: It hides all that is beneath it, or is too faint.
     """
-    paths, factor = {names[one]: one for one in found.carriers}, found.factor
+    paths = {names[one]: one for one in found.carriers}
     told(f"{len(paths)} of {len(names)} pictures carry a mark; measuring its opacity and colour")
-    way = found.way.enlarged(factor)
-    rows, columns = window(_area(found.shared), SEEN)
-    size = tuple(side * factor for side in found.shared.sure.shape)
+    stack, parts, whole = _cropped(found, paths, told)
+    shared = shared_gradients(stack)
+    area = _area(shared)
+    hole = cv2.dilate(area.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    layers = _layers(stack, area, hole)
+    inner = window(hole, MARGIN)
+    corner = parts[0].start + inner[0].start, parts[1].start + inner[1].start
+    way = found.way.enlarged(found.factor)
+    if found.alike and isinstance(way, Anchoring):
+        way = way._replace(anchor=nearest(corner, layers.alpha.shape, whole))
+    agree = _halves_agree(stack, shared)
+    noise = noise_of(layers, len(stack))
+    place = way.place(corner, whole)
+    mark = KnownMark(layers.alpha, layers.paint, noise, place, len(names), len(paths), agree)
+    return replace(mark, spread=spread_of(mark, list(paths)))
+
+
+def _cropped(
+    found: Found, paths: Mapping[Path, int], told: Callable[[str], None]
+) -> tuple[Picture, tuple[slice, slice], tuple[int, int]]:
+    """Reads the full pictures around what they share.
+
+    Returns:
+        Their parts upon each other, (N, h, w, 3); of which rows and columns of the whole; the whole's height and width.
+    """
+    way, factor = found.way.enlarged(found.factor), found.factor
+    height, width = (side * factor for side in found.shared.sure.shape)
     # The reduced pictures' common part, at full size, in pictures whose sides are no multiples of the factor.
-    parts = [
-        slice(one.start * factor, min(one.stop * factor, side)) for one, side in zip((rows, columns), size, strict=True)
-    ]
-    whole = (size[0], size[1])
+    rows, columns = (
+        slice(one.start * factor, min(one.stop * factor, side))
+        for one, side in zip(window(_area(found.shared), SEEN), (height, width), strict=True)
+    )
 
     def part(path: Path, picture: Picture) -> Picture:
-        return way.framed(picture, paths[path], whole)[parts[0], parts[1]]
+        # A view would keep the whole picture in memory.
+        return np.array(way.framed(picture, paths[path], (height, width))[rows, columns])
 
     stack = np.stack(list(read_all(list(paths), told, part).values()))
     if isinstance(way, Moved) and factor > 1:
         stack = settled(stack, 2 * factor)
-    shared = shared_gradients(stack)
-    area = _area(shared)
-    hole = cv2.dilate(area.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    return stack, (rows, columns), (height, width)
+
+
+def _layers(stack: Picture, area: Mask, hole: Mask) -> Layers:
+    """Measures a mark's opacity and paint.
+
+    Args:
+        stack: Pictures (N, h, w, 3).
+        area: Where it is visible, (h, w).
+        hole: That and its rim.
+
+    Raises:
+        UserError: It hides all that is beneath it, or fades out too softly.
+    """
     guess = first_guess(stack, hole)
     if _hides(guess.alpha[area]) or constant(stack)[area].mean() > SAME:
         raise UserError(
@@ -214,12 +280,4 @@ def _measured(found: Found, names: list[Path], told: Callable[[str], None]) -> K
             "The mark that the pictures share fades out too softly to be measured: undone, its place would be "
             f"{'lighter' if step > 0 else 'darker'} than around it by {255 * abs(step):.0f} of 255."
         )
-    inner = window(hole, MARGIN)
-    corner = parts[0].start + inner[0].start, parts[1].start + inner[1].start
-    if found.alike and isinstance(way, Anchoring):
-        way = way._replace(anchor=nearest(corner, layers.alpha.shape, whole))
-    agree = _halves_agree(stack, shared)
-    noise = noise_of(layers, len(stack))
-    place = way.place(corner, whole)
-    mark = KnownMark(layers.alpha, layers.paint, noise, place, len(names), len(paths), agree)
-    return replace(mark, spread=spread_of(mark, list(paths)))
+    return layers

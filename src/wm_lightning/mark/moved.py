@@ -28,6 +28,7 @@ LIMIT = (
 LEAST_LIMIT = 0.02  # of 1, so that noise does not count as much as edges
 PERIODS = 1 / 24, 0.35  # of waves for each pixel: those of strokes, not of shades and not of noise
 SURE = 1.5  # times as high as the next one is a peak that counts; of photographs that share nothing, up to 1.3 times
+THIN = 8  # side of pictures, below which a mark cannot be told on them
 BESIDE = 4  # pixels around a peak that belong to it
 STARTS = 4  # pictures, with each of which the others are compared
 ROUNDS = 3
@@ -52,11 +53,13 @@ class Moved(NamedTuple):
 
     def framed(self, picture: Picture, number: int, size: tuple[int, int]) -> Picture:
         """Returns a picture (H, W, C) as the stack has it, (*size, C); beyond its edges they go on."""
-        down, across = self.shifts[number]
-        matrix = np.array([[1, 0, -across], [0, 1, -down]], np.float64)
         picture = resized(picture, self.width)
-        moved = cv2.warpAffine(picture, matrix, size[::-1], flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(moved, np.uint8).reshape(*size, -1)  # OpenCV drops a single channel
+        # cv2.warpAffine takes no sides of 32,767 and more.
+        rows, columns = (
+            np.clip(np.arange(side) + by, 0, own - 1)
+            for side, by, own in zip(size, self.shifts[number], picture.shape[:2], strict=True)
+        )
+        return picture[rows][:, columns]
 
     def enlarged(self, factor: int) -> Moved:
         """Returns the same way for pictures so many times as large."""
@@ -76,24 +79,27 @@ def moved(pictures: Sequence[Picture], width: int | None = None) -> Moved | None
     picture alone has, all others can be moved to be somewhat like.
 
     Args:
-        pictures: (H, W, 1), of any sizes.
+        pictures: (H, W, 1), of any sizes; thin ones are left out.
         width: That they are first resized to; None: they keep their sizes.
 
     Returns:
         None where they share nothing that is sure.
     """
     pictures = [resized(one, width) for one in pictures]
-    size = tuple(next_fast_len(2 * max(sides)) for sides in zip(*(one.shape[:2] for one in pictures), strict=True))
-    spectra = [_spectrum(one, size) for one in pictures]
-    numbers = range(len(pictures))
-    (start, pattern), (_, other) = (_gathered([spectra[at] for at in half]) for half in (numbers[::2], numbers[1::2]))
+    numbers = [number for number, one in enumerate(pictures) if min(one.shape[:2]) >= THIN]
+    if len(numbers) < 2:
+        return None
+    sizes = [pictures[number].shape[:2] for number in numbers]
+    size = tuple(next_fast_len(2 * max(sides)) for sides in zip(*sizes, strict=True))
+    spectra = [_spectrum(pictures[number], size) for number in numbers]
+    (start, pattern), (_, other) = (_gathered(half) for half in (spectra[::2], spectra[1::2]))
     height, shift = _peak(pattern, other)
     if height < SURE:
         return None
     pattern = pattern + _back(other, shift)
-    peaks = {number: _peak(pattern, one) for number, one in enumerate(spectra)}
+    peaks = {number: _peak(pattern, one) for number, one in zip(numbers, spectra, strict=True)}
     shifts = {number: shift for number, (height, shift) in peaks.items() if height > SURE}
-    return Moved(shifts, pictures[2 * start].shape[:2], width)
+    return Moved(shifts, sizes[2 * start], width)
 
 
 def settled(stack: Picture, reach: int) -> Picture:
@@ -102,15 +108,23 @@ def settled(stack: Picture, reach: int) -> Picture:
     Args:
         stack: (N, H, W, 3), most of them within reach of their place.
         reach: How many pixels a picture is moved at most; where it would be more, it stays.
+
+    Returns:
+        Likewise.
     """
-    size = tuple(next_fast_len(2 * side) for side in stack.shape[1:3])
+    # Full pictures are large: no more is added to their sides than shifts within reach need.
+    size = tuple(next_fast_len(side + 2 * reach) for side in stack.shape[1:3])
     spectra = [_spectrum(np.asarray(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY))[..., None], size) for one in stack]
-    _, pattern = _gathered(spectra)
-    shifts = [_peak(pattern, one)[1] for one in spectra]
-    middle = tuple(int(one) for one in np.median(shifts, axis=0))
-    off = [(down - middle[0], across - middle[1]) for down, across in shifts]
-    near = {number: one if max(map(abs, one)) <= reach else (0, 0) for number, one in enumerate(off)}
-    return Moved(near, (stack.shape[1], stack.shape[2])).stacked(list(stack))
+    _, pattern = _gathered(spectra, reach)
+    peaks = {number: _peak(pattern, one, reach) for number, one in enumerate(spectra)}
+    shifts = {number: shift for number, (height, shift) in peaks.items() if height > 1}  # the highest of all
+    if not shifts:
+        return stack
+    middle = tuple(int(one) for one in np.median(list(shifts.values()), axis=0))
+    off = {number: (down - middle[0], across - middle[1]) for number, (down, across) in shifts.items()}
+    near = {number: shift for number, shift in off.items() if max(map(abs, shift)) <= reach}
+    stays = dict.fromkeys(range(len(stack)), (0, 0))
+    return Moved({**stays, **near}, (stack.shape[1], stack.shape[2])).stacked(list(stack))
 
 
 def _spectrum(picture: Picture, size: tuple[int, ...]) -> Spectrum:
@@ -125,33 +139,42 @@ def _spectrum(picture: Picture, size: tuple[int, ...]) -> Spectrum:
     return np.asarray(kept * waves / (strengths + 1e-3 * strengths.mean() + 1e-12), np.complex64)
 
 
-def _gathered(spectra: Sequence[Spectrum]) -> tuple[int, Spectrum]:
-    """Returns the number of the picture with which most others share something, and the sum of these, moved upon it."""
+def _gathered(spectra: Sequence[Spectrum], reach: float = np.inf) -> tuple[int, Spectrum]:
+    """Returns the number of the picture with which most others share something, and the sum of these, moved upon it.
+
+    The sum is 0 where no peak is sure, as of blank pictures, or of a pattern that repeats itself.
+    """
     numbers = np.unique(np.linspace(0, len(spectra) - 1, STARTS).astype(int))
-    start = max((int(one) for one in numbers), key=lambda one: sum(_sure(spectra[one], each) for each in spectra))
+
+    def sharing(number: int) -> int:
+        return sum(_peak(spectra[number], one, reach)[0] > SURE for one in spectra)
+
+    start = max((int(one) for one in numbers), key=sharing)
     pattern = spectra[start]
     for _ in range(ROUNDS):
-        peaks = [_peak(pattern, one) for one in spectra]
-        own = [_back(one, shift) for one, (height, shift) in zip(spectra, peaks, strict=True) if height > SURE]
-        pattern = np.asarray(np.sum(own, axis=0), np.complex64)
+        total = np.zeros_like(pattern)
+        for one in spectra:
+            height, shift = _peak(pattern, one, reach)
+            if height > SURE:
+                total += _back(one, shift)
+        pattern = total
     return start, pattern
 
 
-def _sure(one: Spectrum, other: Spectrum) -> bool:
-    return _peak(one, other)[0] > SURE
+def _peak(pattern: Spectrum, other: Spectrum, reach: float = np.inf) -> tuple[float, Shift]:
+    """Returns a correlation's peak within reach: how many times as high as what is beside it, and where it is.
 
-
-def _peak(pattern: Spectrum, other: Spectrum) -> tuple[float, Shift]:
-    """Returns how many times as high as the next one the peak of a correlation is, and how far it says one is moved."""
+    What is beside it is sought everywhere, so that of a few shifts within reach one is not sure by chance.
+    """
     correlation = ifft2(np.conj(pattern) * other).real
-    at = tuple(int(one) for one in np.unravel_index(int(correlation.argmax()), correlation.shape))
-    height = float(correlation[at])
-    beside = np.ix_(
-        *(np.arange(one - BESIDE, one + BESIDE + 1) % side for one, side in zip(at, correlation.shape, strict=True))
-    )
-    correlation[beside] = 0
-    down, across = (one - side * (one > side // 2) for one, side in zip(at, correlation.shape, strict=True))
-    return height / max(float(correlation.max()), 1e-12), (down, across)
+    shifts = [np.rint(fftfreq(side, 1 / side)).astype(int) for side in correlation.shape]
+    rows, columns = (each[np.abs(each) <= reach] for each in shifts)
+    near = correlation[np.ix_(rows, columns)]  # shifts up or to the left count from the end, as negative indices do
+    at = np.unravel_index(int(near.argmax()), near.shape)
+    shift, height = (int(rows[at[0]]), int(columns[at[1]])), float(near[at])
+    beside = np.arange(-BESIDE, BESIDE + 1)
+    correlation[np.ix_(*((by + beside) % side for by, side in zip(shift, correlation.shape, strict=True)))] = 0
+    return height / max(float(correlation.max()), 1e-12), shift
 
 
 def _back(spectrum: Spectrum, shift: Shift) -> Spectrum:

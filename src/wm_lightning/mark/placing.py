@@ -130,11 +130,14 @@ def _peaks(view: _View) -> list[tuple[float, float]]:
     rows, columns = (np.flatnonzero((np.abs(view.mark) > VISIBLE).any(axis=(axis, 2))) for axis in (1, 0))
     if not rows.size or rows[-1] - rows[0] >= height or columns[-1] - columns[0] >= width:
         return []
-    mark = view.mark[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    # One pixel around both: a plate of one opacity has gradients at its rim alone.
+    mark = np.pad(view.mark, ((1, 1), (1, 1), (0, 0)))[rows[0] : rows[-1] + 3, columns[0] : columns[-1] + 3]
     mean = view.picture.mean(axis=(0, 1))
     expected = (mark[..., 1:] - mark[..., :1] * mean).mean(axis=-1, keepdims=True)
-    grey = view.picture.mean(axis=-1, keepdims=True)
-    total = np.zeros((height - expected.shape[0] + 1, width - expected.shape[1] + 1), np.float32)
+    grey = np.pad(view.picture.mean(axis=-1, keepdims=True), ((1, 1), (1, 1), (0, 0)), mode="edge")
+    total = np.zeros(
+        [own - theirs + 1 for own, theirs in zip(grey.shape[:2], expected.shape[:2], strict=True)], np.float32
+    )
     for own, theirs in zip(differences(grey), differences(expected), strict=True):
         # A photograph's own edges are far stronger than the mark's.
         limited = np.clip(own[..., 0], -np.abs(theirs).max(), np.abs(theirs).max())

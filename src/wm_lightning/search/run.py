@@ -197,7 +197,7 @@ def _typed(space: Mapping[str, BaseDistribution]) -> list[str]:
 
 
 def _compose(arguments: list[str]) -> DictConfig:
-    """Returns the configuration that train.py would have."""
+    """Returns the configuration that ``wm-train`` would have."""
     run = compose(HydraConfig.get().job.config_name, overrides=arguments)
     with open_dict(run):
         del run["sweep"], run["space"]
@@ -206,7 +206,7 @@ def _compose(arguments: list[str]) -> DictConfig:
 
 @contextlib.contextmanager
 def _log_file(path: Path) -> Iterator[None]:
-    """Writes what is logged to a file too, as train.py does."""
+    """Writes what is logged to a file too, as ``wm-train`` does."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     logging.getLogger().addHandler(handler)

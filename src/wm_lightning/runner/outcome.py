@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 
 class Outcome(Callback):
@@ -22,11 +23,11 @@ class Outcome(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
         """Takes note of the run's folder."""
-        Outcome.folder = Path(config.hydra.run.dir).absolute()
+        Outcome.folder = _folder(config, "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
         """Takes note of the folder of all jobs."""
-        Outcome.folder = Path(config.hydra.sweep.dir).absolute()
+        Outcome.folder = _folder(config, "hydra.sweep.dir")
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's
         """Takes the error out of Hydra's hands; Hydra calls this one last, after those of users."""
@@ -48,3 +49,14 @@ class Outcome(Callback):
             return False
         path = Path(os.path.abspath(os.fsdecode(name)))  # noqa: PTH100 - without following links, as the folder
         return path.is_relative_to(cls.folder) or (cls.folder.is_relative_to(path) and not os.path.isdir(path))  # noqa: PTH112 - pathlib's raises where it may not look
+
+
+def _folder(config: DictConfig, key: str) -> Path:
+    """Reads a folder as Hydra is about to: ``${hydra:...}`` in it asks for the configuration that is set."""
+    current = HydraConfig.instance()
+    before = current.cfg
+    current.set_config(config)
+    try:
+        return Path(OmegaConf.select(config, key)).absolute()
+    finally:
+        current.cfg = before

@@ -121,20 +121,20 @@ def look(
 
 
 def look_at(
-    engine: TorchEngine, features: MarkFeatures, path: Path, drawers: Sequence[Synthesizer], number: int, seed: int
+    engine: TorchEngine, features: MarkFeatures, path: Path, drawers: Sequence[Synthesizer], seed: int
 ) -> tuple[Found, int]:
-    """Looks at a photograph and at a scene in its place; returns how many pictures without a mark that was, too."""
+    """Looks at photograph 0 and at a scene in its place; returns how many pictures without a mark that was, too."""
     generator = np.random.default_rng(seed)
     photograph = as_bytes(read_picture(path).pixels)
     scene = Scenes(KINDS, p=1).apply(np.ascontiguousarray(photograph[:900, :1000]), seed=seed)
     found, unmarked = [], 0
     for pixels in (*islice(sizes(photograph), 2), scene):
         pixels = np.ascontiguousarray(pixels)
-        found.append(look(engine, features, pixels, np.zeros(pixels.shape[:2], np.bool_), number, unmarked))
+        found.append(look(engine, features, pixels, np.zeros(pixels.shape[:2], np.bool_), 0, unmarked))
         unmarked += 1
         for draw in drawers:
             view = draw(pixels, generator)
-            found.append(look(engine, features, np.asarray(view.image), np.asarray(view.mask, np.bool_), number))
+            found.append(look(engine, features, np.asarray(view.image), np.asarray(view.mask, np.bool_), 0))
     return together(found), unmarked
 
 
@@ -143,24 +143,24 @@ def together(found: Sequence[Found]) -> Found:
     return Found(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def collect(engine: TorchEngine, folder: Path, drawers: Sequence[Synthesizer], kept: Path) -> tuple[Found, int]:
+def collect(
+    engine: TorchEngine, folder: Path, names: Sequence[Path], drawers: Sequence[Synthesizer], kept: Path
+) -> tuple[Found, int]:
     """Looks at a folder's photographs, but for those of which another has what was found in them.
 
     What is drawn depends on a photograph's path in the folder alone, so that it may grow. Returns what was found, and
     how many of the pictures had no mark.
     """
     found, unmarked, features = [], 0, MarkFeatures(engine)
-    paths = sorted(pictures_below(folder))
-    for number, path in enumerate(paths):
-        name = path.relative_to(folder)
+    for number, name in enumerate(names):
         file = kept / name.with_name(f"{name.name}.npz")
         if not file.is_file():
-            one, count = look_at(engine, features, path, drawers, number, zlib.crc32(name.as_posix().encode()))
+            one, count = look_at(engine, features, folder / name, drawers, zlib.crc32(name.as_posix().encode()))
             file.parent.mkdir(parents=True, exist_ok=True)
             draft = file.with_name(f".{file.name}")  # which is not taken for a result if it is cut short
             np.savez(draft, unmarked=count, **one._asdict())
             draft.replace(file)
-            log.info("%d of %d: %s", number + 1, len(paths), name)
+            log.info("%d of %d: %s", number + 1, len(names), name)
         with np.load(file) as stored:
             one = Found(*(stored[name] for name in Found._fields))
             pictures = np.where(one.pictures < 0, -1, one.pictures + unmarked)
@@ -282,14 +282,16 @@ def main() -> None:
     parser.add_argument("--logos", type=Path, help="a folder of logos that the network was not trained on")
     parser.add_argument("--weights", default="general")
     options = parser.parse_args()
-    count = sum(1 for _ in pictures_below(options.photographs))
-    if count < FOLDS:
-        parser.error(f"{options.photographs} holds {count} pictures; give a folder of {FOLDS} or more")
+    folder = options.photographs
+    names = sorted(path.relative_to(folder) for path in pictures_below(folder))
+    if len(names) < FOLDS:
+        parser.error(f"{folder} holds {len(names)} pictures; give a folder of {FOLDS} or more")
     if options.out.suffix != SUFFIX:
         parser.error(f"{options.out} must end in {SUFFIX}")
     engine = open_engine(options.weights)
     assert isinstance(engine, TorchEngine)
-    found, unmarked = collect(engine, options.photographs, list(drawers(options.logos)), options.out.with_suffix(KEPT))
+    kept = options.out.with_suffix(KEPT)
+    found, unmarked = collect(engine, folder, names, list(drawers(options.logos)), kept)
     write(options.weights, both(found, unmarked), options.out)
 
 

@@ -22,9 +22,7 @@ Picture = npt.NDArray[np.uint8]
 Spectrum = npt.NDArray[np.complex64]
 Shift = tuple[int, int]
 
-LIMIT = (
-    2  # scales of a picture's gradients, beyond which they are cut: a photograph's own are far stronger than a mark's
-)
+LIMIT = 2  # scales of a picture's gradients, beyond which they are cut: its own are far stronger than a mark's
 LEAST_LIMIT = 0.02  # of 1, so that noise does not count as much as edges
 PERIODS = 1 / 24, 0.35  # of waves for each pixel: those of strokes, not of shades and not of noise
 SURE = 1.5  # times as high as the next one is a peak that counts; of photographs that share nothing, up to 1.3 times

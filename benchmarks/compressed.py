@@ -1,8 +1,8 @@
-"""What compression leaves of the gain: ``python benchmarks/compressed.py PHOTOS --logos LOGOS``.
+"""What compression and sharpening leave of the gain: ``python benchmarks/compressed.py PHOTOS --logos LOGOS``.
 
 Whole photographs of the test split, each with a mark of ``synthesis=held_out_real`` (fonts, phrases, plates and, of
 LOGOS, files that nothing was trained on), go through the whole inference: as they are, and as JPEG of several
-qualities (4:2:0), beside their clean photographs compressed alike. Equal seeds, equal marks. In dB, means over
+qualities (4:2:0), and sharpened, beside their clean photographs treated alike. Equal seeds, equal marks. In dB, means over
 pictures: the gain over the identity, of the whole picture and inside the mark; ``found`` are pictures in which half of
 the marked pixels or more were.
 """
@@ -13,6 +13,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ from wm_lightning.inference.remover import open_engine
 from wm_lightning.inference.search import NORMAL, Search
 
 log = logging.getLogger("compressed")
+SHARPENED = DegradationSpec(sharpen=(1.0, 0.8))  # twice as far from a blurred copy as it was
 # What people call them, of what recipes
 KINDS = {
     "logos": ("logo",),
@@ -92,11 +94,8 @@ def marked(
         yield Marked(group, view.image, view.clean, view.mask)
 
 
-def as_jpeg(one: Marked, quality: int | None) -> Marked:
-    """Compresses a picture and its clean photograph alike; None leaves them as they are."""
-    if quality is None:
-        return one
-    spec = DegradationSpec(jpeg=quality)
+def treated(one: Marked, spec: DegradationSpec) -> Marked:
+    """Compresses or sharpens a picture and its clean photograph alike."""
     return one._replace(image=degrade(one.image, spec), clean=degrade(one.clean, spec))
 
 
@@ -108,10 +107,10 @@ def score(engine: Engine, one: Marked, search: Search) -> Score:
     return Score(after - before, after_in - before_in, float((cleaned.mask[inside] > 0).mean()) >= HALF)
 
 
-def table(scores: Sequence[Sequence[Score]], kinds: Sequence[str], qualities: Sequence[int | None]) -> Iterator[str]:
-    """Yields the rows of a table: a column for each quality, (qualities, pictures) scores."""
-    yield "| | pictures | " + " | ".join("as it is" if one is None else f"JPEG {one}" for one in qualities) + " |"
-    yield "|---|" + "---:|" * (len(qualities) + 1)
+def table(scores: Sequence[Sequence[Score]], kinds: Sequence[str], ways: Sequence[str]) -> Iterator[str]:
+    """Yields the rows of a table: a column for each way of treating pictures, (ways, pictures) scores."""
+    yield "| | pictures | " + " | ".join(ways) + " |"
+    yield "|---|" + "---:|" * (len(ways) + 1)
     for kind in ("all", *KINDS):
         chosen = [number for number, one in enumerate(kinds) if kind in ("all", one)]
         if chosen:
@@ -138,12 +137,13 @@ def main() -> None:
     parser.add_argument("--sensitivities", type=float, nargs="+", default=[NORMAL, 1.0])
     options = parser.parse_args()
     engine, pictures = open_engine(options.weights), list(marked(options.photographs, options.logos, options.pictures))
-    qualities = (None, *options.qualities)
+    ways = {"as it is": DegradationSpec()} | {f"JPEG {one}": DegradationSpec(jpeg=one) for one in options.qualities}
+    ways |= {"sharpened": SHARPENED, "sharpened, JPEG 85": replace(SHARPENED, jpeg=85)}
     for sensitivity in options.sensitivities:
         search = Search(sensitivity)
-        scores = [[score(engine, as_jpeg(one, quality), search) for one in pictures] for quality in qualities]
+        scores = [[score(engine, treated(one, spec), search) for one in pictures] for spec in ways.values()]
         log.info("\nsensitivity %g:\n", sensitivity)
-        for line in table(scores, [one.kind for one in pictures], qualities):
+        for line in table(scores, [one.kind for one in pictures], list(ways)):
             log.info(line)
 
 

@@ -14,7 +14,7 @@ COUNT, SIZE = 50, 64
 PHOTOGRAPHS = photographs(COUNT, SIZE)
 NOTHING = dict.fromkeys(("tone", "moire", "blur", "resample", "jpeg"), 0.0)
 EACH = {  # how alike the pictures of both are at least, in dB
-    "tone": 60, "moire": 60, "blur": 55, "resample": 54, "screen": 54, "jpeg": 45, "noise": 0,
+    "tone": 60, "moire": 60, "blur": 55, "resample": 54, "screen": 54, "sharpen": 54, "jpeg": 45, "noise": 0,
 }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def test_each_does_what_it_does_in_a_loader_process(name):
 
 
 def test_all_of_them_follow_each_other_in_the_same_order():
-    shares = dict.fromkeys((*NOTHING, "screen", "twice", "full_chroma"), 0.6)
+    shares = dict.fromkeys((*NOTHING, "screen", "sharpen", "twice", "full_chroma"), 0.6)
     specs = sampled(seed=1, **shares)
     theirs = [
         picture if spec is None else degrade(picture, spec) for picture, spec in zip(PHOTOGRAPHS, specs, strict=True)
@@ -50,7 +50,7 @@ def test_all_of_them_follow_each_other_in_the_same_order():
     made = on_device(PHOTOGRAPHS, specs)
     alike = np.array(list(map(psnr, theirs, made)))
     assert alike.min() > 30  # a coefficient that is rounded otherwise, compressed once more
-    assert np.median(alike) > 50
+    assert np.median(alike) > 45  # sharpening makes a level up to three
 
 
 def test_pictures_of_a_pair_go_through_the_same():

@@ -18,6 +18,7 @@ SPECS = {
     "first_jpeg": DegradationSpec(first_jpeg=60),
     "webp": DegradationSpec(webp=60),
     "screen": DegradationSpec(screen=(0.7, "area")),
+    "sharpen": DegradationSpec(sharpen=(1.0, 0.8)),
     "noise": DegradationSpec(noise=(3.0, 7)),
 }
 EVERYTHING = DegradationSpec(contrast=0.8, brightness=12, moire=(5.0, 3.7, 25.0), blur=0.8, resample=0.6, jpeg=60)
@@ -196,7 +197,7 @@ def test_a_degradation_in_which_nothing_happens_is_none():
     ],
 )
 def test_each_filter_has_its_own_share(share, fields):
-    later = dict.fromkeys(("full_chroma", "twice", "webp", "screen", "noise"), 1)
+    later = dict.fromkeys(("full_chroma", "twice", "webp", "screen", "sharpen", "noise"), 1)
     without, rare = sampler(**{share: 0}, **later), sampler(**{share: 0.25})
     plain = DegradationSpec()
     fields += ("full_chroma", "first_jpeg") if share == "jpeg" else ()  # which are of a compression
@@ -276,6 +277,19 @@ def test_screenshot_is_shown_at_another_size_and_brought_back(kernel, interpolat
     np.testing.assert_array_equal(degrade(photograph(), DegradationSpec(screen=(scale, kernel))), expected)
 
 
+@pytest.mark.parametrize(("amount", "sigma"), [(0.5, 0.6), (1.5, 1.0)])
+def test_sharpening_gives_an_edge_a_rim_on_both_sides_and_leaves_what_is_even(amount, sigma):
+    step = even(80)
+    step[:, 32:] = 160
+    sharp = degrade(step, DegradationSpec(sharpen=(amount, sigma))).astype(int)
+    softened = degrade(step, DegradationSpec(blur=sigma)).astype(int)
+    # Unsharp masking: as far beyond the edge's levels as a blur falls short of them, times the amount
+    np.testing.assert_allclose(sharp - step, amount * (step.astype(int) - softened), atol=1)
+    assert sharp[:, 31].max() < 80 < 160 < sharp[:, 32].min()
+    assert (sharp[:, :20] == 80).all()
+    assert (sharp[:, 44:] == 160).all()
+
+
 @pytest.mark.parametrize("sigma", [0.5, 2.0, 10.0])
 def test_noise_has_its_strength_no_bias_and_a_seed(sigma):
     grey = even(128, 200, 200)
@@ -302,16 +316,18 @@ def test_second_jpeg_compresses_what_the_first_one_left():
 
 
 def test_what_came_later_has_its_own_share_and_range_and_is_off_by_default():
-    later = dict.fromkeys(("twice", "webp", "screen", "noise"), 0.5)
+    later = dict.fromkeys(("twice", "webp", "screen", "noise", "sharpen"), 0.5)
     generator = np.random.default_rng(0)
     drawn = [sampler(**later, jpeg_quality=(40, 60))(generator) for _ in range(600)]
-    for field in ("first_jpeg", "webp", "screen", "noise"):
+    for field in ("first_jpeg", "webp", "screen", "noise", "sharpen"):
         assert np.mean([getattr(spec, field) is not None for spec in drawn]) == pytest.approx(0.5, abs=0.07)
     assert all(40 <= spec.first_jpeg <= 60 for spec in drawn if spec.first_jpeg is not None)
     assert all(50 <= spec.webp <= 95 for spec in drawn if spec.webp is not None)
     assert all(0.6 <= spec.screen[0] <= 1.5 for spec in drawn if spec.screen is not None)
     assert {spec.screen[1] for spec in drawn if spec.screen is not None} == {"area", "cubic", "lanczos"}
     assert all(0.5 <= spec.noise[0] <= 4 for spec in drawn if spec.noise is not None)
+    sharpened = [spec.sharpen for spec in drawn if spec.sharpen is not None]
+    assert all(0.3 <= amount <= 2 and 0.5 <= sigma <= 1.5 for amount, sigma in sharpened)
     never = [sampler(jpeg=0.0, twice=1.0)(generator) for _ in range(20)]
     assert all(spec.first_jpeg is None for spec in never)  # only what is compressed can be compressed twice
 
@@ -319,7 +335,8 @@ def test_what_came_later_has_its_own_share_and_range_and_is_off_by_default():
 @pytest.mark.parametrize(
     ("key", "value"),
     [("twice", 1.1), ("webp", -0.1), ("screen", 2), ("noise", float("nan")), ("webp_quality", (0, 50)),
-     ("screen_scale", (0.01, 1)), ("noise_sigma", (3, 1))],
+     ("screen_scale", (0.01, 1)), ("noise_sigma", (3, 1)), ("sharpen", -0.1), ("sharpen_amount", (0, 11)),
+     ("sharpen_sigma", (0, 1))],
 )  # fmt: skip
 def test_wrong_value_of_what_came_later_is_refused_by_name(key, value):
     with pytest.raises(UserError, match=rf"^synthesis\.degradation\.{key}="):

@@ -120,7 +120,7 @@ def test_every_kind_of_mark_and_every_degradation_is_among_them(own_logos):
     assert {mark.colour is None for mark in marks if isinstance(mark.art, Logo)} == {True, False}
     degradations = [view.spec.degradation for view in views if view.spec.degradation]
     assert 0.15 < len(degradations) / len(views) < 0.35
-    later = {"full_chroma", "first_jpeg", "webp", "screen", "noise"}  # diverse has none of these
+    later = {"full_chroma", "first_jpeg", "webp", "screen", "sharpen", "noise"}  # diverse has none of these
     assert all(
         getattr(degradation, field) == getattr(DegradationSpec(), field)
         for field in later

@@ -98,6 +98,13 @@ def _there_and_back(pictures: Tensor, ways: Sequence[tuple[float, int, int]]) ->
     return _through(_through(pictures, *there), *back)
 
 
+def _sharpened(pictures: Tensor, specs: Specs) -> Tensor:
+    amounts, sigmas = zip(*(spec.sharpen for spec in specs if spec.sharpen is not None), strict=True)
+    rows, columns = ([_blur(side, sigma) for sigma in sigmas] for side in pictures.shape[-2:])
+    amount = _column(amounts, pictures)
+    return as_levels((1 + amount) * pictures - amount * _through(pictures, rows, columns))
+
+
 def _through(pictures: Tensor, rows: Sequence[Matrix], columns: Sequence[Matrix]) -> Tensor:
     """Applies to rows and columns what is linear: OpenCV's own kernels, each as a matrix of its own for each of N.
 
@@ -167,6 +174,7 @@ STEPS = (
     Step(lambda spec: spec.blur != 0, _blurred),
     Step(lambda spec: spec.resample != 1, _resampled),
     Step(lambda spec: spec.screen is not None, _shown),
+    Step(lambda spec: spec.sharpen is not None, _sharpened),
     Step(lambda spec: spec.noise is not None, _noisy),
     Step(lambda spec: spec.first_jpeg is not None, _first_compressed),
     Step(lambda spec: spec.jpeg is not None and spec.full_chroma, _compressed),

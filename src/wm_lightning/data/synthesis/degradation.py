@@ -48,6 +48,9 @@ class DegradationSampler:
         webp_quality: From 1 to 100.
         screen: Share shown at another size and brought back, by one of the three kernels that programs scale with.
         screen_scale: That size; above 1 it is enlarged first.
+        sharpen: Share sharpened by unsharp masking, as cameras, websites and programs do after they scale.
+        sharpen_amount: How many times the difference from the blurred picture is added.
+        sharpen_sigma: Standard deviation of that blur in pixels.
         noise: Share with noise.
         noise_sigma: Its standard deviation in grey levels.
 
@@ -75,12 +78,16 @@ class DegradationSampler:
         webp_quality: Sequence[int] = (50, 95),
         screen: float = 0.0,
         screen_scale: Sequence[float] = (0.6, 1.5),
+        sharpen: float = 0.0,
+        sharpen_amount: Sequence[float] = (0.3, 2.0),
+        sharpen_sigma: Sequence[float] = (0.5, 1.5),
         noise: float = 0.0,
         noise_sigma: Sequence[float] = (0.5, 4),
     ) -> None:
         where = "synthesis.degradation"
         shares = {"share": share, "tone": tone, "moire": moire, "blur": blur, "resample": resample, "jpeg": jpeg}
         shares |= {"full_chroma": full_chroma, "twice": twice, "webp": webp, "screen": screen, "noise": noise}
+        shares |= {"sharpen": sharpen}
         self.shares = {name: checked_share(f"{where}.{name}", value) for name, value in shares.items()}
         self.contrast = checked_range(f"{where}.contrast", contrast, 0, 4)
         self.brightness = checked_range(f"{where}.brightness", brightness, -255, 255)
@@ -90,6 +97,8 @@ class DegradationSampler:
         self.jpeg_quality = checked_range(f"{where}.jpeg_quality", jpeg_quality, 1, 100)
         self.webp_quality = checked_range(f"{where}.webp_quality", webp_quality, 1, 100)
         self.screen_scale = checked_range(f"{where}.screen_scale", screen_scale, 0.1, 4)
+        self.sharpen_amount = checked_range(f"{where}.sharpen_amount", sharpen_amount, 0, 10)
+        self.sharpen_sigma = checked_range(f"{where}.sharpen_sigma", sharpen_sigma, 0.1, 10)
         self.noise_sigma = checked_range(f"{where}.noise_sigma", noise_sigma, 0, 64)
 
     def __call__(self, generator: np.random.Generator) -> DegradationSpec | None:
@@ -129,6 +138,9 @@ class DegradationSampler:
             spec = replace(spec, screen=(within(self.screen_scale, generator), kernel))
         if happens("noise"):
             spec = replace(spec, noise=(within(self.noise_sigma, generator), int(generator.integers(2**31))))
+        if happens("sharpen"):
+            amount, sigma = within(self.sharpen_amount, generator), within(self.sharpen_sigma, generator)
+            spec = replace(spec, sharpen=(amount, sigma))
         return spec
 
     def _moire(self, generator: np.random.Generator) -> tuple[float, float, float]:
@@ -156,6 +168,9 @@ def degrade(picture: Picture, spec: DegradationSpec) -> Picture:
         shown = max(1, round(width * scale)), max(1, round(height * scale))
         for size in (shown, (width, height)):
             out = cv2.resize(out, size, interpolation=INTERPOLATIONS[kernel])
+    if spec.sharpen is not None:
+        amount, sigma = spec.sharpen
+        out = cv2.addWeighted(out, 1 + amount, cv2.GaussianBlur(out, (0, 0), sigma), -amount, 0)
     if spec.noise is not None:
         out = cv2.add(out, _noise(out.shape, *spec.noise), dtype=cv2.CV_8U)
     if spec.webp is not None:

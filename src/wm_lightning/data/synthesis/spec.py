@@ -112,6 +112,7 @@ class DegradationSpec:
         blur: Standard deviation of a Gaussian in pixels; 0 for none.
         resample: The picture is reduced to this share of its size and enlarged again; 1 for not.
         screen: (scale, kernel): shown at another size and brought back to its own, as a screenshot is.
+        sharpen: (amount, standard deviation in pixels): the difference from a Gaussian blur is added so many times.
         noise: (standard deviation in grey levels, seed).
         webp: Quality of a WebP compression; None for none.
         first_jpeg: Quality of a JPEG compression (4:2:0) before the last one; None for none.
@@ -127,6 +128,7 @@ class DegradationSpec:
     blur: float = 0.0
     resample: float = 1.0
     screen: tuple[float, Kernel] | None = None
+    sharpen: tuple[float, float] | None = None
     noise: tuple[float, int] | None = None
     webp: int | None = None
     first_jpeg: int | None = None

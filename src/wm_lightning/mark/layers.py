@@ -29,7 +29,7 @@ FITTED = 4 / 3  # values for each pixel and channel that are chosen: the paint, 
 COLOURS = 6  # that a mark is taken to have at most
 DIFFERENT = 0.1  # distance of two colours, of which less is chance
 RECOLOURED = 50  # steps after which these are looked for again
-ALIKE = 10, 30  # weight of the distance from them, at first and at the end
+ALIKE = 10  # weight of the distance from them; with 30, marks in many shades are left behind in part
 NEAR = 0.01  # a distance that is no more than chance
 SMOOTH = 0.3  # weight of the paint's total variation; the opacity's is three times it
 NOISE = 0.05  # standard deviation of what inpainting guesses, near the rim
@@ -119,8 +119,7 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
     optimizer = torch.optim.Adam(
         [{"params": [part], "lr": rate} for part, rate in zip((logit, paint, rougher), RATES, strict=True)]
     )
-    later = int(0.7 * steps)
-    slower = torch.optim.lr_scheduler.MultiStepLR(optimizer, [later], 0.2)
+    slower = torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(0.7 * steps)], 0.2)
     generator = torch.Generator().manual_seed(0)
     at_once = max(4, VALUES // pictures[0].numel())
     for step in range(steps):
@@ -131,7 +130,7 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
             )
         chosen = torch.randperm(len(stack), generator=generator)[:at_once]
         beneath = (pictures[chosen].float() / 255 - own) / (1 - alpha)
-        loss = _prior(alpha, own) + ALIKE[step >= later] * _apart(alpha, own, colours) + _beyond(beneath)
+        loss = _prior(alpha, own) + ALIKE * _apart(alpha, own, colours) + _beyond(beneath)
         for scale, size, times in zip(scales, SIZES, rougher.exp(), strict=True):
             loss = loss + _energy(beneath, alpha, inside, scale[chosen], size, times, 1 - FITTED / len(stack))
         optimizer.zero_grad()

@@ -69,7 +69,7 @@ def test_a_wide_area_is_not_taken_for_less_opaque_where_compression_blurs_its_ri
     stack = np.stack([_compressed(put(photograph(seed, (70, 90)), mark, (0, 0))) for seed in range(16)])
     area = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     found = refined(stack, area, first_guess(stack, area), steps=120)
-    assert np.median(found.alpha[found.alpha > 0.3]) == pytest.approx(0.6, abs=0.05)  # without blocks 0.50
+    assert np.median(found.alpha[found.alpha > 0.3]) == pytest.approx(0.6, abs=0.07)  # without blocks 0.50
 
 
 def _compressed(picture):

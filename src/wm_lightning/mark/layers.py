@@ -25,6 +25,7 @@ SIZES = 1, 2, 4  # of the blocks whose gradients are looked at: blurred rims sho
 STEPS = 250
 VALUES = 2_000_000  # that a step looks at; of a large mark so many pictures at a time
 RATES = 0.2, 0.04, 0.02  # of Adam, of the opacity's logit, of the paint, and of how rough pictures are beneath
+INNER = np.ones((11, 11), np.uint8)  # around pixels that lie within a mark, its rim aside
 FITTED = 4 / 3  # values for each pixel and channel that are chosen: the paint, and a third of the opacity
 COLOURS = 6  # that a mark is taken to have at most
 DIFFERENT = 0.1  # distance of two colours, of which less is chance
@@ -97,7 +98,8 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
     pictures, and wide areas in which they are flat, say little of both at once.
 
     Beneath a mark photographs are rougher than around it: it often lies on what they show, and the noise of rounding
-    and JPEG is divided by 1 - a. How much is found along with it, or wide areas would be taken for less opaque.
+    and JPEG is divided by 1 - a. How much is found along with it, or wide areas would be taken for less opaque; at the
+    rim, where the opacity shows, they are taken to be as rough as around it.
 
     Args:
         stack: Pictures with a margin around the mark.
@@ -115,6 +117,7 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
     inside = torch.from_numpy(area.astype(np.float32))
     logit = torch.logit(torch.from_numpy(guess.alpha).clamp(0.02, 0.95)).requires_grad_()
     paint = torch.from_numpy(guess.paint).permute(2, 0, 1).contiguous().requires_grad_()
+    deep = torch.from_numpy(cv2.erode(area.astype(np.uint8), INNER).astype(np.float32))
     rougher = torch.zeros(len(SIZES), requires_grad=True)
     optimizer = torch.optim.Adam(
         [{"params": [part], "lr": rate} for part, rate in zip((logit, paint, rougher), RATES, strict=True)]
@@ -132,7 +135,7 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
         beneath = (pictures[chosen].float() / 255 - own) / (1 - alpha)
         loss = _prior(alpha, own) + ALIKE * _apart(alpha, own, colours) + _beyond(beneath)
         for scale, size, times in zip(scales, SIZES, rougher.exp(), strict=True):
-            loss = loss + _energy(beneath, alpha, inside, scale[chosen], size, times, 1 - FITTED / len(stack))
+            loss = loss + _energy(beneath, alpha, deep, scale[chosen], size, times, 1 - FITTED / len(stack))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -191,24 +194,24 @@ def _scale(picture: npt.NDArray[np.uint8], area: Mask, size: int) -> float:
 
 
 def _energy(
-    beneath: Tensor, alpha: Tensor, inside: Tensor, scale: Tensor, size: int, rougher: Tensor, free: float
+    beneath: Tensor, alpha: Tensor, deep: Tensor, scale: Tensor, size: int, rougher: Tensor, free: float
 ) -> Tensor:
     """Returns how unlikely pictures are beneath a mark, by the gradients of means in blocks; a mean over pictures.
 
     Args:
         beneath: (N, 3, h, w).
         alpha: Opacity, (h, w).
-        inside: Where the mark is, (h, w), 1 or 0.
+        deep: Where pixels lie within the mark, its rim aside, (h, w), 1 or 0.
         scale: Of the gradients of such means around the mark, (N, 1, 1, 1).
         size: Of the blocks; those that reach out are left out.
-        rougher: How many times as large the scale is inside.
+        rougher: How many times as large the scale is there.
         free: Share of the data that is left when the layers are fitted to it, which makes pictures smoother.
     """
     if size > 1:
         block = [min(size, side) for side in alpha.shape]
-        beneath, alpha, inside = (avg_pool2d(one, block) for one in (beneath, alpha[None], inside[None]))
+        beneath, alpha, deep = (avg_pool2d(one, block) for one in (beneath, alpha[None], deep[None]))
     energy = 6 * free * torch.log(1 - alpha).sum()
-    covered = inside.squeeze(0) > 0
+    covered = deep.squeeze(0) > 0
     pairs = covered[:, 1:] & covered[:, :-1], covered[1:] & covered[:-1]
     for gradient, both in zip(_differences(beneath), pairs, strict=True):
         times = torch.where(both, rougher, 1)

@@ -1,7 +1,12 @@
+import io
+
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.mark.conftest import photograph, put
+from wm_lightning.mark.known import KnownMark
 from wm_lightning.mark.layers import MARGIN, Layers, colours_of, first_guess, noise_of, refined, step_left, window
 
 AREA = np.zeros((60, 80), bool)
@@ -57,6 +62,23 @@ def test_a_flat_mark_is_measured(letters):
     assert off[1] < 0.6 * off[0]
 
 
+def test_a_wide_area_is_not_taken_for_less_opaque_where_compression_blurs_its_rim():
+    alpha = np.zeros((70, 90), np.float32)
+    alpha[20:50, 25:65] = 0.6
+    mark = KnownMark(alpha, alpha[..., None] * np.float32([0.9, 0.2, 0.1]), np.zeros_like(alpha))
+    stack = np.stack([_compressed(put(photograph(seed, (70, 90)), mark, (0, 0))) for seed in range(16)])
+    area = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    found = refined(stack, area, first_guess(stack, area), steps=120)
+    assert np.median(found.alpha[found.alpha > 0.3]) == pytest.approx(0.6, abs=0.07)  # without blocks 0.50
+
+
+def _compressed(picture):
+    """Passes a picture through JPEG, whose colours have half its resolution."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=85)
+    return np.asarray(Image.open(file))
+
+
 def test_noise_is_that_of_rounding_beneath_what_is_left():
     alpha = np.array([[0, 0.5]], np.float32)
     noise = noise_of(Layers(alpha, np.zeros((1, 2, 3), np.float32)), 10**9)
@@ -71,5 +93,7 @@ def test_the_colours_of_a_mark_are_found_again():
     noise = np.random.default_rng(0).normal(0, 0.02, (12, 30, 3)).astype(np.float32)
     found = colours_of(Layers(alpha, alpha[..., None] * (colours + noise)))
     np.testing.assert_allclose(found, true, atol=0.02)
+    noisy = np.clip(1 + noise * 2, 0, 1)
+    np.testing.assert_allclose(colours_of(Layers(alpha, alpha[..., None] * noisy)), [[1, 1, 1]], atol=0.02)  # one alone
     few = colours_of(Layers(np.array([[0.5, 0.5]], np.float32), np.array([[[0.5, 0, 0], [0, 0.5, 0]]], np.float32)))
     np.testing.assert_array_equal(few, [[1, 0, 0], [0, 1, 0]])

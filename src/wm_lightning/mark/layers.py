@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from wm_lightning.mark.likelihood import scale_around
 
@@ -20,12 +21,16 @@ DEEP = 8  # pixels within a mark's rim that are compared with its surroundings
 APART = 4, 12  # pixels from its rim that these lie apart
 MARGIN = 6  # pixels around a mark that are looked at with it
 DEEPEST = 40  # pixels from the rim on that a guess is no better
+SIZES = 1, 2, 4  # of the blocks whose gradients are looked at: blurred rims show in large ones
 STEPS = 250
 VALUES = 2_000_000  # that a step looks at; of a large mark so many pictures at a time
-RATES = 0.2, 0.04  # of Adam, of the opacity's logit and of the paint
-COLOURS = 3  # that a mark is taken to have
+RATES = 0.2, 0.04, 0.02  # of Adam, of the opacity's logit, of the paint, and of how rough pictures are beneath
+INNER = np.ones((11, 11), np.uint8)  # around pixels that lie within a mark, its rim aside
+FITTED = 4 / 3  # values for each pixel and channel that are chosen: the paint, and a third of the opacity
+COLOURS = 6  # that a mark is taken to have at most
+DIFFERENT = 0.1  # distance of two colours, of which less is chance
 RECOLOURED = 50  # steps after which these are looked for again
-ALIKE = 10  # weight of the distance from them
+ALIKE = 10  # weight of the distance from them; with 30, marks in many shades are left behind in part
 NEAR = 0.01  # a distance that is no more than chance
 SMOOTH = 0.3  # weight of the paint's total variation; the opacity's is three times it
 NOISE = 0.05  # standard deviation of what inpainting guesses, near the rim
@@ -87,9 +92,14 @@ def _line(stack: Stack, hole: npt.NDArray[np.uint8]) -> tuple[Floats, Floats, Fl
 def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Layers:
     """Finds the opacity and paint beneath which the pictures are likeliest, from a first guess on.
 
-    What is minimised is :func:`wm_lightning.mark.likelihood.energy`, a mean over pictures, the layers' total variation,
-    and how far the paint is from the nearest of a few colours, which most marks have; over the opacity's logit and the
-    paint, by Adam. Without the last, few pictures, and wide areas in which they are flat, say little of both at once.
+    What is minimised is :func:`wm_lightning.mark.likelihood.energy` of all gradients, a mean over pictures, of these
+    and of their means in blocks of some pixels, the layers' total variation, and how far the paint is from the nearest
+    of a few colours, which most marks have; over the opacity's logit and the paint, by Adam. Without the last, few
+    pictures, and wide areas in which they are flat, say little of both at once.
+
+    Beneath a mark photographs are rougher than around it: it often lies on what they show, and the noise of rounding
+    and JPEG is divided by 1 - a. How much is found along with it, or wide areas would be taken for less opaque; at the
+    rim, where the opacity shows, they are taken to be as rough as around it.
 
     Args:
         stack: Pictures with a margin around the mark.
@@ -100,15 +110,17 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
     Returns:
         Layers of the area's :func:`window` with ``MARGIN``.
     """
-    scales = torch.tensor([scale_around(picture / np.float32(255), area) for picture in stack])[:, None, None, None]
+    scales = [torch.tensor([_scale(one, area, size) for one in stack])[:, None, None, None] for size in SIZES]
     rows, columns = window(area, MARGIN)
     stack, area, guess = stack[:, rows, columns], area[rows, columns], Layers(*(part[rows, columns] for part in guess))
     pictures = torch.from_numpy(np.ascontiguousarray(stack)).permute(0, 3, 1, 2)
     inside = torch.from_numpy(area.astype(np.float32))
     logit = torch.logit(torch.from_numpy(guess.alpha).clamp(0.02, 0.95)).requires_grad_()
     paint = torch.from_numpy(guess.paint).permute(2, 0, 1).contiguous().requires_grad_()
+    deep = torch.from_numpy(cv2.erode(area.astype(np.uint8), INNER).astype(np.float32))
+    rougher = torch.zeros(len(SIZES), requires_grad=True)
     optimizer = torch.optim.Adam(
-        [{"params": [part], "lr": rate} for part, rate in zip((logit, paint), RATES, strict=True)]
+        [{"params": [part], "lr": rate} for part, rate in zip((logit, paint, rougher), RATES, strict=True)]
     )
     slower = torch.optim.lr_scheduler.MultiStepLR(optimizer, [int(0.7 * steps)], 0.2)
     generator = torch.Generator().manual_seed(0)
@@ -120,7 +132,10 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
                 colours_of(Layers(alpha.detach().numpy(), own.detach().permute(1, 2, 0).numpy()))
             )
         chosen = torch.randperm(len(stack), generator=generator)[:at_once]
-        loss = _loss(pictures[chosen].float() / 255, alpha, own, scales[chosen]) + ALIKE * _apart(alpha, own, colours)
+        beneath = (pictures[chosen].float() / 255 - own) / (1 - alpha)
+        loss = _prior(alpha, own) + ALIKE * _apart(alpha, own, colours) + _beyond(beneath)
+        for scale, size, times in zip(scales, SIZES, rougher.exp(), strict=True):
+            loss = loss + _energy(beneath, alpha, deep, scale[chosen], size, times, 1 - FITTED / len(stack))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -133,7 +148,8 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
 def colours_of(layers: Layers) -> Floats:
     """Returns the few colours that the more opaque half of a mark is nearest to, (k, 3) in 0..1, by k-means.
 
-    The clusters begin as thirds of the pixels from dark to light, so that equal marks have equal colours.
+    Those that hardly differ are put together: a colour that is cut into its noise's parts would be found too dark.
+    The clusters begin as equal parts of the pixels from dark to light, so that equal marks have equal colours.
     """
     opaque = layers.alpha > 0.5 * np.quantile(layers.alpha[layers.alpha > 0], 0.95)
     found = (layers.paint[opaque] / layers.alpha[opaque][:, None]).astype(np.float32)
@@ -143,8 +159,14 @@ def colours_of(layers: Layers) -> Floats:
     labels[found.sum(axis=1).argsort(kind="stable"), 0] = np.arange(len(found)) * COLOURS // len(found)
     ending = cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 30, 1e-3
     _, nearest, _ = cv2.kmeans(found, COLOURS, labels, ending, 1, cv2.KMEANS_USE_INITIAL_LABELS)
-    groups = (found[np.asarray(nearest)[:, 0] == number] for number in range(COLOURS))
-    return np.stack([np.median(group, axis=0) for group in groups if len(group)]).clip(0, 1).astype(np.float32)
+    groups = [group for number in range(COLOURS) if len(group := found[np.asarray(nearest)[:, 0] == number])]
+    while True:
+        colours = np.stack([np.median(group, axis=0) for group in groups]).clip(0, 1).astype(np.float32)
+        distances = np.linalg.norm(colours[:, None] - colours, axis=-1) + 2 * np.tri(len(colours))
+        one, other = np.unravel_index(int(distances.argmin()), distances.shape)
+        if distances[one, other] > DIFFERENT:
+            return colours
+        groups[one] = np.concatenate((groups[one], groups.pop(int(other))))
 
 
 def _apart(alpha: Tensor, paint: Tensor, colours: Tensor) -> Tensor:
@@ -162,17 +184,50 @@ def window(area: Mask, margin: int) -> tuple[slice, slice]:
     )
 
 
-def _loss(seen: Tensor, alpha: Tensor, paint: Tensor, scale: Tensor) -> Tensor:
-    beneath = (seen - paint) / (1 - alpha)
-    loss = 6 * torch.log(1 - alpha).sum()
-    for gradient in _differences(beneath):
-        loss = loss + torch.log1p((gradient / scale) ** 2).mean(dim=0).sum()
-    beyond = (beneath - 1).clamp(min=0) ** 2 + (-beneath).clamp(min=0) ** 2
-    loss = loss + 50 * beyond.mean(dim=0).sum()
-    for layer, weight in ((alpha[None], 3 * SMOOTH), (paint, SMOOTH)):
-        for gradient in _differences(layer):
-            loss = loss + weight * gradient.abs().sum()
-    return loss
+def _scale(picture: npt.NDArray[np.uint8], area: Mask, size: int) -> float:
+    """Returns the scale of a picture's gradients around a mark, of the means of blocks of a size."""
+    height, width = (max(1, side // size) for side in area.shape)
+    part = slice(0, height * size), slice(0, width * size)
+    values, hole = picture[part].astype(np.float32) / np.float32(255), area[part].astype(np.float32)
+    means, covered = (cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in (values, hole))
+    return scale_around(np.asarray(means, np.float32), covered > 0)
+
+
+def _energy(
+    beneath: Tensor, alpha: Tensor, deep: Tensor, scale: Tensor, size: int, rougher: Tensor, free: float
+) -> Tensor:
+    """Returns how unlikely pictures are beneath a mark, by the gradients of means in blocks; a mean over pictures.
+
+    Args:
+        beneath: (N, 3, h, w).
+        alpha: Opacity, (h, w).
+        deep: Where pixels lie within the mark, its rim aside, (h, w), 1 or 0.
+        scale: Of the gradients of such means around the mark, (N, 1, 1, 1).
+        size: Of the blocks; those that reach out are left out.
+        rougher: How many times as large the scale is there.
+        free: Share of the data that is left when the layers are fitted to it, which makes pictures smoother.
+    """
+    if size > 1:
+        block = [min(size, side) for side in alpha.shape]
+        beneath, alpha, deep = (avg_pool2d(one, block) for one in (beneath, alpha[None], deep[None]))
+    energy = 6 * free * torch.log(1 - alpha).sum()
+    covered = deep.squeeze(0) > 0
+    pairs = covered[:, 1:] & covered[:, :-1], covered[1:] & covered[:-1]
+    for gradient, both in zip(_differences(beneath), pairs, strict=True):
+        times = torch.where(both, rougher, 1)
+        energy = energy + 3 * torch.log(times).sum() + torch.log1p((gradient / (times * scale)) ** 2).mean(dim=0).sum()
+    return energy
+
+
+def _beyond(beneath: Tensor) -> Tensor:
+    """Returns how far pictures, (N, 3, h, w), leave 0..1; a mean over them."""
+    return 50 * ((beneath - 1).clamp(min=0) ** 2 + (-beneath).clamp(min=0) ** 2).mean(dim=0).sum()
+
+
+def _prior(alpha: Tensor, paint: Tensor) -> Tensor:
+    """Returns the layers' total variation."""
+    across, down = _differences(torch.cat((paint, 3 * alpha[None])))
+    return SMOOTH * (across.abs().sum() + down.abs().sum())
 
 
 def _differences(maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,11 +15,11 @@ TOO_CLOSE = 192  # sum over the channels of the differences below which one colo
 def colour(generator: np.random.Generator) -> Colour:
     """Draws white, black, a grey, or a random colour."""
     kind = generator.random()
-    if kind < 0.4:
+    if kind < 0.45:
         return WHITE
-    if kind < 0.6:
+    if kind < 0.58:
         return BLACK
-    if kind < 0.67:
+    if kind < 0.65:
         grey = int(generator.integers(40, 230))
         return grey, grey, grey
     red, green, blue = generator.integers(0, 256, 3).tolist()

@@ -1,8 +1,8 @@
 """What compression and sharpening leave of the gain: ``python benchmarks/compressed.py PHOTOS --logos LOGOS``.
 
 Whole photographs of the test split, each with a mark of ``synthesis=held_out_real`` (fonts, phrases, plates and, of
-LOGOS, files that nothing was trained on), go through the whole inference: as they are, and as JPEG of several
-qualities (4:2:0), and sharpened, beside their clean photographs treated alike. Equal seeds, equal marks. In dB, means over
+LOGOS, files that nothing was trained on), go through the whole inference: as they are, as JPEG of several qualities
+(4:2:0), and sharpened, beside their clean photographs treated alike. Equal seeds, equal marks. In dB, means over
 pictures: the gain over the identity, of the whole picture and inside the mark; ``found`` are pictures in which half of
 the marked pixels or more were.
 """

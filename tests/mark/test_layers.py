@@ -1,11 +1,10 @@
-import io
-
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.mark.conftest import photograph, put
+from wm_lightning.data.synthesis.degradation import degrade
+from wm_lightning.data.synthesis.spec import DegradationSpec
 from wm_lightning.mark.known import KnownMark
 from wm_lightning.mark.layers import MARGIN, Layers, colours_of, first_guess, noise_of, refined, step_left, window
 
@@ -66,17 +65,11 @@ def test_a_wide_area_is_not_taken_for_less_opaque_where_compression_blurs_its_ri
     alpha = np.zeros((70, 90), np.float32)
     alpha[20:50, 25:65] = 0.6
     mark = KnownMark(alpha, alpha[..., None] * np.float32([0.9, 0.2, 0.1]), np.zeros_like(alpha))
-    stack = np.stack([_compressed(put(photograph(seed, (70, 90)), mark, (0, 0))) for seed in range(16)])
+    pictures = [put(photograph(seed, (70, 90)), mark, (0, 0)) for seed in range(16)]
+    stack = np.stack([degrade(picture, DegradationSpec(jpeg=85)) for picture in pictures])
     area = cv2.dilate((alpha > 0).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     found = refined(stack, area, first_guess(stack, area), steps=120)
     assert np.median(found.alpha[found.alpha > 0.3]) == pytest.approx(0.6, abs=0.07)  # without blocks 0.50
-
-
-def _compressed(picture):
-    """Passes a picture through JPEG, whose colours have half its resolution."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=85)
-    return np.asarray(Image.open(file))
 
 
 def test_noise_is_that_of_rounding_beneath_what_is_left():

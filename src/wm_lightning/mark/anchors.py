@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from wm_lightning.errors import UserError
 from wm_lightning.mark.known import Place
 
 Picture = npt.NDArray[np.uint8]
+Kind = TypeVar("Kind", np.uint8, np.float32)
 SHARES = (0.0, 0.5, 1.0)
 
 
@@ -116,10 +117,10 @@ def read_all(
     return kept
 
 
-def reduced(picture: Picture, factor: int) -> Picture:
-    """Returns a picture of a whole factor's size, by area; of thin pictures a side of one pixel stays."""
+def reduced(picture: npt.NDArray[Kind], factor: int) -> npt.NDArray[Kind]:
+    """Returns a picture or map of a whole factor's size, by area; of thin ones a side of one pixel stays."""
     if factor == 1:
         return picture
     height, width = (max(1, side // factor) for side in picture.shape[:2])
     part = picture[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), picture.dtype)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from wm_lightning.mark.anchors import reduced
 from wm_lightning.mark.likelihood import scale_around
 
 Stack = npt.NDArray[np.uint8]  # (N, h, w, 3)
@@ -186,11 +187,8 @@ def window(area: Mask, margin: int) -> tuple[slice, slice]:
 
 def _scale(picture: npt.NDArray[np.uint8], area: Mask, size: int) -> float:
     """Returns the scale of a picture's gradients around a mark, of the means of blocks of a size."""
-    height, width = (max(1, side // size) for side in area.shape)
-    part = slice(0, height * size), slice(0, width * size)
-    values, hole = picture[part].astype(np.float32) / np.float32(255), area[part].astype(np.float32)
-    means, covered = (cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in (values, hole))
-    return scale_around(np.asarray(means, np.float32), covered > 0)
+    means = reduced(picture.astype(np.float32) / np.float32(255), size)
+    return scale_around(means, reduced(area.astype(np.float32), size) > 0)
 
 
 def _energy(

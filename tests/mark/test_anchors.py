@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wm_lightning.mark.anchors import Anchoring, anchorings, nearest, reduced
+from wm_lightning.mark.anchors import Anchoring, anchorings, compared_width, nearest, reduced
 
 
 def numbered(height, width):
@@ -33,6 +33,28 @@ def test_pictures_of_one_size_have_one_way():
     assert len(anchorings([(40, 60)] * 3)) == 1
     assert len(anchorings([(40, 60), (50, 60)])) == 9
     assert len(anchorings([(40, 60), (40, 90)])) == 12
+
+
+@pytest.mark.parametrize(
+    ("widths", "width"),
+    [
+        ([320] * 25 + [480] * 25, 480),  # many of both: the larger
+        ([320] * 45 + [480] * 5, 320),  # too few to measure on
+        ([320] * 6 + [480] * 4, 320),
+        (list(range(100, 160)), 140),  # a third of 60 are as wide
+        ([300, 200, 250], 200),
+    ],
+)
+def test_pictures_are_compared_in_the_largest_width_that_enough_have(widths, width):
+    assert compared_width(widths) == width
+    assert compared_width(widths[::-1]) == width
+
+
+def test_beyond_a_pictures_edges_it_goes_on():
+    cut_out = Anchoring((0.5, 1.0)).framed(numbered(4, 6), 0, (7, 8))
+    assert cut_out.shape == (7, 8, 3)
+    np.testing.assert_array_equal(cut_out[1:5, 2:], numbered(4, 6))
+    np.testing.assert_array_equal(cut_out[0], cut_out[1])
 
 
 def test_the_nearest_anchor_and_where_a_mark_is_from_there():

@@ -84,3 +84,40 @@ def test_it_grows_with_the_picture(letters):
     placed = place_mark(floats(put(clean, large, (2 * CORNER[0], 2 * CORNER[1]))), growing)
     assert (placed.rows.start, placed.columns.start) == (2 * CORNER[0], 2 * CORNER[1])
     assert placed.alpha.shape == (45, 125)
+
+
+@pytest.mark.parametrize("shape", [(64, 86), (83, 111), (150, 200)])
+def test_in_another_size_it_lies_at_its_place_to_a_part_of_a_pixel(shape):
+    """A plate's middle and area say where it lies."""
+    alpha = np.full((20, 40), 0.5, np.float32)
+    plate = KnownMark(alpha, np.repeat(alpha[..., None], 3, -1), np.zeros_like(alpha), Place((0, 0), (30, 50), 128))
+    scale = shape[1] / 128
+    # Drawn 16 times as large as it is, and reduced by area
+    fine = np.zeros((shape[0] * 16, shape[1] * 16), np.float32)
+    top, left = round(30 * scale * 16), round(50 * scale * 16)
+    fine[top : top + round(20 * scale * 16), left : left + round(40 * scale * 16)] = 0.5
+    true = cv2.resize(fine, shape[::-1], interpolation=cv2.INTER_AREA)
+    drawn = KnownMark(true, np.repeat(true[..., None], 3, -1), np.zeros_like(true))
+    placed = place_mark(floats(put(photograph(1, shape), drawn, (0, 0))), plate)
+    found = np.zeros(shape, np.float32)
+    found[placed.rows, placed.columns] = placed.alpha
+    assert placed.strength == 1
+    assert np.abs(found - true).mean() < 0.1 * true.mean() if scale > 1 else 0.05 * true.mean()
+    for axis, side in enumerate(shape):
+        middles = [(one.sum(axis=1 - axis) * np.arange(side)).sum() / one.sum() for one in (found, true)]
+        assert middles[0] == pytest.approx(middles[1], abs=0.1)
+
+
+@pytest.mark.parametrize(("amount", "error"), [(0.0, 0.025), (0.6, 0.017), (1.2, 0.022)])
+def test_in_another_size_it_is_as_sharp_as_the_picture_has_it(letters, amount, error):
+    growing = replace(letters, place=replace(letters.place, width=SIZE[1]))
+    size = 96, 72
+    canvas = np.zeros(SIZE, np.float32)
+    canvas[CORNER[0] : CORNER[0] + 22, CORNER[1] : CORNER[1] + 62] = letters.alpha
+    true = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
+    true = np.clip(true + amount * (true - cv2.GaussianBlur(true, (0, 0), 0.6)), 0, 0.9)
+    drawn = KnownMark(true, np.repeat(true[..., None], 3, -1), np.zeros_like(true))
+    placed = place_mark(floats(put(photograph(3, size[::-1]), drawn, (0, 0))), growing)
+    found = np.zeros(size[::-1], np.float32)
+    found[placed.rows, placed.columns] = placed.alpha
+    assert np.abs(found - true)[true > 0].mean() < error

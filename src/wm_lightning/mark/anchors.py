@@ -19,6 +19,7 @@ from wm_lightning.mark.known import Place
 Picture = npt.NDArray[np.uint8]
 Kind = TypeVar("Kind", np.uint8, np.float32)
 SHARES = (0.0, 0.5, 1.0)
+ENOUGH = 10  # pictures on which a mark is measured that grows with them, and at least a third of all
 
 
 class Anchoring(NamedTuple):
@@ -42,9 +43,9 @@ class Anchoring(NamedTuple):
         """Returns the part of a picture that a stack of a height and width has; all picture numbers are alike."""
         return cut(resized(picture, self.width), self.anchor, size)
 
-    def enlarged(self, factor: int) -> Anchoring:
+    def enlarged(self, times: float) -> Anchoring:
         """Returns the same way for pictures so many times as large."""
-        return self if self.width is None else self._replace(width=self.width * factor)
+        return self if self.width is None else self._replace(width=round(self.width * times))
 
     def place(self, corner: tuple[int, int], size: tuple[int, int]) -> Place:
         """Returns where a mark is whose corner lies at a row and column of a stack of a height and width."""
@@ -63,11 +64,12 @@ def resized(picture: Picture, width: int | None) -> Picture:
 
 
 def cut(picture: Picture, anchor: tuple[float, float], size: tuple[int, int]) -> Picture:
-    """Returns the part of a picture of a height and width whose anchor is the picture's."""
-    top, left = (
-        int(share * (whole - side)) for share, whole, side in zip(anchor, picture.shape[:2], size, strict=True)
+    """Returns the part of a picture of a height and width whose anchor is the picture's; beyond edges they go on."""
+    rows, columns = (
+        np.clip(np.arange(side) + int(share * (whole - side)), 0, whole - 1)
+        for share, whole, side in zip(anchor, picture.shape[:2], size, strict=True)
     )
-    return picture[top : top + size[0], left : left + size[1]]
+    return picture[rows][:, columns]
 
 
 def anchorings(sizes: Sequence[tuple[int, int]]) -> list[Anchoring]:
@@ -76,9 +78,18 @@ def anchorings(sizes: Sequence[tuple[int, int]]) -> list[Anchoring]:
         return [Anchoring((0.0, 0.0))]
     found = [Anchoring(anchor) for anchor in product(SHARES, SHARES)]
     if len({width for _, width in sizes}) > 1:
-        width = int(np.median([width for _, width in sizes]))
+        width = compared_width([width for _, width in sizes])
         found += [Anchoring((share, 0.5), width) for share in SHARES]
     return found
+
+
+def compared_width(widths: Sequence[int]) -> int:
+    """Returns the width in which pictures are compared that have a mark which grows with them.
+
+    As large as may be while enough pictures are as wide: a mark is reduced to narrower pictures almost without loss,
+    but in wider ones it is sharper than anything that is made of it.
+    """
+    return sorted(widths, reverse=True)[min(max(ENOUGH, -(-len(widths) // 3)), len(widths)) - 1]
 
 
 def nearest(corner: tuple[int, int], mark: tuple[int, int], size: tuple[int, int]) -> tuple[float, float]:

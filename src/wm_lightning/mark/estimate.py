@@ -12,7 +12,7 @@ import numpy as np
 
 from wm_lightning.errors import UserError
 from wm_lightning.images.decoding import size_of
-from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, nearest, read_all, reduced
+from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, compared_width, nearest, read_all, reduced
 from wm_lightning.mark.known import Floats, KnownMark
 from wm_lightning.mark.layers import MARGIN, Layers, Mask, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
@@ -64,15 +64,15 @@ def estimate_mark(paths: Sequence[str | Path], told: Callable[[str], None] = lam
     Raises:
         UserError: There are too few pictures, or they share no mark, or one that hides all beneath it.
     """
-    pictures, factor = _read(paths, told)
+    pictures, widths, factor = _read(paths, told)
     told(f"looking for what {len(pictures)} pictures share")
     found = _sought(list(pictures.values()), factor, told)
     _tell_of_another(found, pictures, told)
-    return _measured(found, list(pictures), told)
+    return _measured(found, widths, told)
 
 
-def _read(paths: Sequence[str | Path], told: Callable[[str], None]) -> tuple[dict[Path, Picture], int]:
-    """Reads some of the pictures; returns them, reduced, and by what factor.
+def _read(paths: Sequence[str | Path], told: Callable[[str], None]) -> tuple[dict[Path, Picture], dict[Path, int], int]:
+    """Reads some of the pictures; returns them, reduced, their full widths, and by what factor they are reduced.
 
     Raises:
         UserError: There are too few.
@@ -83,10 +83,16 @@ def _read(paths: Sequence[str | Path], told: Callable[[str], None]) -> tuple[dic
         raise UserError(f"A mark cannot be told from {count}; give at least {LEAST} that share it.")
     longest = max(max(size_of(path)) for path in chosen)
     factor = max(1, -(-longest // LONGEST))
-    pictures = read_all(chosen, told, lambda _, picture: reduced(picture, factor))
+    widths: dict[Path, int] = {}
+
+    def small(path: Path, picture: Picture) -> Picture:
+        widths[path] = picture.shape[1]
+        return reduced(picture, factor)
+
+    pictures = read_all(chosen, told, small)
     if len(pictures) < LEAST:
         raise UserError(f"Only {len(pictures)} of the pictures can be read; give at least {LEAST} that share a mark.")
-    return pictures, factor
+    return pictures, widths, factor
 
 
 def _sampled(paths: list[Path]) -> list[Path]:
@@ -143,7 +149,7 @@ def _at_changing_places(pictures: list[Picture], factor: int) -> Found | None:
     grey, widths = [_grey(one) for one in pictures], {one.shape[1] for one in pictures}
     ways = [moved(grey)]
     if len(widths) > 1:
-        ways.append(moved(grey, int(np.median([one.shape[1] for one in pictures]))))
+        ways.append(moved(grey, compared_width([one.shape[1] for one in pictures])))
     way = max((one for one in ways if one is not None), key=lambda one: len(one.shifts), default=None)
     if way is None or len(way.shifts) < LEAST:
         return None
@@ -200,27 +206,34 @@ def _area(shared: Shared) -> Mask:
     return area
 
 
-def _measured(found: Found, names: list[Path], told: Callable[[str], None]) -> KnownMark:
+def _measured(found: Found, widths: Mapping[Path, int], told: Callable[[str], None]) -> KnownMark:
     """Takes the mark's opacity and paint from the full pictures.
 
     Args:
         found: Where pictures share it.
-        names: Of all pictures.
+        widths: Of all pictures, full.
         told: Is told of broken ones.
 
     Raises:
         UserError: It hides all that is beneath it, or is too faint.
     """
+    names = list(widths)
     paths = {names[one]: one for one in found.carriers}
-    told(f"{len(paths)} of {len(names)} pictures carry a mark; measuring its opacity and colour")
-    stack, parts, whole = _cropped(found, paths, told)
+    way, times = found.way, float(found.factor)
+    if way.width is not None:
+        times = compared_width([widths[path] for path in paths]) / way.width
+    way = way.enlarged(times)
+    # Narrower ones would be enlarged, and what they show blurred.
+    wide = {path: one for path, one in paths.items() if way.width is None or widths[path] >= way.width}
+    on = f" on the {len(wide)} largest" if len(wide) < len(paths) else ""
+    told(f"{len(paths)} of {len(names)} pictures carry a mark; measuring its opacity and colour{on}")
+    stack, parts, whole = _cropped(found._replace(way=way), times, wide, told)
     shared = shared_gradients(stack)
     area = _area(shared)
     hole = cv2.dilate(area.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     layers = _layers(stack, area, hole)
     inner = window(hole, MARGIN)
     corner = parts[0].start + inner[0].start, parts[1].start + inner[1].start
-    way = found.way.enlarged(found.factor)
     if found.alike and isinstance(way, Anchoring):
         way = way._replace(anchor=nearest(corner, layers.alpha.shape, whole))
     agree = _halves_agree(stack, shared)
@@ -231,28 +244,33 @@ def _measured(found: Found, names: list[Path], told: Callable[[str], None]) -> K
 
 
 def _cropped(
-    found: Found, paths: Mapping[Path, int], told: Callable[[str], None]
+    found: Found, times: float, paths: Mapping[Path, int], told: Callable[[str], None]
 ) -> tuple[Picture, tuple[slice, slice], tuple[int, int]]:
-    """Reads the full pictures around what they share.
+    """Reads full pictures around what they share.
+
+    Args:
+        found: With the way for the full pictures.
+        times: How many times as large these are as those on which it was found.
+        paths: Of the pictures, and their numbers.
+        told: Is told of broken ones.
 
     Returns:
         Their parts upon each other, (N, h, w, 3); of which rows and columns of the whole; the whole's height and width.
     """
-    way, factor = found.way.enlarged(found.factor), found.factor
-    height, width = (side * factor for side in found.shared.sure.shape)
+    height, width = (round(side * times) for side in found.shared.sure.shape)
     # The reduced pictures' common part, at full size, in pictures whose sides are no multiples of the factor.
     rows, columns = (
-        slice(one.start * factor, min(one.stop * factor, side))
+        slice(round(one.start * times), min(round(one.stop * times), side))
         for one, side in zip(window(_area(found.shared), SEEN), (height, width), strict=True)
     )
 
     def part(path: Path, picture: Picture) -> Picture:
         # A view would keep the whole picture in memory.
-        return np.array(way.framed(picture, paths[path], (height, width))[rows, columns])
+        return np.array(found.way.framed(picture, paths[path], (height, width))[rows, columns])
 
     stack = np.stack(list(read_all(list(paths), told, part).values()))
-    if isinstance(way, Moved) and factor > 1:
-        stack = settled(stack, 2 * factor)
+    if isinstance(found.way, Moved) and times > 1:
+        stack = settled(stack, 2 * round(times))
     return stack, (rows, columns), (height, width)
 
 

@@ -59,11 +59,13 @@ class Moved(NamedTuple):
         )
         return picture[rows][:, columns]
 
-    def enlarged(self, factor: int) -> Moved:
+    def enlarged(self, times: float) -> Moved:
         """Returns the same way for pictures so many times as large."""
-        shifts = {number: (factor * down, factor * across) for number, (down, across) in self.shifts.items()}
-        width = None if self.width is None else factor * self.width
-        return Moved(shifts, (factor * self.size[0], factor * self.size[1]), width)
+        shifts = {
+            number: (round(times * down), round(times * across)) for number, (down, across) in self.shifts.items()
+        }
+        width = None if self.width is None else round(times * self.width)
+        return Moved(shifts, (round(times * self.size[0]), round(times * self.size[1])), width)
 
     def place(self, corner: tuple[int, int], size: tuple[int, int]) -> Place:
         """Returns that the mark is anywhere."""

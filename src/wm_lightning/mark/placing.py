@@ -8,17 +8,21 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from wm_lightning.mark.known import VISIBLE, KnownMark
 from wm_lightning.mark.likelihood import AROUND, differences, energy, scale_around
 
 Floats = npt.NDArray[np.float32]
+Found = tuple[float, tuple[float, float], float]  # evidence, for which corner and strength
 
 REACH = 2  # pixels that a mark may lie beside its place
 STRENGTHS = (0.4, 0.55, 0.7, 0.85, 1.0, 1.15, 1.3)  # opacities that are tried, as shares of the mark's own
 NEAR = 0.1  # that an opacity may be beside one of these
 MOST_STRENGTH = STRENGTHS[-1] + NEAR
 FINER = (0.5, 0.25)  # steps of a place, in pixels
+AMOUNTS = (-0.5, 0.25, 0.5, 0.75, 1.0, 1.5)  # of unsharp masking of a mark in another size than its own
+SOFT = 0.6  # standard deviation of its blur, in pixels
 PEAKS = 3  # places that are looked at closely where it may be anywhere
 MOST_ALPHA = 0.98
 CLEARLY = 0.02  # more evidence for another opacity, from which the mark has it
@@ -97,10 +101,14 @@ def place_mark(picture: Floats, mark: KnownMark) -> Placed | None:
     Returns:
         None where nothing speaks for it, as where it cannot be seen.
     """
-    view = _View(_sized(mark, mark.place.scale_on(picture.shape[:2])), picture)
-    corner = mark.place.corner_on(picture.shape[:2])
-    starts = _peaks(view) if corner is None else [(float(round(corner[0])), float(round(corner[1])))]
+    scale, corner = mark.place.scale_on(picture.shape[:2]), mark.place.corner_on(picture.shape[:2])
+    layers = np.concatenate((mark.alpha[..., None], mark.paint), axis=-1)
+    view = _View(_sized(layers, scale, corner or (0.0, 0.0)), picture)
+    down, across = map(np.floor if scale != 1 else np.round, corner or (0.0, 0.0))
+    starts = _peaks(view) if corner is None else [(float(down), float(across))]
     best = max((_climbed(view, start) for start in starts), key=lambda one: one[0], default=None)
+    if best is not None and scale != 1:
+        view, best = _sharpened(view, best)
     if best is None or best[0] < EVIDENCE:
         return None
     evidence, (row, column), strength = best
@@ -114,13 +122,40 @@ def place_mark(picture: Floats, mark: KnownMark) -> Placed | None:
     return Placed(rows, columns, layers[..., 0], layers[..., 1:], strength, evidence)
 
 
-def _sized(mark: KnownMark, scale: float) -> Floats:
-    layers = np.concatenate((mark.alpha[..., None], mark.paint), axis=-1)
+def _sized(layers: Floats, scale: float, corner: tuple[float, float]) -> Floats:
+    """Returns a mark so many times as large, whose corner lies at a part of a pixel, from the pixel's corner on.
+
+    Args:
+        layers: (h, w, C).
+        scale: 1 changes nothing.
+        corner: Row and column, of which the part behind the point counts.
+    """
     if scale == 1:
         return layers
-    size = max(1, round(layers.shape[1] * scale)), max(1, round(layers.shape[0] * scale))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(layers, size, interpolation=way), np.float32)
+    around = int(np.ceil(1 / scale)) + 1
+    padded = np.pad(layers, ((around, around), (around, around), (0, 0)))
+    parts = [value % 1 for value in corner]
+    height, width = (int(np.ceil(side * scale + part)) for side, part in zip(layers.shape[:2], parts, strict=True))
+    top, left = (around - part / scale for part in parts)
+    box = left, top, left + width / scale, top + height / scale
+    way = Image.Resampling.HAMMING if scale < 1 else Image.Resampling.BILINEAR
+    channels = [Image.fromarray(one).resize((width, height), way, box) for one in np.moveaxis(padded, -1, 0)]
+    return np.dstack([np.asarray(one, np.float32) for one in channels])
+
+
+def _sharpened(view: _View, best: Found) -> tuple[_View, Found]:
+    """Returns a resized mark as sharp as a picture has it, and how well it fits.
+
+    How a mark was resized with a picture, or drawn on it in this size, nobody tells.
+    """
+    evidence, corner, strength = best
+    scale = _scale(view, corner)
+    soft = cv2.GaussianBlur(view.mark, (0, 0), SOFT, borderType=cv2.BORDER_CONSTANT)
+    views = [view, *(view._replace(mark=view.mark + amount * (view.mark - soft)) for amount in AMOUNTS)]
+    # A mark too soft or too sharp seems to have another opacity than its own.
+    tried = [(one.gain(*corner, share, scale), share, one) for one in views for share in {strength, 1.0}]
+    evidence, strength, view = max(tried, key=lambda one: one[0] + CLEARLY * (one[1] == 1))
+    return view, (evidence, corner, strength)
 
 
 def _peaks(view: _View) -> list[tuple[float, float]]:
@@ -151,7 +186,7 @@ def _peaks(view: _View) -> list[tuple[float, float]]:
     return peaks
 
 
-def _climbed(view: _View, start: tuple[float, float]) -> tuple[float, tuple[float, float], float]:
+def _climbed(view: _View, start: tuple[float, float]) -> Found:
     """Returns the most evidence near a corner, and for which corner and strength."""
     scale = _scale(view, start)
 

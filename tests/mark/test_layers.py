@@ -72,6 +72,20 @@ def test_a_wide_area_is_not_taken_for_less_opaque_where_compression_blurs_its_ri
     assert np.median(found.alpha[found.alpha > 0.3]) == pytest.approx(0.6, abs=0.07)  # without blocks 0.50
 
 
+def test_a_halo_is_measured_to_its_faint_end():
+    drawn = np.zeros((80, 110), np.float32)
+    drawn[30:50, 35:75] = 0.4
+    alpha = np.maximum(drawn, cv2.GaussianBlur(drawn, (0, 0), 6))
+    mark = KnownMark(alpha, np.repeat(alpha[..., None], 3, axis=-1), np.zeros_like(alpha))
+    stack = np.stack([put(photograph(seed, (80, 110)), mark, (0, 0)) for seed in range(20)])
+    area = alpha > 0.004
+    found = refined(stack, area, first_guess(stack, area), area & (alpha < 0.05), steps=150)
+    faint = area & (alpha < 0.05)
+    error = found.alpha[faint[window(area, MARGIN)]] - alpha[faint]
+    assert abs(error.mean()) < 0.015
+    assert np.abs(error).mean() < 0.02
+
+
 def test_noise_is_that_of_rounding_beneath_what_is_left():
     alpha = np.array([[0, 0.5]], np.float32)
     noise = noise_of(Layers(alpha, np.zeros((1, 2, 3), np.float32)), 10**9)

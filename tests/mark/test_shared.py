@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 
 from tests.mark.conftest import CORNER, photograph, put
+from wm_lightning.data.synthesis.degradation import degrade
+from wm_lightning.data.synthesis.spec import DegradationSpec
 from wm_lightning.mark.shared import (
     Shared,
     agreement,
     area_of,
     border_of,
     constant,
+    halo_of,
     integrated,
     median_of,
     shared_gradients,
@@ -71,17 +74,30 @@ def test_the_median_is_that_of_numpy(count):
     np.testing.assert_array_equal(median_of(values), np.median(values, axis=0))
 
 
-def test_the_faint_end_of_a_halo_belongs_to_the_area():
+def test_the_faint_end_of_a_halo_belongs_to_a_mark():
     rng = np.random.default_rng(0)
     down, across = np.mgrid[-40:41, -40:41]
     halo = (0.25 * np.exp(-(down**2 + across**2) / (2 * 9**2))).astype(np.float32)
     greys = rng.uniform(0.1, 0.4, 40)
     stack = np.stack([np.rint(255 * ((1 - halo) * grey + halo)).astype(np.uint8) for grey in greys])[..., None]
-    area = area_of(shared_gradients(stack))
+    shared = shared_gradients(stack)
+    visible = area_of(shared)
+    area = visible | halo_of(shared, visible)
     faint = (halo * (1 - greys.mean()) < 0.027) & (halo > 0.02)
     assert area[faint].mean() > 0.7
     assert area[halo > 0.1].all()
-    assert not area[halo < 0.002].any()
+    assert not area[halo < 0.0001].any()
+
+
+@pytest.mark.parametrize("quality", [None, 95, 75])
+def test_a_mark_with_a_sharp_rim_has_no_halo(letters, quality):
+    pictures = [put(photograph(seed), letters) for seed in range(30)]
+    if quality is not None:
+        pictures = [degrade(one, DegradationSpec(jpeg=quality)) for one in pictures]
+    shared = shared_gradients(np.stack(pictures))
+    visible = area_of(shared)
+    assert visible.any()
+    assert not halo_of(shared, visible).any()
 
 
 def test_gradients_too_faint_to_be_seen_are_no_mark():

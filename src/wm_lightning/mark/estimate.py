@@ -17,7 +17,7 @@ from wm_lightning.mark.known import Floats, KnownMark
 from wm_lightning.mark.layers import MARGIN, Layers, Mask, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
 from wm_lightning.mark.moved import Moved, moved, settled
-from wm_lightning.mark.shared import Shared, agreement, area_of, constant, median_of, shared_gradients
+from wm_lightning.mark.shared import Shared, agreement, area_of, constant, halo_of, median_of, shared_gradients
 from wm_lightning.mark.spread import spread_of
 
 LEAST = 5  # pictures that a mark can be found on
@@ -230,8 +230,9 @@ def _measured(found: Found, widths: Mapping[Path, int], told: Callable[[str], No
     stack, parts, whole = _cropped(found._replace(way=way), times, wide, told)
     shared = shared_gradients(stack)
     area = _area(shared)
-    hole = cv2.dilate(area.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-    layers = _layers(stack, area, hole)
+    halo = halo_of(shared, area)
+    hole = cv2.dilate((area | halo).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    layers = _layers(stack, area, halo, hole)
     inner = window(hole, MARGIN)
     corner = parts[0].start + inner[0].start, parts[1].start + inner[1].start
     if found.alike and isinstance(way, Anchoring):
@@ -258,10 +259,12 @@ def _cropped(
         Their parts upon each other, (N, h, w, 3); of which rows and columns of the whole; the whole's height and width.
     """
     height, width = (round(side * times) for side in found.shared.sure.shape)
+    area = _area(found.shared)
+    area |= halo_of(found.shared, area)
     # The reduced pictures' common part, at full size, in pictures whose sides are no multiples of the factor.
     rows, columns = (
         slice(round(one.start * times), min(round(one.stop * times), side))
-        for one, side in zip(window(_area(found.shared), SEEN), (height, width), strict=True)
+        for one, side in zip(window(area, SEEN), (height, width), strict=True)
     )
 
     def part(path: Path, picture: Picture) -> Picture:
@@ -274,13 +277,14 @@ def _cropped(
     return stack, (rows, columns), (height, width)
 
 
-def _layers(stack: Picture, area: Mask, hole: Mask) -> Layers:
+def _layers(stack: Picture, area: Mask, halo: Mask, hole: Mask) -> Layers:
     """Measures a mark's opacity and paint.
 
     Args:
         stack: Pictures (N, h, w, 3).
         area: Where it is visible, (h, w).
-        hole: That and its rim.
+        halo: Where it fades out.
+        hole: Both, and a rim.
 
     Raises:
         UserError: It hides all that is beneath it, or fades out too softly.
@@ -291,7 +295,7 @@ def _layers(stack: Picture, area: Mask, hole: Mask) -> Layers:
             "What the pictures share hides all beneath it, as a frame, a part of the page or an opaque mark does, so "
             "nothing can be recovered from it; wm-predict without --mark paints over what it takes for a mark."
         )
-    layers = refined(stack, hole, guess)
+    layers = refined(stack, hole, guess, halo)
     step, error = step_left(stack, hole, layers)
     if abs(step) > max(STEP, 4 * error):
         raise UserError(

@@ -32,6 +32,7 @@ COLOURS = 6  # that a mark is taken to have at most
 DIFFERENT = 0.1  # distance of two colours, of which less is chance
 RECOLOURED = 50  # steps after which these are looked for again
 ALIKE = 10  # weight of the distance from them; with 30, marks in many shades are left behind in part
+FAINT = 3  # weight of the opacity where a mark fades out
 NEAR = 0.01  # a distance that is no more than chance
 SMOOTH = 0.3  # weight of the paint's total variation; the opacity's is three times it
 NOISE = 0.05  # standard deviation of what inpainting guesses, near the rim
@@ -90,7 +91,7 @@ def _line(stack: Stack, hole: npt.NDArray[np.uint8]) -> tuple[Floats, Floats, Fl
     return (shared / spread).astype(np.float32), mean_seen.astype(np.float32), mean_guess.astype(np.float32)
 
 
-def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Layers:
+def refined(stack: Stack, area: Mask, guess: Layers, halo: Mask | None = None, steps: int = STEPS) -> Layers:
     """Finds the opacity and paint beneath which the pictures are likeliest, from a first guess on.
 
     What is minimised is :func:`wm_lightning.mark.likelihood.energy` of all gradients, a mean over pictures, of these
@@ -102,10 +103,13 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
     and JPEG is divided by 1 - a. How much is found along with it, or wide areas would be taken for less opaque; at the
     rim, where the opacity shows, they are taken to be as rough as around it.
 
+    Where it fades out softly, its opacity is taken to be small, or a wide faint veil would be found where none is.
+
     Args:
         stack: Pictures with a margin around the mark.
         area: Where it is, (h, w).
         guess: To begin with.
+        halo: Where it fades out, (h, w); None: nowhere.
         steps: Of Adam; the last three tenths with a fifth of the rate.
 
     Returns:
@@ -118,6 +122,7 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
     inside = torch.from_numpy(area.astype(np.float32))
     logit = torch.logit(torch.from_numpy(guess.alpha).clamp(0.02, 0.95)).requires_grad_()
     paint = torch.from_numpy(guess.paint).permute(2, 0, 1).contiguous().requires_grad_()
+    fades = torch.zeros_like(inside) if halo is None else torch.from_numpy(halo[rows, columns].astype(np.float32))
     deep = torch.from_numpy(cv2.erode(area.astype(np.uint8), INNER).astype(np.float32))
     rougher = torch.zeros(len(SIZES), requires_grad=True)
     optimizer = torch.optim.Adam(
@@ -135,6 +140,7 @@ def refined(stack: Stack, area: Mask, guess: Layers, steps: int = STEPS) -> Laye
         chosen = torch.randperm(len(stack), generator=generator)[:at_once]
         beneath = (pictures[chosen].float() / 255 - own) / (1 - alpha)
         loss = _prior(alpha, own) + ALIKE * _apart(alpha, own, colours) + _beyond(beneath)
+        loss = loss + FAINT * (alpha * fades).sum()
         for scale, size, times in zip(scales, SIZES, rougher.exp(), strict=True):
             loss = loss + _energy(beneath, alpha, deep, scale[chosen], size, times, 1 - FITTED / len(stack))
         optimizer.zero_grad()

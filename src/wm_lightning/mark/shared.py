@@ -22,8 +22,9 @@ VISIBLE = 0.03  # what a mark changes a value by at least
 ROWS = 64  # that medians are taken of at once
 CONSTANT = 2.0  # standard deviation over pictures, of 255, up to which a pixel is the same in all
 NEAR = 4  # pixels around sure gradients that a mark may cover
-RIM = 3  # pixels around what is visible whose sure gradients are those of its rim, and of JPEG
-HALO = 0.1  # share of the visible area, from which sure gradients beyond the rim are a halo's
+FAR = 5  # pixels around what is visible, beyond which sure gradients are a halo's; up to there JPEG makes some
+HALO = 0.12  # of as many pixels as its rim has, from which they are no chance; JPEG makes a tenth, halos twice that
+RIM = 1.5  # distance from what is visible, up to which pixels are its rim
 
 
 class Shared(NamedTuple):
@@ -126,12 +127,25 @@ def area_of(shared: Shared) -> npt.NDArray[np.bool_]:
     if not near.all():
         mark -= np.median(mark[~near], axis=0).astype(np.float32)
     visible: npt.NDArray[np.bool_] = (np.abs(mark).max(axis=-1) > VISIBLE) & near
-    if not visible.any():
-        return visible
+    return visible
+
+
+def halo_of(shared: Shared, visible: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Returns where a mark fades out softly, (H, W), nowhere where it does not.
+
+    A halo's outer parts are fainter than what counts as visible. Where its gradients are sure far beyond what is
+    visible, it goes on for about as far again.
+
+    Args:
+        shared: The mark's gradients.
+        visible: Where it is visible, see :func:`area_of`.
+    """
     away = cv2.distanceTransform((~visible).astype(np.uint8), cv2.DIST_L2, 3)
-    # A halo's outer parts are fainter than what counts as visible, but have gradients, and not at its rim alone.
-    halo = int((shared.sure & (away > RIM)).sum()) > HALO * int(visible.sum())
-    return visible | shared.sure if halo else visible
+    beyond, rim = away[shared.sure & (away > FAR)], int(((away > 0) & (away <= RIM)).sum())
+    if len(beyond) <= HALO * rim:
+        return np.zeros_like(visible)
+    fades: npt.NDArray[np.bool_] = (away > 0) & (away <= 2 * np.quantile(beyond, 0.98))
+    return fades
 
 
 def integrated(shared: Shared) -> Floats:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wm_lightning.mark.anchors import Anchoring, anchorings, compared_width, nearest, reduced
+from wm_lightning.mark.anchors import Anchoring, anchorings, measured_width, nearest, reduced
 
 
 def numbered(height, width):
@@ -45,9 +45,9 @@ def test_pictures_of_one_size_have_one_way():
         ([300, 200, 250], 200),
     ],
 )
-def test_pictures_are_compared_in_the_largest_width_that_enough_have(widths, width):
-    assert compared_width(widths) == width
-    assert compared_width(widths[::-1]) == width
+def test_a_mark_is_measured_in_the_largest_width_that_enough_have(widths, width):
+    assert measured_width(widths) == width
+    assert measured_width(widths[::-1]) == width
 
 
 def test_beyond_a_pictures_edges_it_goes_on():

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from tests.mark.conftest import CORNER, photograph, put
+from tests.mark.conftest import CORNER, lettering, photograph, put
 from wm_lightning.data.synthesis.degradation import degrade
 from wm_lightning.data.synthesis.spec import DegradationSpec
+from wm_lightning.mark.known import KnownMark
 from wm_lightning.mark.shared import (
     Shared,
     agreement,
@@ -89,15 +90,32 @@ def test_the_faint_end_of_a_halo_belongs_to_a_mark():
     assert not area[halo < 0.0001].any()
 
 
-@pytest.mark.parametrize("quality", [None, 95, 75])
-def test_a_mark_with_a_sharp_rim_has_no_halo(letters, quality):
-    pictures = [put(photograph(seed), letters) for seed in range(30)]
+def lines():
+    alpha = np.zeros((30, 50), np.float32)
+    alpha[::12] = alpha[:, ::12] = 0.4
+    return alpha
+
+
+@pytest.mark.parametrize("quality", [None, 95, 85, 75])
+@pytest.mark.parametrize("alpha", [lettering(), np.full((30, 50), 0.2, np.float32), lines()])
+def test_a_mark_with_a_sharp_rim_has_no_halo(alpha, quality):
+    mark = KnownMark(alpha, np.repeat(alpha[..., None], 3, axis=-1), np.zeros_like(alpha))
+    stack = np.stack([put(photograph(seed, (110, 140)), mark, (35, 40)) for seed in range(40)])
     if quality is not None:
-        pictures = [degrade(one, DegradationSpec(jpeg=quality)) for one in pictures]
-    shared = shared_gradients(np.stack(pictures))
+        stack = np.stack([degrade(one, DegradationSpec(jpeg=quality)) for one in stack])
+    shared = shared_gradients(stack)
     visible = area_of(shared)
     assert visible.any()
     assert not halo_of(shared, visible).any()
+
+
+def test_a_faint_line_far_away_is_no_halo(letters):
+    pictures = [photograph(seed, (120, 180)) for seed in range(24)]
+    for picture in pictures:
+        picture[10:12, 100:145] = 0.97 * picture[10:12, 100:145] + 0.03
+    shared = shared_gradients(np.stack([put(one, letters, (80, 20)) for one in pictures]))
+    assert shared.sure[8:14, 98:147].any()
+    assert not halo_of(shared, area_of(shared)).any()
 
 
 def test_gradients_too_faint_to_be_seen_are_no_mark():

@@ -78,13 +78,13 @@ def anchorings(sizes: Sequence[tuple[int, int]]) -> list[Anchoring]:
         return [Anchoring((0.0, 0.0))]
     found = [Anchoring(anchor) for anchor in product(SHARES, SHARES)]
     if len({width for _, width in sizes}) > 1:
-        width = compared_width([width for _, width in sizes])
+        width = int(np.median([width for _, width in sizes]))
         found += [Anchoring((share, 0.5), width) for share in SHARES]
     return found
 
 
-def compared_width(widths: Sequence[int]) -> int:
-    """Returns the width in which pictures are compared that have a mark which grows with them.
+def measured_width(widths: Sequence[int]) -> int:
+    """Returns the width in which a mark is measured that grows with pictures of these widths.
 
     As large as may be while enough pictures are as wide: a mark is reduced to narrower pictures almost without loss,
     but in wider ones it is sharper than anything that is made of it.

@@ -12,7 +12,7 @@ import numpy as np
 
 from wm_lightning.errors import UserError
 from wm_lightning.images.decoding import size_of
-from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, compared_width, nearest, read_all, reduced
+from wm_lightning.mark.anchors import Anchoring, Picture, anchorings, measured_width, nearest, read_all, reduced
 from wm_lightning.mark.known import Floats, KnownMark
 from wm_lightning.mark.layers import MARGIN, Layers, Mask, first_guess, noise_of, refined, step_left, window
 from wm_lightning.mark.likelihood import differences
@@ -29,6 +29,7 @@ AGREEING = 0.5  # correlation of what two halves of the pictures share, from whi
 STEP = 0.04  # that an undone mark may leave at its place
 HIDES = 0.88  # opacity from which most of a mark hides what is beneath
 SAME = 0.1  # share of a mark's pixels that are the same in all pictures, from which it hides what is beneath
+NARROW = 0.8  # of the width that a mark is measured in, from which enlarging a picture blurs little
 NAMED = 3  # files of pictures that share another mark
 SEEN = 30  # pixels around a mark from which a first guess is made
 
@@ -149,7 +150,7 @@ def _at_changing_places(pictures: list[Picture], factor: int) -> Found | None:
     grey, widths = [_grey(one) for one in pictures], {one.shape[1] for one in pictures}
     ways = [moved(grey)]
     if len(widths) > 1:
-        ways.append(moved(grey, compared_width([one.shape[1] for one in pictures])))
+        ways.append(moved(grey, int(np.median([one.shape[1] for one in pictures]))))
     way = max((one for one in ways if one is not None), key=lambda one: len(one.shifts), default=None)
     if way is None or len(way.shifts) < LEAST:
         return None
@@ -221,14 +222,17 @@ def _measured(found: Found, widths: Mapping[Path, int], told: Callable[[str], No
     paths = {names[one]: one for one in found.carriers}
     way, times = found.way, float(found.factor)
     if way.width is not None:
-        times = compared_width([widths[path] for path in paths]) / way.width
+        times = measured_width([widths[path] for path in paths]) / way.width
     way = way.enlarged(times)
-    # Narrower ones would be enlarged, and what they show blurred.
-    wide = {path: one for path, one in paths.items() if way.width is None or widths[path] >= way.width}
+    # Much narrower ones would be enlarged, and what they show blurred.
+    wide = {path: one for path, one in paths.items() if way.width is None or widths[path] >= NARROW * way.width}
     on = f" on the {len(wide)} largest" if len(wide) < len(paths) else ""
     told(f"{len(paths)} of {len(names)} pictures carry a mark; measuring its opacity and colour{on}")
     stack, parts, whole = _cropped(found._replace(way=way), times, wide, told)
     shared = shared_gradients(stack)
+    if len(wide) < len(paths) and _halves_agree(stack, shared) < AGREEING:  # too faint for so few
+        stack, parts, whole = _cropped(found._replace(way=way), times, paths, told)
+        shared = shared_gradients(stack)
     area = _area(shared)
     halo = halo_of(shared, area)
     hole = cv2.dilate((area | halo).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
@@ -261,7 +265,7 @@ def _cropped(
     height, width = (round(side * times) for side in found.shared.sure.shape)
     area = _area(found.shared)
     area |= halo_of(found.shared, area)
-    # The reduced pictures' common part, at full size, in pictures whose sides are no multiples of the factor.
+    # At full size, of which the reduced pictures' sides are no exact parts.
     rows, columns = (
         slice(round(one.start * times), min(round(one.stop * times), side))
         for one, side in zip(window(area, SEEN), (height, width), strict=True)
@@ -272,8 +276,8 @@ def _cropped(
         return np.array(found.way.framed(picture, paths[path], (height, width))[rows, columns])
 
     stack = np.stack(list(read_all(list(paths), told, part).values()))
-    if isinstance(found.way, Moved) and times > 1:
-        stack = settled(stack, 2 * round(times))
+    if isinstance(found.way, Moved) and times != 1:
+        stack = settled(stack, 2 * max(1, round(times)))
     return stack, (rows, columns), (height, width)
 
 
@@ -287,8 +291,10 @@ def _layers(stack: Picture, area: Mask, halo: Mask, hole: Mask) -> Layers:
         hole: Both, and a rim.
 
     Raises:
-        UserError: It hides all that is beneath it, or fades out too softly.
+        UserError: It covers or hides all that is beneath it, or fades out too softly.
     """
+    if hole.all():
+        raise UserError("What the pictures share covers them wholly, so nothing beside it tells what is beneath.")
     guess = first_guess(stack, hole)
     if _hides(guess.alpha[area]) or constant(stack)[area].mean() > SAME:
         raise UserError(

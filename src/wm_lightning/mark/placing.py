@@ -21,7 +21,7 @@ STRENGTHS = (0.4, 0.55, 0.7, 0.85, 1.0, 1.15, 1.3)  # opacities that are tried, 
 NEAR = 0.1  # that an opacity may be beside one of these
 MOST_STRENGTH = STRENGTHS[-1] + NEAR
 FINER = (0.5, 0.25)  # steps of a place, in pixels
-AMOUNTS = (-0.5, 0.25, 0.5, 0.75, 1.0, 1.5)  # of unsharp masking of a mark in another size than its own
+AMOUNTS = (0.0, -0.5, 0.25, 0.5, 0.75, 1.0, 1.5)  # of unsharp masking of a mark in another size than its own
 SOFT = 0.6  # standard deviation of its blur, in pixels
 PEAKS = 3  # places that are looked at closely where it may be anywhere
 MOST_ALPHA = 0.98
@@ -148,14 +148,21 @@ def _sharpened(view: _View, best: Found) -> tuple[_View, Found]:
 
     How a mark was resized with a picture, or drawn on it in this size, nobody tells.
     """
-    evidence, corner, strength = best
-    scale = _scale(view, corner)
-    soft = cv2.GaussianBlur(view.mark, (0, 0), SOFT, borderType=cv2.BORDER_CONSTANT)
-    views = [view, *(view._replace(mark=view.mark + amount * (view.mark - soft)) for amount in AMOUNTS)]
+    _, corner, strength = best
+    scale, own = _scale(view, corner), view.mark
+    finer = own - cv2.GaussianBlur(own, (0, 0), SOFT, borderType=cv2.BORDER_CONSTANT)
+    least, most = own.min(axis=(0, 1)), own.max(axis=(0, 1))  # a mark is not more opaque for being sharp
+
+    def sharper(amount: float) -> _View:
+        return view._replace(mark=np.clip(own + amount * finer, least, most))
+
+    def evidence(amount: float, share: float) -> float:
+        return sharper(amount).gain(*corner, share, scale)
+
     # A mark too soft or too sharp seems to have another opacity than its own.
-    tried = [(one.gain(*corner, share, scale), share, one) for one in views for share in {strength, 1.0}]
-    evidence, strength, view = max(tried, key=lambda one: one[0] + CLEARLY * (one[1] == 1))
-    return view, (evidence, corner, strength)
+    tried = [(evidence(amount, share), amount, share) for amount in AMOUNTS for share in {strength, 1.0}]
+    found, amount, strength = max(tried, key=lambda one: one[0] + CLEARLY * (one[2] == 1))
+    return sharper(amount), (found, corner, strength)
 
 
 def _peaks(view: _View) -> list[tuple[float, float]]:

@@ -22,9 +22,12 @@ VISIBLE = 0.03  # what a mark changes a value by at least
 ROWS = 64  # that medians are taken of at once
 CONSTANT = 2.0  # standard deviation over pictures, of 255, up to which a pixel is the same in all
 NEAR = 4  # pixels around sure gradients that a mark may cover
-FAR = 5  # pixels around what is visible, beyond which sure gradients are a halo's; up to there JPEG makes some
-HALO = 0.12  # of as many pixels as its rim has, from which they are no chance; JPEG makes a tenth, halos twice that
+FAR = 5  # pixels around what is visible, beyond which sure gradients may be a halo's
+HALO = 0.1  # of as many pixels as its rim has, from which they are no chance
 RIM = 1.5  # distance from what is visible, up to which pixels are its rim
+POINTING = (
+    0.75  # share of its gradients that point away from a mark or to it, from which it is a halo; JPEG has up to 0.7
+)
 
 
 class Shared(NamedTuple):
@@ -133,18 +136,23 @@ def area_of(shared: Shared) -> npt.NDArray[np.bool_]:
 def halo_of(shared: Shared, visible: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Returns where a mark fades out softly, (H, W), nowhere where it does not.
 
-    A halo's outer parts are fainter than what counts as visible. Where its gradients are sure far beyond what is
-    visible, it goes on for about as far again.
+    A halo's outer parts are fainter than what counts as visible. Where gradients are sure beyond what is visible, and
+    all point away from it or all to it, as JPEG's waves do not, it goes on for about as far again.
 
     Args:
         shared: The mark's gradients.
         visible: Where it is visible, see :func:`area_of`.
     """
-    away = cv2.distanceTransform((~visible).astype(np.uint8), cv2.DIST_L2, 3)
-    beyond, rim = away[shared.sure & (away > FAR)], int(((away > 0) & (away <= RIM)).sum())
-    if len(beyond) <= HALO * rim:
+    away = cv2.distanceTransform((~visible).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    beyond, rim = shared.sure & (away > FAR) & (away <= REACH), int(((away > 0) & (away <= RIM)).sum())
+    if beyond.sum() <= HALO * rim:
         return np.zeros_like(visible)
-    fades: npt.NDArray[np.bool_] = (away > 0) & (away <= 2 * np.quantile(beyond, 0.98))
+    down, across = np.gradient(cv2.GaussianBlur(away, (0, 0), FAR / 2))
+    outward = (shared.across * across[..., None] + shared.down * down[..., None])[beyond]
+    sizes = np.hypot(shared.across, shared.down)[beyond]
+    if np.abs(outward.sum(axis=0)).sum() < POINTING * sizes.sum():
+        return np.zeros_like(visible)
+    fades: npt.NDArray[np.bool_] = (away > 0) & (away <= min(2 * np.quantile(away[beyond], 0.98), REACH))
     return fades
 
 

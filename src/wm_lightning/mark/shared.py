@@ -25,9 +25,7 @@ NEAR = 4  # pixels around sure gradients that a mark may cover
 FAR = 5  # pixels around what is visible, beyond which sure gradients may be a halo's
 HALO = 0.1  # of as many pixels as its rim has, from which they are no chance
 RIM = 1.5  # distance from what is visible, up to which pixels are its rim
-POINTING = (
-    0.75  # share of its gradients that point away from a mark or to it, from which it is a halo; JPEG has up to 0.7
-)
+POINTING = 0.75  # share of gradients that point away from a mark or to it, from which it has a halo; JPEG: up to 0.7
 
 
 class Shared(NamedTuple):

@@ -30,6 +30,7 @@ STEP = 0.04  # that an undone mark may leave at its place
 HIDES = 0.88  # opacity from which most of a mark hides what is beneath
 SAME = 0.1  # share of a mark's pixels that are the same in all pictures, from which it hides what is beneath
 NARROW = 0.8  # of the width that a mark is measured in, from which enlarging a picture blurs little
+PLENTY = 20  # pictures that a mark is measured on at least, of as many
 NAMED = 3  # files of pictures that share another mark
 SEEN = 30  # pixels around a mark from which a first guess is made
 
@@ -224,8 +225,7 @@ def _measured(found: Found, widths: Mapping[Path, int], told: Callable[[str], No
     if way.width is not None:
         times = measured_width([widths[path] for path in paths]) / way.width
     way = way.enlarged(times)
-    # Much narrower ones would be enlarged, and what they show blurred.
-    wide = {path: one for path, one in paths.items() if way.width is None or widths[path] >= NARROW * way.width}
+    wide = _measurable(paths, widths, way.width)
     on = f" on the {len(wide)} largest" if len(wide) < len(paths) else ""
     told(f"{len(paths)} of {len(names)} pictures carry a mark; measuring its opacity and colour{on}")
     stack, parts, whole = _cropped(found._replace(way=way), times, wide, told)
@@ -246,6 +246,18 @@ def _measured(found: Found, widths: Mapping[Path, int], told: Callable[[str], No
     place = way.place(corner, whole)
     mark = KnownMark(layers.alpha, layers.paint, noise, place, len(names), len(paths), agree)
     return replace(mark, spread=spread_of(mark, list(paths)))
+
+
+def _measurable(paths: Mapping[Path, int], widths: Mapping[Path, int], width: int | None) -> dict[Path, int]:
+    """Returns those pictures that a mark is measured on in a width: much narrower ones are enlarged, so blurred.
+
+    Where few are as wide, the widest others are taken too: a mark that is measured on ten is found less surely.
+    """
+    if width is None:
+        return dict(paths)
+    ordered = sorted(paths, key=lambda path: -widths[path])
+    wide = {path for at, path in enumerate(ordered) if at < PLENTY or widths[path] >= NARROW * width}
+    return {path: one for path, one in paths.items() if path in wide}
 
 
 def _cropped(

@@ -65,9 +65,20 @@ def resized(picture: Picture, width: int | None) -> Picture:
 
 def cut(picture: Picture, anchor: tuple[float, float], size: tuple[int, int]) -> Picture:
     """Returns the part of a picture of a height and width whose anchor is the picture's; beyond edges they go on."""
+    top, left = (
+        int(share * (whole - side)) for share, whole, side in zip(anchor, picture.shape[:2], size, strict=True)
+    )
+    return part_from(picture, (top, left), size)
+
+
+def part_from(picture: Picture, corner: tuple[int, int], size: tuple[int, int]) -> Picture:
+    """Returns the part of a picture (H, W, C) from a row and column on, (*size, C); beyond its edges they go on."""
+    (top, left), (height, width) = corner, size
+    if 0 <= top <= picture.shape[0] - height and 0 <= left <= picture.shape[1] - width:
+        return picture[top : top + height, left : left + width]
+    # cv2.warpAffine takes no sides of 32,767 and more.
     rows, columns = (
-        np.clip(np.arange(side) + int(share * (whole - side)), 0, whole - 1)
-        for share, whole, side in zip(anchor, picture.shape[:2], size, strict=True)
+        np.clip(np.arange(side) + by, 0, own - 1) for side, by, own in zip(size, corner, picture.shape[:2], strict=True)
     )
     return picture[rows][:, columns]
 

@@ -225,14 +225,17 @@ def _measured(found: Found, widths: Mapping[Path, int], told: Callable[[str], No
     if way.width is not None:
         times = measured_width([widths[path] for path in paths]) / way.width
     way = way.enlarged(times)
+    found = found._replace(way=way)
     wide = _measurable(paths, widths, way.width)
     on = f" on the {len(wide)} largest" if len(wide) < len(paths) else ""
     told(f"{len(paths)} of {len(names)} pictures carry a mark; measuring its opacity and colour{on}")
-    stack, parts, whole = _cropped(found._replace(way=way), times, wide, told)
+    stack, parts, whole = _cropped(found, times, wide, told)
     shared = shared_gradients(stack)
-    if len(wide) < len(paths) and _halves_agree(stack, shared) < AGREEING:  # too faint for so few
-        stack, parts, whole = _cropped(found._replace(way=way), times, paths, told)
+    agree = _halves_agree(stack, shared)
+    if len(wide) < len(paths) and agree < AGREEING:  # too faint for so few
+        stack, parts, whole = _cropped(found, times, paths, told)
         shared = shared_gradients(stack)
+        agree = _halves_agree(stack, shared)
     area = _area(shared)
     halo = halo_of(shared, area)
     hole = cv2.dilate((area | halo).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
@@ -241,7 +244,6 @@ def _measured(found: Found, widths: Mapping[Path, int], told: Callable[[str], No
     corner = parts[0].start + inner[0].start, parts[1].start + inner[1].start
     if found.alike and isinstance(way, Anchoring):
         way = way._replace(anchor=nearest(corner, layers.alpha.shape, whole))
-    agree = _halves_agree(stack, shared)
     noise = noise_of(layers, len(stack))
     place = way.place(corner, whole)
     mark = KnownMark(layers.alpha, layers.paint, noise, place, len(names), len(paths), agree)

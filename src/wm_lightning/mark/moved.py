@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import fft2, fftfreq, ifft2, next_fast_len
 
-from wm_lightning.mark.anchors import resized
+from wm_lightning.mark.anchors import part_from, resized
 from wm_lightning.mark.known import Place
 from wm_lightning.mark.likelihood import cauchy_scale
 
@@ -51,13 +51,7 @@ class Moved(NamedTuple):
 
     def framed(self, picture: Picture, number: int, size: tuple[int, int]) -> Picture:
         """Returns a picture (H, W, C) as the stack has it, (*size, C); beyond its edges they go on."""
-        picture = resized(picture, self.width)
-        # cv2.warpAffine takes no sides of 32,767 and more.
-        rows, columns = (
-            np.clip(np.arange(side) + by, 0, own - 1)
-            for side, by, own in zip(size, self.shifts[number], picture.shape[:2], strict=True)
-        )
-        return picture[rows][:, columns]
+        return part_from(resized(picture, self.width), self.shifts[number], size)
 
     def enlarged(self, times: float) -> Moved:
         """Returns the same way for pictures so many times as large."""

@@ -156,11 +156,13 @@ def _sharpened(view: _View, best: Found) -> tuple[_View, Found]:
     def sharper(amount: float) -> _View:
         return view._replace(mark=np.clip(own + amount * finer, least, most))
 
-    def evidence(amount: float, share: float) -> float:
-        return sharper(amount).gain(*corner, share, scale)
-
     # A mark too soft or too sharp seems to have another opacity than its own.
-    tried = [(evidence(amount, share), amount, share) for amount in AMOUNTS for share in {strength, 1.0}]
+    tried = [
+        (one.gain(*corner, share, scale), amount, share)
+        for amount in AMOUNTS
+        for one in (sharper(amount),)
+        for share in {strength, 1.0}
+    ]
     found, amount, strength = max(tried, key=lambda one: one[0] + CLEARLY * (one[2] == 1))
     return sharper(amount), (found, corner, strength)
 

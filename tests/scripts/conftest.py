@@ -17,6 +17,7 @@ def _beside(monkeypatch):
         "draw_structure",
         "deepen",
         "make_weights",
+        "print_pages",
         "draw_configuration",
         "ship_graphs",
         "site_hooks",

@@ -31,8 +31,10 @@ HEIGHT = (600, 2200)  # pixels of a page
 SIDE = (420, 1100)  # of the part of it that is kept
 LEAST_INK = 0.004  # share of a page that is dark
 TRIES = 50  # pages that have nothing on them, or files that cannot be read, in a row
+PARTS = 3  # of which the fullest is kept
 LOOKS = {"screen": 0.2, "scan": 0.3, "photograph": 0.3, "old": 0.2}
 
+TURNED = A.Compose([A.Rotate(limit=90, fill=255, p=0.25)])
 SCANNED = A.Compose(
     [
         A.Rotate(limit=1.5, border_mode=cv2.BORDER_REPLICATE, p=1),
@@ -121,7 +123,8 @@ def _drawn(transform: A.Compose, generator: np.random.Generator) -> A.Compose:
 def picture_of(documents: Sequence[Path], photographs: Sequence[Path], seed: int) -> Pixels:
     """Returns a part of a page in one of the :data:`LOOKS`, (H, W, 3)."""
     generator = np.random.default_rng(seed)
-    pixels, look = page_of(documents, generator), generator.choice(list(LOOKS), p=list(LOOKS.values()))
+    pixels = _drawn(TURNED, generator)(image=page_of(documents, generator))["image"]
+    look = generator.choice(list(LOOKS), p=list(LOOKS.values()))
     if look == "screen":
         pixels = 255 - pixels if generator.random() < 0.3 else pixels
     else:
@@ -131,10 +134,17 @@ def picture_of(documents: Sequence[Path], photographs: Sequence[Path], seed: int
             pixels = photographed(pixels, beneath, generator)
         else:
             pixels = _drawn(SCANNED, generator)(image=pixels)["image"]
-    sides = [min(side, int(generator.uniform(*SIDE))) for side in pixels.shape[:2]]
-    top, left = (int(generator.integers(whole - part + 1)) for whole, part in zip(pixels.shape, sides, strict=False))
-    part = np.ascontiguousarray(pixels[top : top + sides[0], left : left + sides[1]])
-    return np.asarray(_drawn(FINISHED, generator)(image=part)["image"])
+    return np.asarray(_drawn(FINISHED, generator)(image=_part_of(pixels, generator))["image"])
+
+
+def _part_of(pixels: Pixels, generator: np.random.Generator) -> Pixels:
+    """Returns that of a few parts which has most on it, since most of a page is empty."""
+    height, width = (min(side, int(generator.uniform(*SIDE))) for side in pixels.shape[:2])
+    parts = []
+    for _ in range(PARTS):
+        top, left = (int(generator.integers(s - p + 1)) for s, p in zip(pixels.shape, (height, width), strict=False))
+        parts.append(pixels[top : top + height, left : left + width])
+    return np.ascontiguousarray(max(parts, key=np.std))
 
 
 def main() -> None:

@@ -18,10 +18,10 @@ def page(words="Chapter 1"):
 
 
 @pytest.fixture
-def folders(tmp_path, photographs):
+def documents(tmp_path):
     (tmp_path / "documents").mkdir()
     page().save(tmp_path / "documents" / "one.pdf", save_all=True, append_images=[page("12")])
-    return [tmp_path / "documents" / "one.pdf"], photographs
+    return [tmp_path / "documents" / "one.pdf"]
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def photographs(tmp_path):
     return [path]
 
 
-def test_a_seed_makes_the_same_picture_again_and_another_seed_another(folders):
+def test_a_seed_makes_the_same_picture_again_and_another_seed_another(documents, photographs):
     from print_pages import picture_of
 
-    first, again, other = (picture_of(*folders, seed) for seed in (1, 1, 2))
+    first, again, other = (picture_of(documents, photographs, seed) for seed in (1, 1, 2))
     assert first.dtype == np.uint8
     assert first.shape[2] == 3
     assert min(first.shape[:2]) >= 200
@@ -42,11 +42,11 @@ def test_a_seed_makes_the_same_picture_again_and_another_seed_another(folders):
     assert first.shape != other.shape or not np.array_equal(first, other)
 
 
-def test_all_looks_have_letters_on_paper(folders):
+def test_all_looks_have_letters_on_paper(documents, photographs):
     from print_pages import picture_of
 
     for seed in range(12):
-        grey = picture_of(*folders, seed).astype(float).mean(axis=2)
+        grey = picture_of(documents, photographs, seed).astype(float).mean(axis=2)
         assert grey.std() > 5
 
 

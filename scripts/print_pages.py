@@ -21,10 +21,10 @@ import numpy.typing as npt
 import pypdfium2
 from PIL import Image
 
+from wm_lightning.data.sources import Photograph, decode
+from wm_lightning.data.synthesis.ranges import choose
 from wm_lightning.errors import UserError
 from wm_lightning.files import pictures_below
-from wm_lightning.inference.pictures import read_picture
-from wm_lightning.inference.pixels import Pixels, as_bytes
 
 log = logging.getLogger("print_pages")
 HEIGHT = (600, 2200)  # pixels of a page
@@ -62,7 +62,7 @@ FINISHED = A.Compose(
 )
 
 
-def page_of(documents: Sequence[Path], generator: np.random.Generator) -> Pixels:
+def page_of(documents: Sequence[Path], generator: np.random.Generator) -> Photograph:
     """Draws a page of one of the PDF files, (H, W, 3), with something on it.
 
     Raises:
@@ -87,7 +87,7 @@ def _one_of(paths: Sequence[Path], generator: np.random.Generator) -> Path:
     return paths[int(generator.integers(len(paths)))]
 
 
-def printed(page: Pixels, generator: np.random.Generator, old: bool) -> Pixels:
+def printed(page: Photograph, generator: np.random.Generator, old: bool) -> Photograph:
     """Puts a page on paper: ink spreads and is uneven, paper has a tint and a grain; old ones more so."""
     height, width = page.shape[:2]
     ink = cv2.GaussianBlur(1 - page.astype(np.float32) / 255, (0, 0), generator.uniform(0.4, 1.2))
@@ -106,7 +106,7 @@ def _cloud(height: int, width: int, sigma: float, generator: np.random.Generator
     return np.asarray(cv2.GaussianBlur(noise, (0, 0), sigma), np.float32)[..., None]
 
 
-def photographed(page: Pixels, beneath: Pixels, generator: np.random.Generator) -> Pixels:
+def photographed(page: Photograph, beneath: Photograph, generator: np.random.Generator) -> Photograph:
     """Looks at a page that lies on a photograph from the side, in uneven light."""
     height, width = page.shape[:2]
     taken = _drawn(PHOTOGRAPHED, generator)(image=page, mask=np.ones((height, width), np.float32))
@@ -120,24 +120,24 @@ def _drawn(transform: A.Compose, generator: np.random.Generator) -> A.Compose:
     return transform
 
 
-def picture_of(documents: Sequence[Path], photographs: Sequence[Path], seed: int) -> Pixels:
+def picture_of(documents: Sequence[Path], photographs: Sequence[Path], seed: int) -> Photograph:
     """Returns a part of a page in one of the :data:`LOOKS`, (H, W, 3)."""
     generator = np.random.default_rng(seed)
     pixels = _drawn(TURNED, generator)(image=page_of(documents, generator))["image"]
-    look = generator.choice(list(LOOKS), p=list(LOOKS.values()))
+    look = choose(LOOKS, generator)
     if look == "screen":
         pixels = 255 - pixels if generator.random() < 0.3 else pixels
     else:
         pixels = printed(pixels, generator, look == "old")
         if look == "photograph" or (look == "old" and generator.random() < 0.5):
-            beneath = as_bytes(read_picture(_one_of(photographs, generator)).pixels)
+            beneath = decode(_one_of(photographs, generator))
             pixels = photographed(pixels, beneath, generator)
         else:
             pixels = _drawn(SCANNED, generator)(image=pixels)["image"]
     return np.asarray(_drawn(FINISHED, generator)(image=_part_of(pixels, generator))["image"])
 
 
-def _part_of(pixels: Pixels, generator: np.random.Generator) -> Pixels:
+def _part_of(pixels: Photograph, generator: np.random.Generator) -> Photograph:
     """Returns that of a few parts which has most on it, since most of a page is empty."""
     height, width = (min(side, int(generator.uniform(*SIDE))) for side in pixels.shape[:2])
     parts = []
@@ -156,12 +156,18 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--pages", type=int, default=320)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    try:
+        _write(parser.parse_args())
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def _write(options: argparse.Namespace) -> None:
     documents = sorted(options.documents.rglob("*.pdf"))
     photographs = sorted(pictures_below(options.photographs))
     for folder, found in ((options.documents, documents), (options.photographs, photographs)):
         if not found:
-            raise SystemExit(f"{folder} holds no {'PDF files' if found is documents else 'pictures'}.")
+            raise UserError(f"{folder} holds no {'PDF files' if found is documents else 'pictures'}.")
     options.output.mkdir(parents=True, exist_ok=True)
     for number in range(options.pages):
         picture = picture_of(documents, photographs, options.seed + number)

@@ -24,17 +24,10 @@ def documents(tmp_path):
     return [tmp_path / "documents" / "one.pdf"]
 
 
-@pytest.fixture
-def photographs(tmp_path):
-    path = tmp_path / "photograph.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)).save(path)
-    return [path]
-
-
 def test_a_seed_makes_the_same_picture_again_and_another_seed_another(documents, photographs):
     from print_pages import picture_of
 
-    first, again, other = (picture_of(documents, photographs, seed) for seed in (1, 1, 2))
+    first, again, other = (picture_of(documents, sorted(photographs.iterdir()), seed) for seed in (1, 1, 2))
     assert first.dtype == np.uint8
     assert first.shape[2] == 3
     assert min(first.shape[:2]) >= 200
@@ -46,7 +39,7 @@ def test_all_looks_have_letters_on_paper(documents, photographs):
     from print_pages import picture_of
 
     for seed in range(12):
-        grey = picture_of(documents, photographs, seed).astype(float).mean(axis=2)
+        grey = picture_of(documents, sorted(photographs.iterdir()), seed).astype(float).mean(axis=2)
         assert grey.std() > 5
 
 
@@ -88,3 +81,15 @@ def test_broken_documents_are_skipped_and_empty_ones_refused(tmp_path, caplog):
     with pytest.raises(UserError, match="No page with anything on it was found among 2 PDF files"):
         page_of(every[:2], np.random.default_rng(0))
     assert "broken.pdf" in caplog.text
+
+
+def test_the_command_writes_pages_and_refuses_a_folder_without_any(documents, photographs, tmp_path, monkeypatch):
+    from print_pages import main
+
+    given = [str(documents[0].parent), str(photographs), str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", ["print_pages.py", *given, "--pages", "2", "--seed", "5"])
+    main()
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["page_0005.png", "page_0006.png"]
+    monkeypatch.setattr("sys.argv", ["print_pages.py", str(photographs), *given[1:]])
+    with pytest.raises(SystemExit, match=r"error: .* holds no PDF files"):
+        main()
